@@ -1,0 +1,132 @@
+//! What a run has to say: the material of every output format.
+
+use std::collections::BTreeMap;
+
+use crate::flow::Tally;
+use crate::judge::Finding;
+
+/// The report of a `scan`.
+#[derive(Clone, Debug, Default)]
+pub struct RunReport {
+    /// `[policy] id`.
+    pub policy_id: String,
+    /// `[policy] title`.
+    pub policy_title: String,
+    /// The policy's hash.
+    pub policy_hash: String,
+    /// What was read, and how well it can be judged.
+    pub coverage: Coverage,
+    /// Connections by client zone, server zone and verdict.
+    pub matrix: BTreeMap<(String, String), Cell>,
+    /// Zones in the order to show them: tiers as in the file, then the others.
+    pub zones: Vec<String>,
+    /// Findings, worst first; at most a bounded number, the rest counted in `findings_total`.
+    pub findings: Vec<Finding>,
+    /// How many findings there are in all, by severity word.
+    pub findings_total: BTreeMap<&'static str, u64>,
+    /// Finding ids that `--known` lists and that occurred.
+    pub known: Vec<String>,
+    /// Internet noise: denied or unasked traffic from the internet that is no finding.
+    pub noise: Noise,
+    /// Hours committed to the lake, and hours that were there already.
+    pub lake: Option<LakeSummary>,
+    /// Warnings for people, in the order they arose.
+    pub warnings: Vec<String>,
+}
+
+/// What was read, and how well it can be judged.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    /// Objects read.
+    pub objects: u64,
+    /// Their size as stored, bytes.
+    pub bytes: u64,
+    /// Their size after decompression, bytes.
+    pub decoded_bytes: u64,
+    /// Keys below the sources that are no flow logs.
+    pub ignored: u64,
+    /// Objects that could not be read: url and why.
+    pub unreadable: Vec<(String, String)>,
+    /// Lines by what became of them.
+    pub lines: Tally,
+    /// The first malformed lines: url, line, why, excerpt. At most 20.
+    pub malformed_samples: Vec<MalformedSample>,
+    /// Earliest `start` and latest `end`, seconds.
+    pub times: Option<(u32, u32)>,
+    /// Judged records by network.
+    pub networks: BTreeMap<String, u64>,
+    /// How many interfaces reported.
+    pub interfaces: u64,
+    /// Records out of scope by VPC (or account and region where there is none).
+    pub out_of_scope: BTreeMap<String, u64>,
+    /// Judged records by orientation evidence, in the order of the ladder.
+    pub orientation: BTreeMap<&'static str, u64>,
+    /// Unjudged records by reason.
+    pub unjudged: BTreeMap<&'static str, u64>,
+    /// Connections on which a rule with `via` matched though the path is unknown.
+    pub via_unknown: u64,
+    /// Layouts met: field names joined by spaces, objects.
+    pub layouts: BTreeMap<String, u64>,
+    /// Whether any object's layout was assumed.
+    pub assumed_layouts: u64,
+    /// Fields that would help and that at least one layout lacks: field, what for.
+    pub lacking: Vec<(&'static str, &'static str)>,
+    /// The log format to use instead, `${version} …`; none where nothing is lacking.
+    pub advised_format: Option<String>,
+    /// Carried evidence that exceeded its cap and was let go, entries.
+    pub evidence_let_go: u64,
+}
+
+/// A malformed line, for the summary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MalformedSample {
+    /// The object.
+    pub source: String,
+    /// The line, 1-based.
+    pub line: u64,
+    /// Why it could not be decoded.
+    pub reason: String,
+    /// The line, cut short.
+    pub text: String,
+}
+
+/// Connections of one pair of zones by verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cell {
+    /// Allowed and not rejected.
+    pub compliant: u64,
+    /// Let through although forbidden.
+    pub violation: u64,
+    /// Denied, attempted, unknown whether it got through.
+    pub attempted: u64,
+    /// Denied, attempted and held.
+    pub blocked: u64,
+    /// Permitted, but stopped.
+    pub overblocked: u64,
+    /// Evidence missing.
+    pub unproven: u64,
+}
+
+/// Traffic from the internet that is no finding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Noise {
+    /// Connections.
+    pub connections: u64,
+    /// Judged and unjudged records.
+    pub records: u64,
+    /// Distinct addresses (exact up to 4096, then an estimate).
+    pub addresses: u64,
+}
+
+/// What a run did to its lake.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LakeSummary {
+    /// Where it is.
+    pub url: String,
+    /// Hours written by this run.
+    pub hours_written: u64,
+    /// Hours that were committed before and left as they were.
+    pub hours_kept: u64,
+    /// Rows written, by table.
+    pub rows: BTreeMap<&'static str, u64>,
+}

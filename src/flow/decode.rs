@@ -1,0 +1,143 @@
+//! The way into the module: an object's bytes, in whatever dress, to records.
+
+use super::{RecordSink, Tally};
+
+/// Why a line could not become a record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MalformedLine {
+    /// The line has another number of fields than the header announced.
+    #[error("expected {expected} fields, got {found}")]
+    FieldCount {
+        /// Fields of the layout.
+        expected: usize,
+        /// Fields of the line.
+        found: usize,
+    },
+    /// A field does not hold what its name promises.
+    #[error("expected {wants} in `{field}`, got `{text}`")]
+    Field {
+        /// AWS's name of the field.
+        field: &'static str,
+        /// What would be right.
+        wants: &'static str,
+        /// What stands there, cut short.
+        text: String,
+    },
+    /// A line longer than the bound.
+    #[error("expected a line of at most {limit} bytes, got more")]
+    TooLong {
+        /// The bound in bytes.
+        limit: usize,
+    },
+    /// A line that is neither a record nor any of the wrappings that are known.
+    #[error("expected {wants}, got `{text}`")]
+    Shape {
+        /// What would be right.
+        wants: &'static str,
+        /// What stands there, cut short.
+        text: String,
+    },
+}
+
+/// Why an object could not be read to its end. Nothing of it may count.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Reading failed.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// The gzip or zstd stream is broken; the offset is in the decompressed bytes.
+    #[error("broken {format} stream after {offset} decompressed bytes: {reason}")]
+    Compression {
+        /// `gzip` or `zstd`.
+        format: &'static str,
+        /// Decompressed bytes that came out before.
+        offset: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The object inflates beyond the bounds (8 GiB, 1000 to 1).
+    #[error("expected at most {limit} bytes after decompression, got more")]
+    Bomb {
+        /// The bound in bytes.
+        limit: u64,
+    },
+    /// The Parquet object is broken or is none of a flow log.
+    #[error("{0}")]
+    Parquet(String),
+    /// The object has no header, its first line fits no known layout, and none was given.
+    #[error("no header line, and the first line has {found} fields where the default format has 14; give --layout")]
+    NoLayout {
+        /// Fields of the first line.
+        found: usize,
+    },
+}
+
+/// What an object turned out to be.
+#[derive(Debug, Clone, Default)]
+pub struct Decoded {
+    /// The account of its lines.
+    pub tally: Tally,
+    /// The layout, field names joined by spaces; the last one where several alternate.
+    pub layout: String,
+    /// Whether the layout was assumed (default format without a header).
+    pub assumed: bool,
+    /// Bytes after decompression.
+    pub bytes: u64,
+    /// Earliest `start` and latest `end` of its records, seconds; none without records.
+    pub times: Option<(u32, u32)>,
+}
+
+/// Bounds and hints for [`decode`].
+#[derive(Debug, Clone)]
+pub struct DecodeOptions {
+    /// The layout of lines without a header (`--layout`).
+    pub layout: Option<std::sync::Arc<super::Layout>>,
+    /// Objects whose decompressed size is at most this are inflated whole before a record is delivered; larger ones stream.
+    pub whole_limit: u64,
+    /// Bound of the decompressed size in bytes (8 GiB).
+    pub max_bytes: u64,
+    /// Bound of the decompressed to compressed ratio (1000).
+    pub max_ratio: u64,
+    /// Bound of a line's length in bytes (1 MiB; longer lines are malformed, never buffered).
+    pub max_line: usize,
+}
+
+impl Default for DecodeOptions {
+    fn default() -> Self {
+        DecodeOptions { layout: None, whole_limit: 256 << 20, max_bytes: 8 << 30, max_ratio: 1000, max_line: 1 << 20 }
+    }
+}
+
+/// Where an object's bytes are.
+pub enum Input<'a> {
+    /// In memory, as fetched (still compressed if the object is).
+    Bytes(&'a bytes::Bytes),
+    /// In a file or behind ranged requests: too large to hold, or Parquet of which only some columns are wanted.
+    Ranges(&'a dyn Ranges),
+}
+
+/// Random access to an object's bytes.
+pub trait Ranges: Send + Sync {
+    /// The object's size in bytes.
+    fn size(&self) -> u64;
+
+    /// The bytes from `start`, exactly `length` of them.
+    ///
+    /// # Errors
+    /// When they cannot be had (after the source's own retries).
+    fn read(&self, start: u64, length: usize) -> std::io::Result<bytes::Bytes>;
+}
+
+/// Memory that [`decode`] uses again from object to object. One per thread.
+#[derive(Default)]
+pub struct Scratch {}
+
+/// Decodes an object: sniffs its dress (gzip, zstd, Parquet, plain text), takes it off, finds the layout, and hands
+/// every record, status line and malformed line to `sink`.
+///
+/// # Errors
+/// When the object cannot be read to its end; whatever the sink was handed since [`RecordSink::unverified`] (and it was
+/// handed nothing else) must then be forgotten.
+pub fn decode<S: RecordSink>(_input: Input<'_>, _options: &DecodeOptions, _scratch: &mut Scratch, _sink: &mut S) -> Result<Decoded, DecodeError> {
+    unimplemented!("written next")
+}

@@ -1,0 +1,17 @@
+//! Bytes of an object become records, and every line is accounted for:
+//! `lines = blank + headers + records + no_data + skip_data + malformed`.
+//!
+//! Decoding is pushed: [`decode`] is handed a whole object or a reader, and calls a [`RecordSink`] for each record and
+//! each malformed line. Nothing here does I/O of its own, reads a clock, or knows a policy.
+
+pub mod decode;
+pub mod field;
+mod layout;
+mod record;
+mod tally;
+
+pub use decode::{DecodeError, DecodeOptions, Decoded, Input, MalformedLine, Ranges, Scratch, decode};
+pub use field::Field;
+pub use layout::{Column, Layout};
+pub use record::{Action, Direction, Fields, Record, RecordSink};
+pub use tally::Tally;

@@ -1,0 +1,88 @@
+//! A finding: what a person is told, over a day, about one subject.
+
+use super::{Confidence, Kind, Outcome};
+use crate::policy::{Path, Severity};
+
+/// A finding of one day.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// Stable over days: a hash of network, kind, subjects, port, protocol and rule; 16 hex digits.
+    pub finding_id: String,
+    /// The UTC day, seconds since 1970 at its 00:00.
+    pub day: u32,
+    /// What it is.
+    pub kind: Kind,
+    /// The highest severity of its edges; never info.
+    pub severity: Severity,
+    /// The lowest confidence of its edges.
+    pub confidence: Confidence,
+    /// One sentence for people.
+    pub title: String,
+    /// The network whose records told of it.
+    pub network: String,
+    /// What the client is, steadily: a workload, an address, `internet`, a destination.
+    pub client: Subject,
+    /// What the server is.
+    pub server: Subject,
+    /// The server's port; none where the protocol has no ports.
+    pub server_port: Option<u16>,
+    /// IANA protocol number.
+    pub protocol: u8,
+    /// The deciding rule's id.
+    pub rule: String,
+    /// The rule's `reason`.
+    pub reason: String,
+    /// The rule's `owner`.
+    pub owner: String,
+    /// The rule's `controls`.
+    pub controls: Vec<String>,
+    /// What the nearest allow lacked, in words.
+    pub lacked: Option<String>,
+    /// The worst outcome among its edges.
+    pub outcome: Option<Outcome>,
+    /// The path out, if known and the same for all.
+    pub via: Option<Path>,
+    /// `account-id` of the inside end (both inside: the server); likewise the next five.
+    pub account_id: Option<String>,
+    /// `region`.
+    pub region: Option<String>,
+    /// `vpc-id`.
+    pub vpc_id: Option<String>,
+    /// `subnet-id`.
+    pub subnet_id: Option<String>,
+    /// `interface-id`.
+    pub interface_id: Option<String>,
+    /// `instance-id`.
+    pub instance_id: Option<String>,
+    /// Earliest `start`, seconds.
+    pub first_seen: u32,
+    /// Latest `end`, seconds.
+    pub last_seen: u32,
+    /// Judged records.
+    pub records: u64,
+    /// Connections, each counted once per slot.
+    pub connections: u64,
+    /// Packets, both directions.
+    pub packets: u64,
+    /// Bytes, both directions.
+    pub bytes: u64,
+    /// The object of the example record.
+    pub source: String,
+    /// Its line.
+    pub line: u64,
+    /// Whether a `[[mute]]` covers it.
+    pub muted: bool,
+}
+
+/// What one end of a finding is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subject {
+    /// The steady name.
+    pub subject: String,
+    /// The zone.
+    pub zone: String,
+    /// How many distinct addresses: exact up to 4096, then an estimate.
+    pub addresses: u64,
+    /// The ten heaviest addresses by bytes, heaviest first.
+    pub heaviest: Vec<(crate::net::Addr, u64)>,
+}

@@ -1,0 +1,27 @@
+//! **tidegate** judges AWS VPC flow logs against a network segmentation policy.
+//!
+//! What flows through, and in which order to read the modules:
+//!
+//! 1. [`net`] leaves: addresses, protocols, the list of services, AWS service codes.
+//! 2. [`flow`] bytes of an object become records; every line is accounted for. No I/O.
+//! 3. [`policy`] a TOML file becomes a compiled decision: may this client talk to this server? No I/O.
+//! 4. [`judge`] the records of a slot become connections with a direction, an outcome and a verdict; those become edges
+//!    and findings. No I/O, no clock, no async.
+//! 5. [`source`] and [`sink`] where bytes come from and where results go: the only code that knows S3 and files.
+//! 6. [`app`] one file per mode; a mode reads as a list of its stages.
+//! 7. [`cli`] the words people type and read.
+//!
+//! [`generate`] stands beside the pipeline: it writes synthetic logs in AWS's own layout.
+//!
+//! Dependencies point down only (`cli → app → {source, sink} → judge → policy → flow → net`); `tests/it/layers.rs`
+//! holds them there.
+
+pub mod app;
+pub mod cli;
+pub mod flow;
+pub mod generate;
+pub mod judge;
+pub mod net;
+pub mod policy;
+pub mod sink;
+pub mod source;

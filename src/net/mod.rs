@@ -1,0 +1,7 @@
+//! Leaves: addresses, protocols and ports, the program's list of services, AWS service codes. Nothing here knows a flow.
+
+mod addr;
+pub mod aws;
+pub mod protocol;
+
+pub use addr::Addr;

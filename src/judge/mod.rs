@@ -3,8 +3,10 @@
 
 mod edge;
 mod finding;
+mod judgement;
 mod word;
 
 pub use edge::{Edge, EdgeRow, Inside};
 pub use finding::{Finding, Subject};
+pub use judgement::{Flags, JudgementRow};
 pub use word::{Confidence, Kind, Observer, Orientation, Outcome, Reason, Verdict};

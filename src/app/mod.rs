@@ -1,3 +1,7 @@
-//! The modes, one file each, and what a run reports.
+//! The modes, one file each, their settings, and what a run reports.
 
+pub mod error;
+pub mod plan;
+pub mod progress;
 pub mod report;
+pub mod settings;

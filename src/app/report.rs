@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::flow::Tally;
 use crate::judge::Finding;
+use crate::policy::Severity;
 
 /// The report of a `scan`.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +25,9 @@ pub struct RunReport {
     pub findings: Vec<Finding>,
     /// How many findings there are in all, by severity word.
     pub findings_total: BTreeMap<&'static str, u64>,
-    /// Finding ids that `--known` lists and that occurred.
+    /// How many of them are open, by severity word: neither listed by `--known` nor muted. They decide the exit code.
+    pub findings_open: BTreeMap<&'static str, u64>,
+    /// Finding ids that `--known` lists and that occurred, sorted.
     pub known: Vec<String>,
     /// Internet noise: denied or unasked traffic from the internet that is no finding.
     pub noise: Noise,
@@ -32,6 +35,22 @@ pub struct RunReport {
     pub lake: Option<LakeSummary>,
     /// Warnings for people, in the order they arose.
     pub warnings: Vec<String>,
+}
+
+impl RunReport {
+    /// The highest severity among open findings.
+    pub fn worst_open(&self) -> Option<Severity> {
+        Severity::ALL.iter().copied().rev().find(|severity| {
+            self.findings_open
+                .get(severity.as_str())
+                .is_some_and(|&n| n > 0)
+        })
+    }
+
+    /// Whether `--known` lists this finding.
+    pub fn is_known(&self, finding: &Finding) -> bool {
+        self.known.binary_search(&finding.finding_id).is_ok()
+    }
 }
 
 /// What was read, and how well it can be judged.

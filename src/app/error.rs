@@ -1,0 +1,41 @@
+//! Why a mode ended without a report. What a run survives (malformed lines, unreadable objects) is in its report.
+
+/// Why a mode ended without a report. The message says what was attempted, on what, and what was expected.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// Wrong usage: a path that does not exist, a lake of another policy, a bucket of another region.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// The policy has errors: all of them, rendered for people, each with its place.
+    #[error("{rendered}")]
+    Policy {
+        /// The rendered errors.
+        rendered: String,
+    },
+    /// No object matched.
+    #[error("{message}")]
+    NoObjects {
+        /// Where was looked, and what was found there instead.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// The run could not go on: no credentials, the lake's disk is full, an invariant broke.
+    #[error("{0:#}")]
+    Failed(#[from] anyhow::Error),
+}
+
+impl ScanError {
+    /// What to do about it, if there is anything to say.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            ScanError::Usage { hint, .. } | ScanError::NoObjects { hint, .. } => hint.as_deref(),
+            ScanError::Policy { .. } | ScanError::Failed(_) => None,
+        }
+    }
+}

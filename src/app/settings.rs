@@ -1,0 +1,99 @@
+//! What a mode is asked to do, with units and ranges resolved: the form in which settings travel. The command line's own
+//! words stay in `cli`.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::flow::Layout;
+use crate::policy::{Severity, words};
+
+/// The settings of `scan`.
+#[derive(Clone, Debug)]
+pub struct ScanSettings {
+    /// Files, folders, globs, `s3://` prefixes, `-`; at least one.
+    pub sources: Vec<String>,
+    /// The policy file.
+    pub policy: PathBuf,
+    /// The folder or `s3://` prefix that takes edges, findings and records; none writes no lake.
+    pub lake: Option<String>,
+    /// Which judged records the lake keeps.
+    pub keep: Keep,
+    /// Key times from here on, seconds since 1970, inclusive; as given, not yet widened to whole hours.
+    pub since: Option<u32>,
+    /// Key times before this, seconds since 1970, exclusive; always after `since`.
+    pub until: Option<u32>,
+    /// Only these accounts; empty is all.
+    pub accounts: Vec<String>,
+    /// Only these regions; empty is all.
+    pub regions: Vec<String>,
+    /// The format of standard output.
+    pub format: Format,
+    /// Further reports, each into a file.
+    pub outputs: Vec<Output>,
+    /// Open findings from this severity on make the exit code 1; none never does.
+    pub fail_on: Option<Severity>,
+    /// Ids of findings that were accepted earlier.
+    pub known: BTreeSet<String>,
+    /// Only list and prune, and say what a run would read.
+    pub plan: bool,
+    /// Replace whole hours of a lake that another policy or selection wrote, or that have new objects.
+    pub rejudge: bool,
+    /// The layout of lines without a header.
+    pub layout: Option<Arc<Layout>>,
+    /// Threads that decode and judge; at least one.
+    pub threads: usize,
+    /// The bound on memory, bytes; at least [`MIN_MEMORY`].
+    pub memory: u64,
+    /// Slots of five minutes that evidence is carried over.
+    pub horizon: u32,
+}
+
+/// The smallest `--memory`, bytes. Below it the fixed buffers of two threads alone would not fit.
+pub const MIN_MEMORY: u64 = 64 << 20;
+
+/// The default of `--memory`, bytes.
+pub const DEFAULT_MEMORY: u64 = 1 << 30;
+
+/// The default of `--horizon`, slots: one hour.
+pub const DEFAULT_HORIZON: u32 = 12;
+
+/// The largest `--horizon`, slots: one day. A longer one would read more for evidence than for judgement.
+pub const MAX_HORIZON: u32 = 288;
+
+words! {
+    /// Which judged records a lake keeps.
+    Keep {
+        /// None: edges and findings only.
+        None = "none",
+        /// Those that are neither compliant nor unjudged, and those with an unassigned end.
+        Flagged = "flagged",
+        /// All.
+        All = "all",
+    }
+
+    /// The format of a report.
+    Format {
+        /// For people.
+        Text = "text",
+        /// One JSON object with everything.
+        Json = "json",
+        /// One finding a line.
+        Ndjson = "ndjson",
+        /// One finding a row.
+        Csv = "csv",
+        /// SARIF 2.1.0, for code scanning.
+        Sarif = "sarif",
+        /// JUnit XML, for CI.
+        Junit = "junit",
+    }
+}
+
+/// A report into a file: `--output FORMAT=PATH`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Its format.
+    pub format: Format,
+    /// The file, replaced if it exists.
+    pub path: PathBuf,
+}

@@ -3,5 +3,6 @@
 mod addr;
 pub mod aws;
 pub mod protocol;
+pub mod services;
 
 pub use addr::Addr;

@@ -79,6 +79,9 @@ pub trait Fields {
     /// The field's text; none when the object lacks the field or the value is `-`.
     fn text(&self, field: Field) -> Option<&[u8]>;
 
+    /// How many fields the object's layout has.
+    fn num_fields(&self) -> u16;
+
     /// Calls `each` with name and text of every field that AWS does not document and whose value is not `-`.
     fn extra(&self, each: &mut dyn FnMut(&str, &[u8]));
 }

@@ -428,13 +428,13 @@ pub struct Connection {
     /// 1 if the table's overflow holds more views.
     overflowed: u8,
     tags: [Tag; INLINE_VIEWS],
-    hash: u32,
+    spare: u32,
     views: [View; INLINE_VIEWS],
     /// AWS services that records name, by end: bit `i` is `net::aws::SERVICES[i]`.
     services: [u32; 2],
     /// Objects that hold records of it: bit (rank modulo 64).
     pub objects: u64,
-    spare: [u64; 2],
+    more_spare: [u64; 2],
 }
 
 const _: () = assert!(size_of::<Connection>() == 256);
@@ -456,7 +456,7 @@ pub struct Contribution {
 
 impl Connection {
     /// A connection without views.
-    pub fn new(key: &Key, hash: u64) -> Connection {
+    pub fn new(key: &Key) -> Connection {
         let words = |addr: Addr| [addr.bits() as u64, (addr.bits() >> 64) as u64];
         Connection {
             low: words(key.low),
@@ -466,7 +466,6 @@ impl Connection {
             low_home: key.low_home.0,
             high_home: key.high_home.0,
             protocol: key.protocol,
-            hash: hash as u32,
             ..bytemuck::Zeroable::zeroed()
         }
     }
@@ -558,10 +557,5 @@ impl Connection {
     pub fn services(&self, side: Side) -> (u64, bool) {
         let end = side as usize;
         (u64::from(self.services[end]), self.services_known & 1 << end != 0)
-    }
-
-    /// The low half of the hash it was made with.
-    pub fn hash32(&self) -> u32 {
-        self.hash
     }
 }

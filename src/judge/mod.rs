@@ -1,9 +1,13 @@
 //! The records of a slot become connections; each gets a direction with its evidence, an outcome, the policy's decision
 //! and a verdict. No I/O, no clock.
 
+pub mod connection;
 mod edge;
 mod finding;
+pub mod fold;
 mod judgement;
+pub mod reporter;
+pub mod table;
 mod word;
 
 pub use edge::{Edge, EdgeRow, Inside};

@@ -1,0 +1,472 @@
+//! Records go into the parts of their slots: the hot loop of the program.
+//!
+//! A [`SlotPart`] is what one thread has gathered of one slot: connections, and what the records teach about the
+//! interfaces that reported them. Parts of one slot merge in any order to the same whole.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
+
+use crate::flow::{Action, Direction, Field, Fields, MalformedLine, Record, RecordSink};
+use crate::net::Addr;
+use crate::policy::{NetworkId, Policy};
+
+use super::connection::{Contribution, End, Home, Key, Lane, Origin, Side, Tag, View};
+use super::reporter::{KeyPlace, REPORTER_FIELDS, Reporter, ReporterId, Reporters};
+use super::table::ConnectionTable;
+
+/// Length of a slot in seconds: AWS publishes every five minutes.
+pub const SLOT_SECS: u32 = 300;
+
+/// How many records wait for their cache lines together.
+const BATCH: usize = 64;
+
+/// What one thread has gathered of one slot.
+#[derive(Default)]
+pub struct SlotPart {
+    /// The connections.
+    pub table: ConnectionTable,
+    /// What records say of the interfaces that reported, by the interface's number in the hour.
+    pub interfaces: HashMap<u32, InterfaceNotes>,
+    /// Records that cannot be judged at all, by reporter.
+    pub unjudgeable: HashMap<ReporterId, Unjudgeable>,
+}
+
+/// Records that no connection takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unjudgeable {
+    /// Records that no network claims.
+    pub out_of_scope: u64,
+    /// Records that lack a field without which nothing can be said.
+    pub missing_field: u64,
+}
+
+/// What the records of a slot say of one interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceNotes {
+    /// Its reporters, sorted.
+    pub reporters: Vec<ReporterId>,
+    /// Its own addresses as records with a direction show them (source of egress, destination of ingress), sorted.
+    pub own: Vec<(Home, Addr)>,
+    /// The addresses that all its records without a direction share.
+    pub candidates: Candidates,
+    /// An ingress record was addressed beyond the subnet of the interface: it carries others' flows.
+    pub carries: bool,
+}
+
+/// The addresses common to all records of an interface: its own is among them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Candidates {
+    /// No record yet.
+    #[default]
+    Any,
+    /// At most these two.
+    These([Option<(Home, Addr)>; 2]),
+}
+
+impl Candidates {
+    /// What remains when another record's two addresses are known too. Commutative and associative, up to order.
+    fn narrow(self, pair: [Option<(Home, Addr)>; 2]) -> Candidates {
+        match self {
+            Candidates::Any => Candidates::These(pair),
+            Candidates::These(known) => {
+                Candidates::These(known.map(|address| address.filter(|_| pair.contains(&address))))
+            }
+        }
+    }
+
+    /// The addresses that remain.
+    pub fn iter(&self) -> impl Iterator<Item = (Home, Addr)> {
+        match self {
+            Candidates::Any => [None, None],
+            Candidates::These(these) => *these,
+        }
+        .into_iter()
+        .flatten()
+    }
+}
+
+impl InterfaceNotes {
+    fn merge(&mut self, other: InterfaceNotes) {
+        other.reporters.into_iter().for_each(|reporter| insert_sorted(&mut self.reporters, reporter));
+        other.own.into_iter().for_each(|address| insert_sorted(&mut self.own, address));
+        if let Candidates::These(pair) = other.candidates {
+            self.candidates = self.candidates.narrow(pair);
+        }
+        self.carries |= other.carries;
+    }
+}
+
+fn insert_sorted<T: Ord>(sorted: &mut Vec<T>, value: T) {
+    if let Err(place) = sorted.binary_search(&value) {
+        sorted.insert(place, value);
+    }
+}
+
+impl SlotPart {
+    /// Takes in another part of the same slot.
+    pub fn merge(&mut self, mut other: SlotPart) {
+        if self.table.len() < other.table.len() {
+            std::mem::swap(&mut self.table, &mut other.table);
+        }
+        self.table.merge(&other.table);
+        self.merge_notes(&mut other);
+    }
+
+    /// Takes in what another part knows, but for its connections.
+    pub fn merge_notes(&mut self, other: &mut SlotPart) {
+        for (interface, notes) in other.interfaces.drain() {
+            self.interfaces.entry(interface).or_default().merge(notes);
+        }
+        for (reporter, counts) in other.unjudgeable.drain() {
+            let sum = self.unjudgeable.entry(reporter).or_default();
+            sum.out_of_scope += counts.out_of_scope;
+            sum.missing_field += counts.missing_field;
+        }
+    }
+
+    /// Memory in use, bytes.
+    pub fn memory(&self) -> usize {
+        self.table.memory() + self.interfaces.len() * 160 + self.unjudgeable.len() * 48
+    }
+}
+
+/// The parts that one thread is gathering, by slot (seconds since 1970 at its start).
+pub type Parts = BTreeMap<u32, SlotPart>;
+
+/// What the fold must know of the object whose records it takes.
+#[derive(Clone, Copy)]
+pub struct ObjectFacts<'a> {
+    /// The slot of the object's key time; none if each record goes to the slot of its `end`.
+    pub slot: Option<u32>,
+    /// The rank of the object's URL among those of the day.
+    pub rank: u32,
+    /// The flow log's id in the key, empty if it has none.
+    pub flow_log: &'a str,
+    /// Account and region of the key.
+    pub place: KeyPlace<'a>,
+}
+
+/// Takes an object's records into the parts of their slots.
+pub struct Folder<'a> {
+    policy: &'a Policy,
+    reporters: &'a Reporters,
+    object: ObjectFacts<'a>,
+    parts: &'a mut Parts,
+    aside: Option<Parts>,
+    slot: u32,
+    part: SlotPart,
+    memo: Memo,
+    pending: Vec<Contribution>,
+    one_network: bool,
+    malformed: &'a mut dyn FnMut(u64, &MalformedLine, &[u8]),
+}
+
+impl<'a> Folder<'a> {
+    /// A folder for one object. `malformed` is told of every malformed line.
+    pub fn new(
+        policy: &'a Policy,
+        reporters: &'a Reporters,
+        object: ObjectFacts<'a>,
+        parts: &'a mut Parts,
+        malformed: &'a mut dyn FnMut(u64, &MalformedLine, &[u8]),
+    ) -> Folder<'a> {
+        let slot = object.slot.unwrap_or(0);
+        let part = parts.remove(&slot).unwrap_or_default();
+        Folder {
+            policy,
+            reporters,
+            object,
+            parts,
+            aside: None,
+            slot,
+            part,
+            memo: Memo::default(),
+            pending: Vec::with_capacity(BATCH),
+            one_network: policy.has_one_network(),
+            malformed,
+        }
+    }
+
+    /// Ends the object. Unless it was read to its end (`whole`), nothing that came unverified is kept.
+    pub fn finish(mut self, whole: bool) {
+        self.store_part();
+        let Some(verified) = self.aside.take() else { return };
+        let unverified = std::mem::replace(self.parts, verified);
+        if whole {
+            for (slot, part) in unverified {
+                self.parts.entry(slot).or_default().merge(part);
+            }
+        }
+    }
+
+    fn store_part(&mut self) {
+        self.flush();
+        let part = std::mem::take(&mut self.part);
+        if !part.table.is_empty() || !part.unjudgeable.is_empty() || !part.interfaces.is_empty() {
+            self.parts.insert(self.slot, part);
+        }
+    }
+
+    fn flush(&mut self) {
+        self.part.table.add_batch(&self.pending, 1 << (self.object.rank % 64));
+        self.pending.clear();
+    }
+
+    #[cold]
+    fn change_slot(&mut self, slot: u32) {
+        self.store_part();
+        self.slot = slot;
+        self.part = self.parts.remove(&slot).unwrap_or_default();
+        self.memo = Memo::default();
+    }
+
+    #[cold]
+    fn meet(&mut self, fields: &impl Fields) -> usize {
+        let (id, reporter) = self.reporters.intern(
+            self.policy,
+            self.object.flow_log,
+            &self.object.place,
+            fields.num_fields(),
+            fields,
+        );
+        let notes = self.part.interfaces.entry(reporter.interface).or_default();
+        insert_sorted(&mut notes.reporters, id);
+        self.memo.insert(id, &reporter, fields)
+    }
+
+    /// Notes what the record says of the interface's own addresses.
+    #[inline]
+    fn note_address(&mut self, met: usize, record: &Record, source: (Home, Addr), target: (Home, Addr)) {
+        let known = &mut self.memo.met[met];
+        let own = match record.direction {
+            Direction::Egress => source,
+            Direction::Ingress => target,
+            Direction::Unknown => {
+                let notes = self.part.interfaces.entry(known.interface).or_default();
+                notes.candidates = notes.candidates.narrow([Some(source), Some(target)]);
+                return;
+            }
+        };
+        let last = &mut known.last_own[usize::from(own.1.is_v4())];
+        if *last != Some(own) {
+            *last = Some(own);
+            if known.is_regional_nat && !is_address_of_regional_nat(self.policy, known.network, record) {
+                return;
+            }
+            insert_sorted(&mut self.part.interfaces.entry(known.interface).or_default().own, own);
+        }
+        if record.direction == Direction::Ingress && record.pkt_dst != record.dst && !known.carries && known.may_carry {
+            self.note_beyond(met, record);
+        }
+    }
+
+    /// An ingress record for an address that its interface does not show: a secondary address of the same subnet, or
+    /// somebody else's, in which case the interface carries others' flows.
+    fn note_beyond(&mut self, met: usize, record: &Record) {
+        let known = &mut self.memo.met[met];
+        let Some(network) = known.network else { return };
+        let own_subnet = self.policy.subnet_of(self.policy.place(network, record.dst).class);
+        let target = self.policy.place(network, record.pkt_dst);
+        let carries = match own_subnet {
+            Some(subnet) => self.policy.subnet_of(target.class) != Some(subnet),
+            None => target.home.is_none(),
+        };
+        if carries {
+            known.carries = true;
+            self.part.interfaces.entry(known.interface).or_default().carries = true;
+        }
+    }
+
+    #[inline]
+    fn home(&self, network: NetworkId, addr: Addr) -> Home {
+        if self.one_network {
+            return Home::inside(network.0);
+        }
+        match self.policy.place(network, addr).home {
+            Some(home) => Home::inside(home.0),
+            None => Home::outside(network.0),
+        }
+    }
+}
+
+/// Of a regional NAT gateway's record only the end that faces the internet can be its own: it has no interface, and the
+/// record's addresses are the packet's.
+fn is_address_of_regional_nat(policy: &Policy, network: Option<NetworkId>, record: &Record) -> bool {
+    let Some(network) = network else { return false };
+    let is_inside = |addr| policy.place(network, addr).home.is_some();
+    !is_inside(record.src) && !is_inside(record.dst)
+}
+
+impl RecordSink for Folder<'_> {
+    #[inline]
+    fn record(&mut self, record: &Record, fields: &impl Fields) {
+        if self.object.slot.is_none() {
+            let slot = slot_of(record);
+            if slot != self.slot {
+                self.change_slot(slot);
+            }
+        }
+        let met = match self.memo.find(fields) {
+            Some(met) => met,
+            None => self.meet(fields),
+        };
+        let known = &self.memo.met[met];
+        let (reporter, is_gateway) = (known.reporter, known.is_transit_gateway);
+        let Some(network) = known.network else {
+            self.part.unjudgeable.entry(reporter).or_default().out_of_scope += 1;
+            return;
+        };
+        if !record.complete || (record.action == Action::Absent && !is_gateway) {
+            self.part.unjudgeable.entry(reporter).or_default().missing_field += 1;
+            return;
+        }
+        let source = End { home: self.home(network, record.pkt_src), addr: record.pkt_src, port: record.src_port };
+        let target = End { home: self.home(network, record.pkt_dst), addr: record.pkt_dst, port: record.dst_port };
+        let hop = |hop: Addr, end: End| if hop == end.addr { (end.home, hop) } else { (self.home(network, hop), hop) };
+        if !is_gateway {
+            let (source_hop, target_hop) = (hop(record.src, source), hop(record.dst, target));
+            self.note_address(met, record, source_hop, target_hop);
+        }
+        let (key, sender) = Key::of(source, target, record.protocol);
+        let hash = key.hash();
+        self.part.table.prefetch_index(hash);
+        let next_hop_nat = matches!(
+            fields.text(Field::NextHopInterfaceType),
+            Some(b"nat_gateway" | b"regional_nat_gateway")
+        );
+        self.pending.push(Contribution {
+            key,
+            hash,
+            tag: Tag::new(reporter, record.direction, Lane::of(record), sender),
+            view: View::of(record, Origin::new(self.object.rank, record.line), next_hop_nat),
+            services: match sender {
+                Side::Low => [record.src_service, record.dst_service],
+                Side::High => [record.dst_service, record.src_service],
+            },
+        });
+        if self.pending.len() == BATCH {
+            self.flush();
+        }
+    }
+
+    fn status(&mut self, _record: &Record, _skip: bool, _fields: &impl Fields) {}
+
+    fn malformed(&mut self, line: u64, why: &MalformedLine, text: &[u8]) {
+        (self.malformed)(line, why, text);
+    }
+
+    fn unverified(&mut self) {
+        self.store_part();
+        self.aside = Some(std::mem::take(self.parts));
+        self.memo = Memo::default();
+    }
+}
+
+/// The slot of a record whose object's key has no time: that of its `end`, else of its `start`.
+pub fn slot_of(record: &Record) -> u32 {
+    let time = if record.end != 0 { record.end } else { record.start };
+    time - time % SLOT_SECS
+}
+
+/// Buckets of the memo: more than the interfaces of a usual object, so that few meet in one.
+const MEMO_BUCKETS: usize = 4096;
+
+/// Entries at which the memo starts anew: what does not fit it (very long texts) must not make it grow.
+const MEMO_MOST: usize = 1 << 16;
+
+/// Reporters met lately, found by the text of their fields without a lock.
+struct Memo {
+    /// By a hash of the interface id: place in `met` + 1.
+    recent: Box<[u32; MEMO_BUCKETS]>,
+    met: Vec<Met>,
+}
+
+struct Met {
+    /// Texts of [`REPORTER_FIELDS`], one after the other, and where each ends; absent ones by bit.
+    bytes: Box<[u8]>,
+    ends: [u16; REPORTER_FIELDS.len()],
+    absent: u32,
+    reporter: ReporterId,
+    interface: u32,
+    network: Option<NetworkId>,
+    is_transit_gateway: bool,
+    is_regional_nat: bool,
+    /// Whether it may be learned from records that it carries others' flows.
+    may_carry: bool,
+    carries: bool,
+    last_own: [Option<(Home, Addr)>; 2],
+}
+
+impl Default for Memo {
+    fn default() -> Memo {
+        Memo { recent: Box::new([0; MEMO_BUCKETS]), met: Vec::new() }
+    }
+}
+
+impl Memo {
+    #[inline]
+    fn find(&self, fields: &impl Fields) -> Option<usize> {
+        let met = (self.recent[Memo::bucket(fields)] as usize).checked_sub(1)?;
+        self.met[met].is(fields).then_some(met)
+    }
+
+    fn insert(&mut self, id: ReporterId, reporter: &Reporter, fields: &impl Fields) -> usize {
+        if self.met.len() == MEMO_MOST {
+            *self = Memo::default();
+        }
+        let (mut bytes, mut ends, mut absent) = (Vec::new(), [0; REPORTER_FIELDS.len()], 0);
+        for (place, field) in REPORTER_FIELDS.into_iter().enumerate() {
+            match fields.text(field) {
+                Some(text) => bytes.extend_from_slice(text),
+                None => absent |= 1 << place,
+            }
+            ends[place] = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+        }
+        let carries = reporter.carries_others();
+        self.met.push(Met {
+            bytes: bytes.into(),
+            ends,
+            absent,
+            reporter: id,
+            interface: reporter.interface,
+            network: reporter.network,
+            is_transit_gateway: reporter.is_transit_gateway(),
+            is_regional_nat: reporter.is_regional_nat(),
+            may_carry: carries.is_none() && reporter.text(Field::InterfaceType) != Some("network_load_balancer"),
+            carries: carries == Some(true),
+            last_own: [None; 2],
+        });
+        self.recent[Memo::bucket(fields)] = self.met.len() as u32;
+        self.met.len() - 1
+    }
+
+    #[inline]
+    fn bucket(fields: &impl Fields) -> usize {
+        let id = fields.text(Field::InterfaceId).or_else(|| fields.text(Field::TgwAttachmentId)).unwrap_or_default();
+        let mut hash = id.len() as u64;
+        if let Some(tail) = id.last_chunk::<8>() {
+            hash ^= u64::from_le_bytes(*tail);
+        }
+        (hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize
+    }
+}
+
+impl Met {
+    #[inline]
+    fn is(&self, fields: &impl Fields) -> bool {
+        let mut start = 0;
+        for (place, field) in REPORTER_FIELDS.into_iter().enumerate() {
+            let end = usize::from(self.ends[place]);
+            let same = match fields.text(field) {
+                Some(text) => self.absent & 1 << place == 0 && self.bytes.get(start..end) == Some(text),
+                None => self.absent & 1 << place != 0,
+            };
+            if !same {
+                return false;
+            }
+            start = end;
+        }
+        true
+    }
+}

@@ -36,7 +36,8 @@ pub struct AddressFacts {
 pub struct SlotFacts<'a> {
     /// The hour's reporters.
     pub reporters: &'a [Reporter],
-    carries: HashSet<u32>,
+    /// Whether a reporter carries others' flows, by its number.
+    carries: Vec<bool>,
     own: HashMap<u32, Vec<(Home, Addr)>>,
     transit: HashSet<(Home, Addr)>,
     addresses: HashMap<(Home, Addr), AddressFacts>,
@@ -48,7 +49,7 @@ impl<'a> SlotFacts<'a> {
     pub fn new(policy: &Policy, reporters: &'a [Reporter], interfaces: &HashMap<u32, InterfaceNotes>) -> SlotFacts<'a> {
         let mut facts = SlotFacts {
             reporters,
-            carries: HashSet::new(),
+            carries: reporters.iter().map(Reporter::is_transit_gateway).collect(),
             own: HashMap::new(),
             transit: HashSet::new(),
             addresses: HashMap::new(),
@@ -59,7 +60,7 @@ impl<'a> SlotFacts<'a> {
             let own = own_addresses(policy, reporters, notes);
             let carries = carries_others(policy, reporters, notes, &own);
             if carries {
-                facts.carries.insert(interface);
+                notes.reporters.iter().for_each(|id| facts.carries[id.0 as usize] = true);
                 facts.transit.extend(own.iter().copied());
             } else {
                 for &address in &own {
@@ -108,9 +109,10 @@ impl<'a> SlotFacts<'a> {
         &self.reporters[id.0 as usize]
     }
 
-    /// Whether the reporter's interface carries others' flows.
+    /// Whether the reporter carries others' flows: a transit gateway, a NAT gateway, an appliance.
+    #[inline]
     pub fn carries_others(&self, id: ReporterId) -> bool {
-        !self.carries.is_empty() && self.carries.contains(&self.reporter(id).interface)
+        self.carries[id.0 as usize]
     }
 
     /// Whether an end is the address of an interface that carries others' flows.
@@ -133,7 +135,7 @@ impl<'a> SlotFacts<'a> {
     #[inline]
     pub fn seat(&self, tag: Tag, low: End, high: End) -> Seat {
         let id = tag.reporter();
-        if self.reporter(id).is_transit_gateway() || self.carries_others(id) {
+        if self.carries_others(id) {
             return Seat::Transit;
         }
         match tag.direction() {

@@ -3,11 +3,18 @@
 
 pub mod connection;
 mod edge;
+pub mod evidence;
+pub mod facts;
 mod finding;
 pub mod fold;
 mod judgement;
+pub mod orient;
+pub mod outcome;
 pub mod reporter;
+pub mod ruling;
 pub mod table;
+pub mod traffic;
+pub mod verdict;
 mod word;
 
 pub use edge::{Edge, EdgeRow, Inside};

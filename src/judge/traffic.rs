@@ -20,8 +20,6 @@ pub struct Stream {
     pub rejected_at_sender: u8,
     /// Lanes of records rejected elsewhere, by bit.
     pub rejected_elsewhere: u8,
-    /// Accepted at the receiver's interface.
-    pub accepted_at_receiver: bool,
     /// Earliest start, seconds; `u32::MAX` if no record has a time.
     pub start: u32,
 }
@@ -31,6 +29,8 @@ pub struct Stream {
 pub struct Traffic {
     /// What each end sent, by [`Side`].
     pub sent: [Stream; 2],
+    /// Whether the interface of an end accepted any record, by [`Side`].
+    pub accepted_at: [bool; 2],
     /// IANA protocol number.
     pub protocol: u8,
     /// Encryption statuses, as in a view.
@@ -59,6 +59,7 @@ impl Traffic {
     pub fn of<'v>(key: &Key, views: impl Iterator<Item = (Tag, &'v View)>, facts: &SlotFacts<'_>) -> Traffic {
         let mut traffic = Traffic {
             sent: [Stream { start: u32::MAX, ..Stream::default() }; 2],
+            accepted_at: [false; 2],
             protocol: key.protocol,
             encryption: 0,
         };
@@ -76,9 +77,8 @@ impl Traffic {
                 Lane::Forwarded => stream.forwarded_bytes = stream.forwarded_bytes.saturating_add(view.bytes),
                 Lane::Accepted => {
                     stream.accepted = stream.accepted.with(kinds);
-                    if !stream.accepted_at_receiver {
-                        let seat = facts.seat(tag, key.end(Side::Low), key.end(Side::High));
-                        stream.accepted_at_receiver = seat == Seat::End(sender.other());
+                    if let Seat::End(side) = facts.seat(tag, key.end(Side::Low), key.end(Side::High)) {
+                        traffic.accepted_at[side as usize] = true;
                     }
                 }
                 _ => match facts.seat(tag, key.end(Side::Low), key.end(Side::High)) {
@@ -118,11 +118,9 @@ impl Traffic {
         }
     }
 
-    /// The end that answered an accepted SYN with an accepted SYN-ACK.
-    pub fn listener(&self) -> Option<Side> {
-        [Side::Low, Side::High].into_iter().find(|side| {
-            self.sent(*side).accepted.has(Kinds::SYN_ACK) && self.sent(side.other()).accepted.has(Kinds::SYN)
-        })
+    /// Whether the end answered an accepted SYN with an accepted SYN-ACK.
+    pub fn is_proven_listener(&self, side: Side) -> bool {
+        self.sent(side).accepted.has(Kinds::SYN_ACK) && self.sent(side.other()).accepted.has(Kinds::SYN)
     }
 
     /// Earliest start over both directions, seconds; none if no record has a time.

@@ -1,0 +1,319 @@
+//! The ruling on one connection: who is the client, what became of it, what the policy says, how bad it is.
+
+use hashbrown::HashSet;
+
+use crate::net::protocol::{TCP, is_icmp};
+use crate::net::{Addr, aws};
+use crate::policy::{self, Answer, Decider, Decision, NetworkId, Path, Policy, Question, Severity, ZoneId, ZoneKind};
+
+use super::connection::{Connection, End, Home, Key, Side, Tag, View, Ways};
+use super::evidence::Horizon;
+use super::facts::{Seat, SlotFacts};
+use super::orient::{Oriented, Peers, orient};
+use super::outcome::{Rejects, is_unsolicited, outcome};
+use super::traffic::Traffic;
+use super::verdict::{Zones, flags, severity, verdict};
+use super::{Confidence, Flags, Orientation, Outcome, Reason, Verdict};
+
+/// What the judge concludes of a connection.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ruling {
+    /// Who is the client, and how that is known.
+    pub oriented: Oriented,
+    /// The zones of both ends.
+    pub zones: Zones,
+    /// What became of it; none if all of its records are strays or came after its close.
+    pub outcome: Option<Outcome>,
+    /// The way out, if records tell one.
+    pub via: Option<Path>,
+    /// What was decided, or why nothing was.
+    pub judged: Judged,
+}
+
+/// The policy's part of a ruling.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Judged {
+    /// The policy decided.
+    Decided {
+        /// What it said.
+        decision: Decision,
+        /// Decision and outcome together.
+        verdict: Verdict,
+        /// How bad it is.
+        severity: Severity,
+        /// The flags.
+        flags: Flags,
+    },
+    /// It was not asked.
+    Not(Reason),
+}
+
+impl Ruling {
+    /// The verdict.
+    pub fn verdict(&self) -> Verdict {
+        match self.judged {
+            Judged::Decided { verdict, .. } => verdict,
+            Judged::Not(_) => Verdict::Unjudged,
+        }
+    }
+}
+
+/// Pairs of addresses between which the slot has an accepted connection of a protocol other than ICMP; only those that
+/// also have ICMP.
+pub type TalkingPairs = HashSet<[(Home, Addr); 2]>;
+
+/// The addresses of a key, without ports.
+pub fn pair(key: &Key) -> [(Home, Addr); 2] {
+    [(key.low_home, key.low), (key.high_home, key.high)]
+}
+
+/// Rules on the connections of one slot. One per thread: it remembers decisions.
+pub struct Judge<'a> {
+    policy: &'a Policy,
+    decider: Decider<'a>,
+}
+
+/// All that the rulings of a slot draw on.
+#[derive(Clone, Copy)]
+pub struct SlotContext<'a> {
+    /// What the slot's records teach about interfaces and addresses.
+    pub facts: &'a SlotFacts<'a>,
+    /// What flags proved.
+    pub horizon: &'a Horizon<'a>,
+    /// How many peers ends have.
+    pub peers: &'a Peers,
+    /// Which pairs talk.
+    pub talking: &'a TalkingPairs,
+    /// The slot's start, seconds: the instant of connections without a time.
+    pub slot: u32,
+}
+
+impl<'a> Judge<'a> {
+    /// A judge without memories.
+    pub fn new(policy: &'a Policy) -> Judge<'a> {
+        Judge { policy, decider: Decider::new(policy) }
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &'a Policy {
+        self.policy
+    }
+
+    /// Rules on a connection.
+    pub fn rule<'v>(
+        &mut self,
+        context: &SlotContext<'_>,
+        connection: &Connection,
+        views: impl Iterator<Item = (Tag, &'v View)> + Clone,
+    ) -> Ruling {
+        let key = connection.key();
+        let traffic = Traffic::of(&key, views.clone(), context.facts);
+        let oriented = orient(&key, &traffic, context.horizon, context.peers);
+        let rejects = Rejects::of(&key, &traffic, &oriented);
+        let outcome = outcome(&traffic, &oriented, &rejects);
+        let client = self.end(context, connection, &key, oriented.client);
+        let server = self.end(context, connection, &key, oriented.client.other());
+        let zones = Zones { client: self.policy.zone(&client), server: self.policy.zone(&server) };
+        let case = Case { context, key, traffic, oriented, outcome, client, server, zones };
+        let via = self.path(&case, views);
+        let judged = match (self.reason(&case, &rejects), outcome) {
+            (Some(reason), _) => Judged::Not(reason),
+            (None, Some(outcome)) => self.judge(&case, outcome, via),
+            (None, None) => Judged::Not(Reason::Stray),
+        };
+        Ruling { oriented, zones, outcome, via, judged }
+    }
+
+    /// One end of a connection, as the policy is asked about it.
+    fn end<'c>(&self, context: &SlotContext<'c>, connection: &Connection, key: &Key, side: Side) -> policy::End<'c> {
+        let end = key.end(side);
+        let place = self.policy.place(perspective(self.policy, key), end.addr);
+        let groups_key = if place.home.is_some() { context.facts.address(end).groups_key } else { 0 };
+        let (services, services_known) = connection.services(side);
+        policy::End { home: place.home, class: place.class, groups: context.facts.groups(groups_key), groups_key, services, services_known }
+    }
+
+    /// Why the connection is not judged; the first that fits.
+    fn reason(&self, case: &Case<'_>, rejects: &Rejects) -> Option<Reason> {
+        let (client, server) = (case.key.end(case.oriented.client), case.key.end(case.oriented.client.other()));
+        if client.addr == server.addr && client.home == server.home {
+            return Some(Reason::SelfTraffic);
+        }
+        let is_local = |zone: ZoneId, end: End| self.policy.zone_kind(zone) == ZoneKind::Local || end.addr.is_local();
+        if is_local(case.zones.client, client) || is_local(case.zones.server, server) {
+            return Some(Reason::Local);
+        }
+        if case.client.home.is_none() && case.server.home.is_none() {
+            return Some(Reason::Unmapped);
+        }
+        if let Some(reason) = self.transit(case) {
+            return Some(reason);
+        }
+        if is_unsolicited(&case.traffic, &case.oriented) {
+            return Some(Reason::Unsolicited);
+        }
+        if case.outcome.is_none() {
+            return Some(if rejects.post_close { Reason::PostClose } else { Reason::Stray });
+        }
+        None
+    }
+
+    fn transit(&self, case: &Case<'_>) -> Option<Reason> {
+        let is_transit = |side| case.context.facts.is_transit_address(self.policy, case.key.end(side));
+        let gateway = [Side::Low, Side::High].into_iter().find(|side| is_transit(*side))?;
+        let other = if gateway == case.oriented.client { case.server.home } else { case.client.home };
+        let unasked = other.is_none() && !case.traffic.sent(gateway).is_seen();
+        Some(if unasked { Reason::NatUnsolicited } else { Reason::Transit })
+    }
+
+    fn judge(&mut self, case: &Case<'_>, outcome: Outcome, via: Option<Path>) -> Judged {
+        let ahead = self.decider.decide(&case.question(via));
+        let is_tcp = case.key.protocol == TCP;
+        let reverse = (case.oriented.confidence == Confidence::Ambiguous).then(|| self.decider.decide(&case.reversed(via)));
+        let decision = match reverse {
+            Some(reverse) if case.oriented.orientation == Orientation::Peer => self.peers(case, ahead, reverse),
+            _ => ahead,
+        };
+        let verdict = verdict(decision.answer, outcome, is_tcp);
+        let mut worst = severity(self.policy, case.zones, &decision, outcome, verdict);
+        if let (Some(reverse), Answer::Deny) = (reverse, decision.answer) {
+            worst = worst.min(self.limit_by_reverse(case, outcome, &reverse));
+        }
+        if is_icmp(case.key.protocol) && decision.answer == Answer::Deny && !self.policy.names_protocol(decision.rule, case.key.protocol) {
+            if case.context.talking.contains(&pair(&case.key)) {
+                return Judged::Not(Reason::Diagnostic);
+            }
+            worst = worst.min(Severity::Low);
+        }
+        let flags = flags(self.policy, case.zones, decision.answer, verdict);
+        Judged::Decided { decision, verdict, severity: worst, flags }
+    }
+
+    /// Where the client is ambiguous: at most low if the opposite direction would be allowed, at most what the opposite
+    /// direction would be if that is denied too.
+    fn limit_by_reverse(&self, case: &Case<'_>, outcome: Outcome, reverse: &Decision) -> Severity {
+        match reverse.answer {
+            Answer::Allow => Severity::Low,
+            Answer::Unproven => Severity::Critical,
+            Answer::Deny => {
+                let zones = Zones { client: case.zones.server, server: case.zones.client };
+                let verdict = verdict(reverse.answer, outcome, case.key.protocol == TCP);
+                severity(self.policy, zones, reverse, outcome, verdict)
+            }
+        }
+    }
+
+    /// Both directions of equals: one that is allowed is enough for symmetric services and protocols without ports,
+    /// else both must be.
+    fn peers(&self, case: &Case<'_>, ahead: Decision, reverse: Decision) -> Decision {
+        let port = case.key.end(case.oriented.client.other()).port;
+        let one_is_enough = !case.traffic.has_ports() || self.policy.is_symmetric(case.key.protocol, port);
+        let order = if one_is_enough {
+            [Answer::Allow, Answer::Unproven, Answer::Deny]
+        } else {
+            [Answer::Deny, Answer::Unproven, Answer::Allow]
+        };
+        let deciding = order.into_iter().find(|answer| ahead.answer == *answer || reverse.answer == *answer);
+        if deciding == Some(ahead.answer) { ahead } else { reverse }
+    }
+
+    /// The way out, from the egress records of the inside end's own interface.
+    fn path<'v>(&self, case: &Case<'_>, views: impl Iterator<Item = (Tag, &'v View)>) -> Option<Path> {
+        let inside = case.inside()?;
+        let server_outside = case.server.home.is_none();
+        let (low, high) = (case.key.end(Side::Low), case.key.end(Side::High));
+        let (mut ways, mut by_nat) = (Ways::default(), false);
+        for (tag, view) in views {
+            match case.context.facts.seat(tag, low, high) {
+                Seat::End(side) if side == inside && tag.sender() == inside => ways.0 |= view.ways.0,
+                Seat::Transit => by_nat |= self.is_nat(case, tag),
+                _ => {}
+            }
+        }
+        if server_outside && (by_nat || ways.0 & Ways::NEXT_HOP_NAT.0 != 0) {
+            return Some(Path::Nat);
+        }
+        let endpoint = ways.has(7) || (ways.has(2) && is_gateway_service(&case.server));
+        let internet = ways.has(8) || (ways.has(2) && !is_gateway_service(&case.server));
+        // Code 1 with an end outside tells of the next hop only: an interface of the VPC.
+        let outside = server_outside || case.client.home.is_none();
+        let candidates = [
+            (ways.has(1) && !outside, Path::Local),
+            (endpoint, Path::GatewayEndpoint),
+            (internet, Path::InternetGateway),
+            (ways.has(3), Path::Vgw),
+            (ways.has(4) || ways.has(5), Path::Peering),
+            (ways.has(6), Path::LocalZone),
+        ];
+        candidates.into_iter().find(|(holds, _)| *holds).map(|(_, path)| path)
+    }
+
+    /// Whether the reporter is a NAT gateway on the way to the internet. One known by its records only could be any
+    /// appliance, so it counts for public addresses alone.
+    fn is_nat(&self, case: &Case<'_>, tag: Tag) -> bool {
+        let reporter = case.context.facts.reporter(tag.reporter());
+        if reporter.is_transit_gateway() {
+            return false;
+        }
+        match reporter.text(crate::flow::Field::InterfaceType) {
+            Some(kind) => matches!(kind, "nat_gateway" | "regional_nat_gateway"),
+            None => self.policy.zone_kind(case.zones.server) != ZoneKind::Private,
+        }
+    }
+}
+
+/// The network from which a connection is looked at: the low end's if that is inside, else the high end's.
+pub fn perspective(policy: &Policy, key: &Key) -> NetworkId {
+    let low = NetworkId(key.low_home.network());
+    let is_inside = key.low_home == Home::inside(low.0) && policy.place(low, key.low).home == Some(low);
+    if is_inside { low } else { NetworkId(key.high_home.network()) }
+}
+
+fn is_gateway_service(server: &policy::End<'_>) -> bool {
+    let bit = |name| aws::SERVICES.iter().position(|service| *service == name).map_or(0, |place| 1u64 << place);
+    server.services & (bit("S3") | bit("DYNAMODB")) != 0
+}
+
+/// One connection before the policy.
+struct Case<'c> {
+    context: &'c SlotContext<'c>,
+    key: Key,
+    traffic: Traffic,
+    oriented: Oriented,
+    outcome: Option<Outcome>,
+    client: policy::End<'c>,
+    server: policy::End<'c>,
+    zones: Zones,
+}
+
+impl<'c> Case<'c> {
+    fn question(&self, path: Option<Path>) -> Question<'c> {
+        Question {
+            client: self.client,
+            server: self.server,
+            protocol: self.key.protocol,
+            server_port: self.key.end(self.oriented.client.other()).port,
+            ipv4: self.key.low.is_v4() && self.key.high.is_v4(),
+            at: self.traffic.start().unwrap_or(self.context.slot),
+            path,
+            encrypted: self.traffic.encrypted(),
+        }
+    }
+
+    fn reversed(&self, path: Option<Path>) -> Question<'c> {
+        Question {
+            client: self.server,
+            server: self.client,
+            server_port: self.key.end(self.oriented.client).port,
+            ..self.question(path)
+        }
+    }
+
+    /// The end whose way out counts: the client if it is inside, else the server.
+    fn inside(&self) -> Option<Side> {
+        if self.client.home.is_some() {
+            return Some(self.oriented.client);
+        }
+        self.server.home.map(|_| self.oriented.client.other())
+    }
+}

@@ -1,0 +1,118 @@
+//! Decision and outcome become a verdict, flags, a severity and a kind: one function each, and nothing else sets them.
+
+use crate::policy::{Answer, Criticality, Decision, Effect, Policy, Severity, ZoneId, ZoneKind};
+
+use super::{Flags, Kind, Outcome, Verdict};
+
+/// The verdict.
+///
+/// | policy decides | outcome | verdict |
+/// |---|---|---|
+/// | allow | any but rejected | compliant |
+/// | allow | rejected | overblocked |
+/// | deny | rejected | blocked |
+/// | deny | sent, TCP | attempted |
+/// | deny | any other | violation |
+/// | unproven | any | unproven |
+pub fn verdict(answer: Answer, outcome: Outcome, is_tcp: bool) -> Verdict {
+    let rejected = matches!(outcome, Outcome::RejectedServer | Outcome::RejectedClient | Outcome::RejectedReturn);
+    match answer {
+        Answer::Allow if rejected => Verdict::Overblocked,
+        Answer::Allow => Verdict::Compliant,
+        Answer::Deny if rejected => Verdict::Blocked,
+        Answer::Deny if is_tcp && outcome == Outcome::Sent => Verdict::Attempted,
+        Answer::Deny => Verdict::Violation,
+        Answer::Unproven => Verdict::Unproven,
+    }
+}
+
+/// The zones of a connection's ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Zones {
+    /// The client's.
+    pub client: ZoneId,
+    /// The server's.
+    pub server: ZoneId,
+}
+
+/// The flags; `unassigned` counts as a tier.
+pub fn flags(policy: &Policy, zones: Zones, answer: Answer, verdict: Verdict) -> Flags {
+    let denied = answer == Answer::Deny;
+    let client_inside = policy.zone_kind(zones.client).is_inside();
+    let server_inside = policy.zone_kind(zones.server).is_inside();
+    Flags {
+        denied_attempt: matches!(verdict, Verdict::Blocked | Verdict::Attempted),
+        egress_violation: denied && client_inside && !server_inside,
+        cross_tier_violation: denied && client_inside && server_inside && zones.client != zones.server,
+        intra_tier_violation: denied && client_inside && server_inside && zones.client == zones.server,
+        ingress_violation: denied && !client_inside && server_inside,
+    }
+}
+
+/// What kind of finding a connection with this verdict and these flags feeds; none if compliant or unjudged.
+pub fn kind(verdict: Verdict, flags: Flags) -> Option<Kind> {
+    match verdict {
+        Verdict::Compliant | Verdict::Unjudged => None,
+        Verdict::Blocked | Verdict::Attempted => Some(Kind::DeniedAttempt),
+        Verdict::Overblocked => Some(Kind::Overblocked),
+        Verdict::Unproven => Some(Kind::Unproven),
+        Verdict::Violation if flags.egress_violation => Some(Kind::EgressViolation),
+        Verdict::Violation if flags.cross_tier_violation => Some(Kind::CrossTierViolation),
+        Verdict::Violation if flags.intra_tier_violation => Some(Kind::IntraTierViolation),
+        Verdict::Violation => Some(Kind::IngressViolation),
+    }
+}
+
+/// How bad a connection is.
+///
+/// | verdict | severity before the tier's criticality |
+/// |---|---|
+/// | violation | of a require: low for the zone, medium for labels and encryption, low where a label is missing; else high where an end is outside or tiers differ, medium within a tier; one step lower if delivered or refused |
+/// | attempted | medium from inside, else info |
+/// | blocked | medium from inside and from `private`, else info |
+/// | overblocked | medium from inside, else info |
+/// | unproven | low |
+/// | compliant | info |
+///
+/// From medium up, one step up or down by the criticality of the inside end's tier (both inside: the server's). The
+/// deciding rule's own severity replaces all that, but not for what comes from outside and was stopped: that a scanner
+/// knocked is noise, whatever the rule that held.
+pub fn severity(policy: &Policy, zones: Zones, decision: &Decision, outcome: Outcome, verdict: Verdict) -> Severity {
+    let client = policy.zone_kind(zones.client);
+    let is_knock = matches!(verdict, Verdict::Blocked | Verdict::Attempted) && !client.is_inside();
+    if let Some(own) = decision.severity
+        && verdict != Verdict::Compliant
+        && !(is_knock && client != ZoneKind::Private)
+    {
+        return own;
+    }
+    let severity = match verdict {
+        Verdict::Violation => {
+            let base = violation(policy, zones, decision);
+            if matches!(outcome, Outcome::Delivered | Outcome::Refused) { base.down() } else { base }
+        }
+        Verdict::Attempted | Verdict::Overblocked if client.is_inside() => Severity::Medium,
+        Verdict::Blocked if client.is_inside() || client == ZoneKind::Private => Severity::Medium,
+        Verdict::Unproven => Severity::Low,
+        _ => Severity::Info,
+    };
+    if severity < Severity::Medium {
+        return severity;
+    }
+    let inside = if policy.zone_kind(zones.server).is_inside() { zones.server } else { zones.client };
+    match policy.criticality(inside) {
+        Criticality::High => severity.up(),
+        Criticality::Medium => severity,
+        Criticality::Low => severity.down(),
+    }
+}
+
+fn violation(policy: &Policy, zones: Zones, decision: &Decision) -> Severity {
+    match policy.rule(decision.rule).effect {
+        Effect::RequireZone => Severity::Low,
+        Effect::RequireLabels | Effect::RequireEncrypted if decision.unlabelled => Severity::Low,
+        Effect::RequireLabels | Effect::RequireEncrypted => Severity::Medium,
+        _ if zones.client == zones.server && policy.zone_kind(zones.client).is_inside() => Severity::Medium,
+        _ => Severity::High,
+    }
+}

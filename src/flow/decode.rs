@@ -65,7 +65,9 @@ pub enum DecodeError {
     #[error("{0}")]
     Parquet(String),
     /// The object has no header, its first line fits no known layout, and none was given.
-    #[error("no header line, and the first line has {found} fields where the default format has 14; give --layout")]
+    #[error(
+        "no header line, and the first line has {found} fields where the default format has 14; give --layout"
+    )]
     NoLayout {
         /// Fields of the first line.
         found: usize,
@@ -104,7 +106,13 @@ pub struct DecodeOptions {
 
 impl Default for DecodeOptions {
     fn default() -> Self {
-        DecodeOptions { layout: None, whole_limit: 256 << 20, max_bytes: 8 << 30, max_ratio: 1000, max_line: 1 << 20 }
+        DecodeOptions {
+            layout: None,
+            whole_limit: 256 << 20,
+            max_bytes: 8 << 30,
+            max_ratio: 1000,
+            max_line: 1 << 20,
+        }
     }
 }
 
@@ -138,6 +146,11 @@ pub struct Scratch {}
 /// # Errors
 /// When the object cannot be read to its end; whatever the sink was handed since [`RecordSink::unverified`] (and it was
 /// handed nothing else) must then be forgotten.
-pub fn decode<S: RecordSink>(_input: Input<'_>, _options: &DecodeOptions, _scratch: &mut Scratch, _sink: &mut S) -> Result<Decoded, DecodeError> {
+pub fn decode<S: RecordSink>(
+    _input: Input<'_>,
+    _options: &DecodeOptions,
+    _scratch: &mut Scratch,
+    _sink: &mut S,
+) -> Result<Decoded, DecodeError> {
     unimplemented!("written next")
 }

@@ -131,6 +131,9 @@ impl Field {
 
     /// The field of this name, written with hyphens or with underscores.
     pub fn from_name(name: &str) -> Option<Field> {
-        Field::ALL.iter().copied().find(|field| field.name() == name || field.column() == name)
+        Field::ALL
+            .iter()
+            .copied()
+            .find(|field| field.name() == name || field.column() == name)
     }
 }

@@ -10,7 +10,9 @@ mod layout;
 mod record;
 mod tally;
 
-pub use decode::{DecodeError, DecodeOptions, Decoded, Input, MalformedLine, Ranges, Scratch, decode};
+pub use decode::{
+    DecodeError, DecodeOptions, Decoded, Input, MalformedLine, Ranges, Scratch, decode,
+};
 pub use field::Field;
 pub use layout::{Column, Layout};
 pub use record::{Action, Direction, Fields, Record, RecordSink};

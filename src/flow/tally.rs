@@ -36,6 +36,12 @@ impl std::ops::AddAssign for Tally {
 impl Tally {
     /// Whether every line is in exactly one of the classes.
     pub fn adds_up(&self) -> bool {
-        self.lines == self.blank + self.headers + self.records + self.no_data + self.skip_data + self.malformed
+        self.lines
+            == self.blank
+                + self.headers
+                + self.records
+                + self.no_data
+                + self.skip_data
+                + self.malformed
     }
 }

@@ -34,7 +34,7 @@ pub struct Key {
 
 /// The network of an end: an index, with the top bit set where the address lies outside and the network is that of the
 /// record.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Home(pub u16);
 
 impl Home {
@@ -90,7 +90,11 @@ impl Key {
     /// The key of a record from `source` to `target`, and the side that sent.
     #[inline]
     pub fn of(source: End, target: End, protocol: u8) -> (Key, Side) {
-        let (low, high, sender) = if source <= target { (source, target, Side::Low) } else { (target, source, Side::High) };
+        let (low, high, sender) = if source <= target {
+            (source, target, Side::Low)
+        } else {
+            (target, source, Side::High)
+        };
         let key = Key {
             low: low.addr,
             high: high.addr,
@@ -107,8 +111,16 @@ impl Key {
     #[inline]
     pub fn end(&self, side: Side) -> End {
         match side {
-            Side::Low => End { home: self.low_home, addr: self.low, port: self.low_port },
-            Side::High => End { home: self.high_home, addr: self.high, port: self.high_port },
+            Side::Low => End {
+                home: self.low_home,
+                addr: self.low,
+                port: self.low_port,
+            },
+            Side::High => End {
+                home: self.high_home,
+                addr: self.high,
+                port: self.high_port,
+            },
         }
     }
 
@@ -123,7 +135,10 @@ impl Key {
     #[inline]
     pub fn hash(&self) -> u64 {
         let (low, high) = (self.low.bits(), self.high.bits());
-        let addresses = mix(low as u64 ^ 0x9e37_79b9_7f4a_7c15, high as u64 ^ 0xd1b5_4a32_d192_ed03);
+        let addresses = mix(
+            low as u64 ^ 0x9e37_79b9_7f4a_7c15,
+            high as u64 ^ 0xd1b5_4a32_d192_ed03,
+        );
         let upper = (low >> 64) as u64 ^ ((high >> 64) as u64).rotate_left(32);
         mix(addresses ^ upper, self.small() ^ 0x8cb9_2ba7_2f3d_8dd7)
     }
@@ -291,7 +306,11 @@ impl Tag {
 
     /// Which end of the key sent.
     pub fn sender(self) -> Side {
-        if self.0 & 1 == 0 { Side::Low } else { Side::High }
+        if self.0 & 1 == 0 {
+            Side::Low
+        } else {
+            Side::High
+        }
     }
 }
 
@@ -354,7 +373,11 @@ impl Ways {
     /// The way that a `traffic-path` code names; none for 0 and unknown codes.
     #[inline]
     pub fn of_traffic_path(code: u8) -> Ways {
-        if (1..=8).contains(&code) { Ways(1 << code) } else { Ways(0) }
+        if (1..=8).contains(&code) {
+            Ways(1 << code)
+        } else {
+            Ways(0)
+        }
     }
 
     /// Whether the `traffic-path` code is among them.
@@ -367,7 +390,11 @@ impl View {
     /// The view of one record.
     #[inline]
     pub fn of(record: &Record, origin: Origin, next_hop_nat: bool) -> View {
-        let start = if record.start != 0 { record.start } else { record.end };
+        let start = if record.start != 0 {
+            record.start
+        } else {
+            record.end
+        };
         let mut ways = Ways::of_traffic_path(record.traffic_path);
         if next_hop_nat {
             ways.0 |= Ways::NEXT_HOP_NAT.0;
@@ -473,7 +500,8 @@ impl Connection {
     /// The key.
     #[inline]
     pub fn key(&self) -> Key {
-        let addr = |words: [u64; 2]| Addr::from_v6(u128::from(words[0]) | u128::from(words[1]) << 64);
+        let addr =
+            |words: [u64; 2]| Addr::from_v6(u128::from(words[0]) | u128::from(words[1]) << 64);
         Key {
             low: addr(self.low),
             high: addr(self.high),
@@ -488,7 +516,9 @@ impl Connection {
     /// Whether this is the connection of that key.
     #[inline]
     pub fn is(&self, key: &Key) -> bool {
-        let same = |words: &[u64; 2], addr: Addr| words[0] == addr.bits() as u64 && words[1] == (addr.bits() >> 64) as u64;
+        let same = |words: &[u64; 2], addr: Addr| {
+            words[0] == addr.bits() as u64 && words[1] == (addr.bits() >> 64) as u64
+        };
         same(&self.low, key.low)
             && same(&self.high, key.high)
             && self.low_port == key.low_port
@@ -500,8 +530,11 @@ impl Connection {
 
     /// Its inline views with their tags.
     #[inline]
-    pub fn inline_views(&self) -> impl Iterator<Item = (Tag, &View)> {
-        self.tags[..self.inline as usize].iter().copied().zip(&self.views[..self.inline as usize])
+    pub fn inline_views(&self) -> impl Iterator<Item = (Tag, &View)> + Clone {
+        self.tags[..self.inline as usize]
+            .iter()
+            .copied()
+            .zip(&self.views[..self.inline as usize])
     }
 
     /// Whether the table's overflow holds more views.
@@ -556,6 +589,9 @@ impl Connection {
     /// The services of an end, and whether any record had the field.
     pub fn services(&self, side: Side) -> (u64, bool) {
         let end = side as usize;
-        (u64::from(self.services[end]), self.services_known & 1 << end != 0)
+        (
+            u64::from(self.services[end]),
+            self.services_known & 1 << end != 0,
+        )
     }
 }

@@ -51,9 +51,15 @@ impl Evidence {
 
     /// The client of a connection, if this slot proved it.
     fn client(&self, fingerprint: u128) -> Option<Side> {
-        let place = self.connections.partition_point(|known| *known < fingerprint);
+        let place = self
+            .connections
+            .partition_point(|known| *known < fingerprint);
         match self.connections.get(place) {
-            Some(known) if known & !1 == fingerprint => Some(if known & 1 == 0 { Side::Low } else { Side::High }),
+            Some(known) if known & !1 == fingerprint => Some(if known & 1 == 0 {
+                Side::Low
+            } else {
+                Side::High
+            }),
             _ => None,
         }
     }
@@ -79,12 +85,18 @@ impl Horizon<'_> {
             return None;
         }
         let fingerprint = key.fingerprint();
-        self.earlier.iter().find_map(|slot| slot.client(fingerprint))
+        self.earlier
+            .iter()
+            .find_map(|slot| slot.client(fingerprint))
     }
 
     /// Whether the end has proven to accept connections, in this slot or an earlier one.
     pub fn is_listener(&self, protocol: u8, end: End) -> bool {
         let fingerprint = end.fingerprint(protocol);
-        self.own.is_listener(fingerprint) || self.earlier.iter().any(|slot| slot.is_listener(fingerprint))
+        self.own.is_listener(fingerprint)
+            || self
+                .earlier
+                .iter()
+                .any(|slot| slot.is_listener(fingerprint))
     }
 }

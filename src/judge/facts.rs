@@ -46,7 +46,11 @@ pub struct SlotFacts<'a> {
 
 impl<'a> SlotFacts<'a> {
     /// Draws together what the interfaces of a slot say.
-    pub fn new(policy: &Policy, reporters: &'a [Reporter], interfaces: &HashMap<u32, InterfaceNotes>) -> SlotFacts<'a> {
+    pub fn new(
+        policy: &Policy,
+        reporters: &'a [Reporter],
+        interfaces: &HashMap<u32, InterfaceNotes>,
+    ) -> SlotFacts<'a> {
         let mut facts = SlotFacts {
             reporters,
             carries: reporters.iter().map(Reporter::is_transit_gateway).collect(),
@@ -60,7 +64,10 @@ impl<'a> SlotFacts<'a> {
             let own = own_addresses(policy, reporters, notes);
             let carries = carries_others(policy, reporters, notes, &own);
             if carries {
-                notes.reporters.iter().for_each(|id| facts.carries[id.0 as usize] = true);
+                notes
+                    .reporters
+                    .iter()
+                    .for_each(|id| facts.carries[id.0 as usize] = true);
                 facts.transit.extend(own.iter().copied());
             } else {
                 for &address in &own {
@@ -72,16 +79,27 @@ impl<'a> SlotFacts<'a> {
         facts
     }
 
-    fn describe(&mut self, policy: &Policy, address: (Home, Addr), notes: &InterfaceNotes, set_numbers: &mut HashMap<Vec<GroupId>, u32>) {
+    fn describe(
+        &mut self,
+        policy: &Policy,
+        address: (Home, Addr),
+        notes: &InterfaceNotes,
+        set_numbers: &mut HashMap<Vec<GroupId>, u32>,
+    ) {
         let known = self.addresses.entry(address).or_default();
         let all = self.reporters;
         let reporter = |id: ReporterId| &all[id.0 as usize];
         for &id in &notes.reporters {
-            if known.reporter.is_none_or(|best| describes_better(reporter(id), reporter(best))) {
+            if known
+                .reporter
+                .is_none_or(|best| describes_better(reporter(id), reporter(best)))
+            {
                 known.reporter = Some(id);
             }
             if let Some(workload) = reporter(id).workload()
-                && known.workload.is_none_or(|best| Some(workload) < reporter(best).workload())
+                && known
+                    .workload
+                    .is_none_or(|best| Some(workload) < reporter(best).workload())
             {
                 known.workload = Some(id);
             }
@@ -91,7 +109,9 @@ impl<'a> SlotFacts<'a> {
         }
         let mut groups = self.group_sets[known.groups_key as usize].clone();
         for &id in &notes.reporters {
-            groups.extend(policy.groups_by_facts(NetworkId(address.0.network()), &reporter(id).facts()));
+            groups.extend(
+                policy.groups_by_facts(NetworkId(address.0.network()), &reporter(id).facts()),
+            );
         }
         groups.sort_unstable();
         groups.dedup();
@@ -117,12 +137,16 @@ impl<'a> SlotFacts<'a> {
 
     /// Whether an end is the address of an interface that carries others' flows.
     pub fn is_transit_address(&self, policy: &Policy, end: End) -> bool {
-        (!self.transit.is_empty() && self.transit.contains(&(end.home, end.addr))) || policy.is_transit(Some(end.addr), None)
+        (!self.transit.is_empty() && self.transit.contains(&(end.home, end.addr)))
+            || policy.is_transit(Some(end.addr), None)
     }
 
     /// What is known of an address; nothing if no record of its own interface is in the slot.
     pub fn address(&self, end: End) -> AddressFacts {
-        self.addresses.get(&(end.home, end.addr)).copied().unwrap_or_default()
+        self.addresses
+            .get(&(end.home, end.addr))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// A set of groups by its number.
@@ -142,7 +166,9 @@ impl<'a> SlotFacts<'a> {
             Direction::Egress => Seat::End(tag.sender()),
             Direction::Ingress => Seat::End(tag.sender().other()),
             Direction::Unknown => {
-                let Some(own) = self.own.get(&self.reporter(id).interface) else { return Seat::Unknown };
+                let Some(own) = self.own.get(&self.reporter(id).interface) else {
+                    return Seat::Unknown;
+                };
                 let is_own = |end: End| own.contains(&(end.home, end.addr));
                 match (is_own(low), is_own(high)) {
                     (true, false) => Seat::End(Side::Low),
@@ -156,13 +182,19 @@ impl<'a> SlotFacts<'a> {
 
 /// A reporter that says more comes first; then the order of their texts.
 fn describes_better(a: &Reporter, b: &Reporter) -> bool {
-    let rank = |reporter: &Reporter| std::cmp::Reverse(reporter.texts.iter().filter(|text| text.is_some()).count());
+    let rank = |reporter: &Reporter| {
+        std::cmp::Reverse(reporter.texts.iter().filter(|text| text.is_some()).count())
+    };
     (rank(a), &a.texts) < (rank(b), &b.texts)
 }
 
 /// An interface's own addresses: as records with a direction show them; without any, the one address common to all its
 /// records, or of two the only inside one.
-fn own_addresses(policy: &Policy, reporters: &[Reporter], notes: &InterfaceNotes) -> Vec<(Home, Addr)> {
+fn own_addresses(
+    policy: &Policy,
+    reporters: &[Reporter],
+    notes: &InterfaceNotes,
+) -> Vec<(Home, Addr)> {
     if !notes.own.is_empty() {
         return notes.own.clone();
     }
@@ -170,17 +202,37 @@ fn own_addresses(policy: &Policy, reporters: &[Reporter], notes: &InterfaceNotes
     if common.len() < 2 {
         return common;
     }
-    let network = notes.reporters.iter().find_map(|id| reporters[id.0 as usize].network);
-    let is_inside = |addr| network.is_some_and(|network| policy.place(network, addr).home.is_some());
-    let inside: Vec<(Home, Addr)> = common.into_iter().filter(|(_, addr)| is_inside(*addr)).collect();
-    if inside.len() == 1 { inside } else { Vec::new() }
+    let network = notes
+        .reporters
+        .iter()
+        .find_map(|id| reporters[id.0 as usize].network);
+    let is_inside =
+        |addr| network.is_some_and(|network| policy.place(network, addr).home.is_some());
+    let inside: Vec<(Home, Addr)> = common
+        .into_iter()
+        .filter(|(_, addr)| is_inside(*addr))
+        .collect();
+    if inside.len() == 1 {
+        inside
+    } else {
+        Vec::new()
+    }
 }
 
-fn carries_others(policy: &Policy, reporters: &[Reporter], notes: &InterfaceNotes, own: &[(Home, Addr)]) -> bool {
+fn carries_others(
+    policy: &Policy,
+    reporters: &[Reporter],
+    notes: &InterfaceNotes,
+    own: &[(Home, Addr)],
+) -> bool {
     let listed = |reporter: &Reporter| policy.is_transit(None, reporter.inside().interface_id);
     notes.carries
-        || own.iter().any(|(_, addr)| policy.is_transit(Some(*addr), None))
-        || notes.reporters.iter().map(|id| &reporters[id.0 as usize]).any(|reporter| {
-            reporter.carries_others() == Some(true) || listed(reporter)
-        })
+        || own
+            .iter()
+            .any(|(_, addr)| policy.is_transit(Some(*addr), None))
+        || notes
+            .reporters
+            .iter()
+            .map(|id| &reporters[id.0 as usize])
+            .any(|reporter| reporter.carries_others() == Some(true) || listed(reporter))
 }

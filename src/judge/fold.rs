@@ -88,8 +88,14 @@ impl Candidates {
 
 impl InterfaceNotes {
     fn merge(&mut self, other: InterfaceNotes) {
-        other.reporters.into_iter().for_each(|reporter| insert_sorted(&mut self.reporters, reporter));
-        other.own.into_iter().for_each(|address| insert_sorted(&mut self.own, address));
+        other
+            .reporters
+            .into_iter()
+            .for_each(|reporter| insert_sorted(&mut self.reporters, reporter));
+        other
+            .own
+            .into_iter()
+            .for_each(|address| insert_sorted(&mut self.own, address));
         if let Candidates::These(pair) = other.candidates {
             self.candidates = self.candidates.narrow(pair);
         }
@@ -191,7 +197,9 @@ impl<'a> Folder<'a> {
     /// Ends the object. Unless it was read to its end (`whole`), nothing that came unverified is kept.
     pub fn finish(mut self, whole: bool) {
         self.store_part();
-        let Some(verified) = self.aside.take() else { return };
+        let Some(verified) = self.aside.take() else {
+            return;
+        };
         let unverified = std::mem::replace(self.parts, verified);
         if whole {
             for (slot, part) in unverified {
@@ -209,7 +217,9 @@ impl<'a> Folder<'a> {
     }
 
     fn flush(&mut self) {
-        self.part.table.add_batch(&self.pending, 1 << (self.object.rank % 64));
+        self.part
+            .table
+            .add_batch(&self.pending, 1 << (self.object.rank % 64));
         self.pending.clear();
     }
 
@@ -237,7 +247,13 @@ impl<'a> Folder<'a> {
 
     /// Notes what the record says of the interface's own addresses.
     #[inline]
-    fn note_address(&mut self, met: usize, record: &Record, source: (Home, Addr), target: (Home, Addr)) {
+    fn note_address(
+        &mut self,
+        met: usize,
+        record: &Record,
+        source: (Home, Addr),
+        target: (Home, Addr),
+    ) {
         let known = &mut self.memo.met[met];
         let own = match record.direction {
             Direction::Egress => source,
@@ -251,12 +267,21 @@ impl<'a> Folder<'a> {
         let last = &mut known.last_own[usize::from(own.1.is_v4())];
         if *last != Some(own) {
             *last = Some(own);
-            if known.is_regional_nat && !is_address_of_regional_nat(self.policy, known.network, record) {
+            if known.is_regional_nat
+                && !is_address_of_regional_nat(self.policy, known.network, record)
+            {
                 return;
             }
-            insert_sorted(&mut self.part.interfaces.entry(known.interface).or_default().own, own);
+            insert_sorted(
+                &mut self.part.interfaces.entry(known.interface).or_default().own,
+                own,
+            );
         }
-        if record.direction == Direction::Ingress && record.pkt_dst != record.dst && !known.carries && known.may_carry {
+        if record.direction == Direction::Ingress
+            && record.pkt_dst != record.dst
+            && !known.carries
+            && known.may_carry
+        {
             self.note_beyond(met, record);
         }
     }
@@ -266,7 +291,9 @@ impl<'a> Folder<'a> {
     fn note_beyond(&mut self, met: usize, record: &Record) {
         let known = &mut self.memo.met[met];
         let Some(network) = known.network else { return };
-        let own_subnet = self.policy.subnet_of(self.policy.place(network, record.dst).class);
+        let own_subnet = self
+            .policy
+            .subnet_of(self.policy.place(network, record.dst).class);
         let target = self.policy.place(network, record.pkt_dst);
         let carries = match own_subnet {
             Some(subnet) => self.policy.subnet_of(target.class) != Some(subnet),
@@ -274,7 +301,11 @@ impl<'a> Folder<'a> {
         };
         if carries {
             known.carries = true;
-            self.part.interfaces.entry(known.interface).or_default().carries = true;
+            self.part
+                .interfaces
+                .entry(known.interface)
+                .or_default()
+                .carries = true;
         }
     }
 
@@ -292,7 +323,11 @@ impl<'a> Folder<'a> {
 
 /// Of a regional NAT gateway's record only the end that faces the internet can be its own: it has no interface, and the
 /// record's addresses are the packet's.
-fn is_address_of_regional_nat(policy: &Policy, network: Option<NetworkId>, record: &Record) -> bool {
+fn is_address_of_regional_nat(
+    policy: &Policy,
+    network: Option<NetworkId>,
+    record: &Record,
+) -> bool {
     let Some(network) = network else { return false };
     let is_inside = |addr| policy.place(network, addr).home.is_some();
     !is_inside(record.src) && !is_inside(record.dst)
@@ -314,16 +349,38 @@ impl RecordSink for Folder<'_> {
         let known = &self.memo.met[met];
         let (reporter, is_gateway) = (known.reporter, known.is_transit_gateway);
         let Some(network) = known.network else {
-            self.part.unjudgeable.entry(reporter).or_default().out_of_scope += 1;
+            self.part
+                .unjudgeable
+                .entry(reporter)
+                .or_default()
+                .out_of_scope += 1;
             return;
         };
         if !record.complete || (record.action == Action::Absent && !is_gateway) {
-            self.part.unjudgeable.entry(reporter).or_default().missing_field += 1;
+            self.part
+                .unjudgeable
+                .entry(reporter)
+                .or_default()
+                .missing_field += 1;
             return;
         }
-        let source = End { home: self.home(network, record.pkt_src), addr: record.pkt_src, port: record.src_port };
-        let target = End { home: self.home(network, record.pkt_dst), addr: record.pkt_dst, port: record.dst_port };
-        let hop = |hop: Addr, end: End| if hop == end.addr { (end.home, hop) } else { (self.home(network, hop), hop) };
+        let source = End {
+            home: self.home(network, record.pkt_src),
+            addr: record.pkt_src,
+            port: record.src_port,
+        };
+        let target = End {
+            home: self.home(network, record.pkt_dst),
+            addr: record.pkt_dst,
+            port: record.dst_port,
+        };
+        let hop = |hop: Addr, end: End| {
+            if hop == end.addr {
+                (end.home, hop)
+            } else {
+                (self.home(network, hop), hop)
+            }
+        };
         if !is_gateway {
             let (source_hop, target_hop) = (hop(record.src, source), hop(record.dst, target));
             self.note_address(met, record, source_hop, target_hop);
@@ -339,7 +396,11 @@ impl RecordSink for Folder<'_> {
             key,
             hash,
             tag: Tag::new(reporter, record.direction, Lane::of(record), sender),
-            view: View::of(record, Origin::new(self.object.rank, record.line), next_hop_nat),
+            view: View::of(
+                record,
+                Origin::new(self.object.rank, record.line),
+                next_hop_nat,
+            ),
             services: match sender {
                 Side::Low => [record.src_service, record.dst_service],
                 Side::High => [record.dst_service, record.src_service],
@@ -365,7 +426,11 @@ impl RecordSink for Folder<'_> {
 
 /// The slot of a record whose object's key has no time: that of its `end`, else of its `start`.
 pub fn slot_of(record: &Record) -> u32 {
-    let time = if record.end != 0 { record.end } else { record.start };
+    let time = if record.end != 0 {
+        record.end
+    } else {
+        record.start
+    };
     time - time % SLOT_SECS
 }
 
@@ -400,7 +465,10 @@ struct Met {
 
 impl Default for Memo {
     fn default() -> Memo {
-        Memo { recent: Box::new([0; MEMO_BUCKETS]), met: Vec::new() }
+        Memo {
+            recent: Box::new([0; MEMO_BUCKETS]),
+            met: Vec::new(),
+        }
     }
 }
 
@@ -433,7 +501,8 @@ impl Memo {
             network: reporter.network,
             is_transit_gateway: reporter.is_transit_gateway(),
             is_regional_nat: reporter.is_regional_nat(),
-            may_carry: carries.is_none() && reporter.text(Field::InterfaceType) != Some("network_load_balancer"),
+            may_carry: carries.is_none()
+                && reporter.text(Field::InterfaceType) != Some("network_load_balancer"),
             carries: carries == Some(true),
             last_own: [None; 2],
         });
@@ -443,7 +512,10 @@ impl Memo {
 
     #[inline]
     fn bucket(fields: &impl Fields) -> usize {
-        let id = fields.text(Field::InterfaceId).or_else(|| fields.text(Field::TgwAttachmentId)).unwrap_or_default();
+        let id = fields
+            .text(Field::InterfaceId)
+            .or_else(|| fields.text(Field::TgwAttachmentId))
+            .unwrap_or_default();
         let mut hash = id.len() as u64;
         if let Some(tail) = id.last_chunk::<8>() {
             hash ^= u64::from_le_bytes(*tail);
@@ -459,7 +531,9 @@ impl Met {
         for (place, field) in REPORTER_FIELDS.into_iter().enumerate() {
             let end = usize::from(self.ends[place]);
             let same = match fields.text(field) {
-                Some(text) => self.absent & 1 << place == 0 && self.bytes.get(start..end) == Some(text),
+                Some(text) => {
+                    self.absent & 1 << place == 0 && self.bytes.get(start..end) == Some(text)
+                }
                 None => self.absent & 1 << place != 0,
             };
             if !same {

@@ -1,8 +1,10 @@
 //! The records of a slot become connections; each gets a direction with its evidence, an outcome, the policy's decision
 //! and a verdict. No I/O, no clock.
 
+pub mod close;
 pub mod connection;
 mod edge;
+pub mod edges;
 pub mod evidence;
 pub mod facts;
 mod finding;

@@ -35,17 +35,29 @@ pub fn orient(key: &Key, traffic: &Traffic, horizon: &Horizon<'_>, peers: &Peers
     let own = traffic.client_by_flags();
     let earlier = horizon.client(key);
     let known_before = earlier.is_some();
-    let decided = |client, orientation, confidence| Oriented { client, orientation, confidence, known_before };
+    let decided = |client, orientation, confidence| Oriented {
+        client,
+        orientation,
+        confidence,
+        known_before,
+    };
     if let Some((client, proof)) = own {
         return match proof {
             Kinds::SYN => decided(client, Orientation::Syn, Confidence::Certain),
-            _ => decided(client, Orientation::SynAck, syn_ack_confidence(traffic, client)),
+            _ => decided(
+                client,
+                Orientation::SynAck,
+                syn_ack_confidence(traffic, client),
+            ),
         };
     }
     if let Some(client) = earlier {
         return decided(client, Orientation::Connection, Confidence::Strong);
     }
-    if let Some(server) = only(|side| horizon.is_listener(key.protocol, key.end(side)), traffic.protocol == TCP) {
+    if let Some(server) = only(
+        |side| horizon.is_listener(key.protocol, key.end(side)),
+        traffic.protocol == TCP,
+    ) {
         return decided(server.other(), Orientation::Listener, Confidence::Strong);
     }
     if let Some(client) = lone_reject(key, traffic) {
@@ -55,7 +67,11 @@ pub fn orient(key: &Key, traffic: &Traffic, horizon: &Horizon<'_>, peers: &Peers
         return decided(server.other(), Orientation::FanIn, Confidence::Medium);
     }
     if !traffic.has_ports() || key.low_port == key.high_port {
-        return decided(first_sender(key, traffic), Orientation::Peer, Confidence::Ambiguous);
+        return decided(
+            first_sender(key, traffic),
+            Orientation::Peer,
+            Confidence::Ambiguous,
+        );
     }
     if let Some(server) = by_service(key) {
         return decided(server.other(), Orientation::Service, Confidence::Medium);
@@ -65,7 +81,11 @@ pub fn orient(key: &Key, traffic: &Traffic, horizon: &Horizon<'_>, peers: &Peers
 
 /// How sure a SYN with ACK makes: certain if the SYN that it answers was seen.
 pub fn syn_ack_confidence(traffic: &Traffic, client: Side) -> Confidence {
-    if traffic.sent(client).kinds.has(Kinds::SYN) { Confidence::Certain } else { Confidence::Strong }
+    if traffic.sent(client).kinds.has(Kinds::SYN) {
+        Confidence::Certain
+    } else {
+        Confidence::Strong
+    }
 }
 
 fn only(holds: impl Fn(Side) -> bool, possible: bool) -> Option<Side> {
@@ -98,10 +118,24 @@ fn fan_in(key: &Key, traffic: &Traffic, peers: &Peers) -> Option<Side> {
     if !traffic.has_ports() {
         return None;
     }
-    let count = |side| peers.get(&peer_key(key.protocol, key.end(side))).copied().unwrap_or(0);
+    let count = |side| {
+        peers
+            .get(&peer_key(key.protocol, key.end(side)))
+            .copied()
+            .unwrap_or(0)
+    };
     let (low, high) = (count(Side::Low), count(Side::High));
     let is_server = |own: u32, other: u32| own >= 4 && own >= other.saturating_mul(4);
-    only(|side| if side == Side::Low { is_server(low, high) } else { is_server(high, low) }, true)
+    only(
+        |side| {
+            if side == Side::Low {
+                is_server(low, high)
+            } else {
+                is_server(high, low)
+            }
+        },
+        true,
+    )
 }
 
 /// What [`Peers`] counts an end under.
@@ -129,11 +163,21 @@ fn by_port(key: &Key) -> Side {
 
 /// The source of the earliest record, else the lower address.
 fn first_sender(key: &Key, traffic: &Traffic) -> Side {
-    let lower = if key.high < key.low { Side::High } else { Side::Low };
-    match traffic.sent(Side::Low).start.cmp(&traffic.sent(Side::High).start) {
+    let lower = if key.high < key.low {
+        Side::High
+    } else {
+        Side::Low
+    };
+    match traffic
+        .sent(Side::Low)
+        .start
+        .cmp(&traffic.sent(Side::High).start)
+    {
         std::cmp::Ordering::Less => Side::Low,
         std::cmp::Ordering::Greater => Side::High,
         // Without times, or at one instant: a direction that nobody saw cannot have been the first.
-        std::cmp::Ordering::Equal => only(|side| traffic.sent(side).is_seen(), true).unwrap_or(lower),
+        std::cmp::Ordering::Equal => {
+            only(|side| traffic.sent(side).is_seen(), true).unwrap_or(lower)
+        }
     }
 }

@@ -29,12 +29,19 @@ pub enum Reject {
 /// | accepted records both ways in the slot, or decided in the horizon | post-close |
 /// | TCP with known flags and no SYN; UDP from 53, 123 or 443 to an ephemeral port | stray |
 /// | else | attempt |
-pub fn classify(key: &Key, traffic: &Traffic, oriented: &Oriented, lane: Lane, sender: Side) -> Reject {
+pub fn classify(
+    key: &Key,
+    traffic: &Traffic,
+    oriented: &Oriented,
+    lane: Lane,
+    sender: Side,
+) -> Reject {
     let (client, server) = (oriented.client, oriented.client.other());
     if lane == Lane::RejectedSyn {
         return Reject::Attempt;
     }
-    if sender == server && traffic.sent(client).is_accepted() && !traffic.sent(server).is_accepted() {
+    if sender == server && traffic.sent(client).is_accepted() && !traffic.sent(server).is_accepted()
+    {
         return Reject::Return;
     }
     if traffic.is_two_way() || oriented.known_before {
@@ -69,7 +76,12 @@ impl Rejects {
         let mut rejects = Rejects::default();
         for sender in [Side::Low, Side::High] {
             let stream = traffic.sent(sender);
-            for lane in [Lane::RejectedSyn, Lane::RejectedSynAck, Lane::RejectedPlain, Lane::RejectedUnknown] {
+            for lane in [
+                Lane::RejectedSyn,
+                Lane::RejectedSynAck,
+                Lane::RejectedPlain,
+                Lane::RejectedUnknown,
+            ] {
                 if !stream.has(lane) {
                     continue;
                 }
@@ -106,7 +118,10 @@ impl Rejects {
 /// | `sent` | accepted elsewhere only, no reply seen |
 /// | `forwarded` | a transit gateway forwarded bytes |
 pub fn outcome(traffic: &Traffic, oriented: &Oriented, rejects: &Rejects) -> Option<Outcome> {
-    let (request, reply) = (traffic.sent(oriented.client), traffic.sent(oriented.client.other()));
+    let (request, reply) = (
+        traffic.sent(oriented.client),
+        traffic.sent(oriented.client.other()),
+    );
     let is_tcp = traffic.protocol == TCP;
     if !reply.is_accepted() {
         if rejects.at_server {
@@ -123,7 +138,10 @@ pub fn outcome(traffic: &Traffic, oriented: &Oriented, rejects: &Rejects) -> Opt
         return Some(Outcome::Refused);
     }
     let has_accepted = |kinds| request.accepted.has(kinds) || reply.accepted.has(kinds);
-    if has_accepted(Kinds::SYN_ACK) || traffic.is_two_way() || (is_tcp && has_accepted(Kinds::PLAIN)) {
+    if has_accepted(Kinds::SYN_ACK)
+        || traffic.is_two_way()
+        || (is_tcp && has_accepted(Kinds::PLAIN))
+    {
         return Some(Outcome::Established);
     }
     if traffic.accepted_at[oriented.client.other() as usize] {

@@ -38,7 +38,7 @@ pub const REPORTER_FIELDS: [Field; 19] = [
 ];
 
 /// A flow log and an interface, as the records of the interface describe it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reporter {
     /// How many fields the flow log's records have: of several flow logs on one interface, the richest counts.
     pub num_fields: u16,
@@ -50,24 +50,38 @@ pub struct Reporter {
     pub network: Option<NetworkId>,
     /// Number of the interface within the hour: equal for reporters of one interface.
     pub interface: u32,
+    /// Number of (flow log, interface) within the hour.
+    pub stream: u32,
 }
 
 impl Reporter {
+    /// Whether, of two flow logs on one interface, this one's records count and the other's are copies: the one with
+    /// more fields, then the one with the lower id.
+    pub fn counts_before(&self, other: &Reporter) -> bool {
+        (std::cmp::Reverse(self.num_fields), &self.flow_log)
+            < (std::cmp::Reverse(other.num_fields), &other.flow_log)
+    }
+
     /// The text of one of [`REPORTER_FIELDS`].
     pub fn text(&self, field: Field) -> Option<&str> {
-        let place = REPORTER_FIELDS.iter().position(|candidate| *candidate == field)?;
+        let place = REPORTER_FIELDS
+            .iter()
+            .position(|candidate| *candidate == field)?;
         self.texts[place].as_deref()
     }
 
     /// Whether its records are a transit gateway's.
     pub fn is_transit_gateway(&self) -> bool {
         self.text(Field::TgwAttachmentId).is_some()
-            || self.text(Field::ResourceType).is_some_and(|kind| kind.starts_with("TransitGateway"))
+            || self
+                .text(Field::ResourceType)
+                .is_some_and(|kind| kind.starts_with("TransitGateway"))
     }
 
     /// Whether it is a NAT gateway without an interface of its own.
     pub fn is_regional_nat(&self) -> bool {
-        self.text(Field::ResourceId).is_some_and(|id| id.starts_with("nat-"))
+        self.text(Field::ResourceId)
+            .is_some_and(|id| id.starts_with("nat-"))
             || self.text(Field::InterfaceType) == Some("regional_nat_gateway")
     }
 
@@ -108,7 +122,8 @@ impl Reporter {
 
     /// The workload that its addresses belong to: the Auto Scaling group, else the ECS service.
     pub fn workload(&self) -> Option<&str> {
-        self.text(Field::AsgTag).or_else(|| self.text(Field::EcsServiceName))
+        self.text(Field::AsgTag)
+            .or_else(|| self.text(Field::EcsServiceName))
     }
 
     /// Where it lives.
@@ -118,14 +133,19 @@ impl Reporter {
             region: self.text(Field::Region),
             vpc_id: self.text(Field::VpcId),
             subnet_id: self.text(Field::SubnetId),
-            interface_id: self.text(Field::InterfaceId).or_else(|| self.text(Field::ResourceId)),
+            interface_id: self
+                .text(Field::InterfaceId)
+                .or_else(|| self.text(Field::ResourceId)),
             instance_id: self.text(Field::InstanceId),
         }
     }
 
     /// What records out of scope are counted under: the VPC, else account and region.
     pub fn place(&self) -> String {
-        match self.text(Field::VpcId).or_else(|| self.text(Field::TgwSrcVpcId)) {
+        match self
+            .text(Field::VpcId)
+            .or_else(|| self.text(Field::TgwSrcVpcId))
+        {
             Some(vpc) => vpc.to_owned(),
             None => format!(
                 "account {} in {}",
@@ -147,29 +167,55 @@ struct Known {
     all: Vec<Reporter>,
     by_value: HashMap<Reporter, ReporterId>,
     interfaces: HashMap<(Option<Box<str>>, Option<Box<str>>), u32>,
+    streams: HashMap<(Box<str>, u32), u32>,
 }
 
 impl Reporters {
     /// The reporter of a record, interned.
-    pub fn intern(&self, policy: &Policy, flow_log: &str, default: &KeyPlace<'_>, num_fields: u16, fields: &impl Fields) -> (ReporterId, Reporter) {
+    pub fn intern(
+        &self,
+        policy: &Policy,
+        flow_log: &str,
+        default: &KeyPlace<'_>,
+        num_fields: u16,
+        fields: &impl Fields,
+    ) -> (ReporterId, Reporter) {
         let mut texts: [Option<Box<str>>; REPORTER_FIELDS.len()] = Default::default();
         for (text, field) in texts.iter_mut().zip(REPORTER_FIELDS) {
             *text = fields.text(field).map(|bytes| owned(field, bytes));
         }
-        let mut reporter = Reporter { num_fields, flow_log: flow_log.into(), texts, network: None, interface: 0 };
+        let mut reporter = Reporter {
+            num_fields,
+            flow_log: flow_log.into(),
+            texts,
+            network: None,
+            interface: 0,
+            stream: 0,
+        };
         reporter.network = network_of(policy, &reporter, default);
         let mut known = self.lock();
         let interface = (
             reporter.text(Field::InterfaceId).map(Box::from),
-            reporter.text(Field::ResourceId).or(reporter.text(Field::TgwAttachmentId)).map(Box::from),
+            reporter
+                .text(Field::ResourceId)
+                .or(reporter.text(Field::TgwAttachmentId))
+                .map(Box::from),
         );
         let next = known.interfaces.len() as u32;
         reporter.interface = *known.interfaces.entry(interface).or_insert(next);
+        let next = known.streams.len() as u32;
+        reporter.stream = *known
+            .streams
+            .entry((reporter.flow_log.clone(), reporter.interface))
+            .or_insert(next);
         if let Some(&id) = known.by_value.get(&reporter) {
             return (id, reporter);
         }
         let id = ReporterId(known.all.len() as u32);
-        assert!(id.0 < 1 << 26, "an hour has fewer than 2^26 reporters, because tags have 26 bits for them");
+        assert!(
+            id.0 < 1 << 26,
+            "an hour has fewer than 2^26 reporters, because tags have 26 bits for them"
+        );
         known.all.push(reporter.clone());
         known.by_value.insert(reporter.clone(), id);
         (id, reporter)
@@ -195,14 +241,26 @@ pub struct KeyPlace<'a> {
 }
 
 fn network_of(policy: &Policy, reporter: &Reporter, default: &KeyPlace<'_>) -> Option<NetworkId> {
-    let account = reporter.text(Field::AccountId).filter(|account| *account != "unknown").or(default.account);
+    let account = reporter
+        .text(Field::AccountId)
+        .filter(|account| *account != "unknown")
+        .or(default.account);
     let region = reporter.text(Field::Region).or(default.region);
     if reporter.is_transit_gateway() {
-        let by_vpc = |field| reporter.text(field).and_then(|vpc| policy.network_of(Some(vpc), account, region));
-        return by_vpc(Field::TgwSrcVpcId).or_else(|| by_vpc(Field::TgwDstVpcId)).or_else(|| {
-            let unnamed = reporter.text(Field::TgwSrcVpcId).is_none() && reporter.text(Field::TgwDstVpcId).is_none();
-            unnamed.then(|| policy.network_of(None, account, region)).flatten()
-        });
+        let by_vpc = |field| {
+            reporter
+                .text(field)
+                .and_then(|vpc| policy.network_of(Some(vpc), account, region))
+        };
+        return by_vpc(Field::TgwSrcVpcId)
+            .or_else(|| by_vpc(Field::TgwDstVpcId))
+            .or_else(|| {
+                let unnamed = reporter.text(Field::TgwSrcVpcId).is_none()
+                    && reporter.text(Field::TgwDstVpcId).is_none();
+                unnamed
+                    .then(|| policy.network_of(None, account, region))
+                    .flatten()
+            });
     }
     policy.network_of(reporter.text(Field::VpcId), account, region)
 }
@@ -210,7 +268,12 @@ fn network_of(policy: &Policy, reporter: &Reporter, default: &KeyPlace<'_>) -> O
 fn owned(field: Field, bytes: &[u8]) -> Box<str> {
     let is_tag = matches!(
         field,
-        Field::InstanceTag | Field::InstanceTag2 | Field::InterfaceTag | Field::InterfaceTag2 | Field::AsgTag | Field::AsgTag2
+        Field::InstanceTag
+            | Field::InstanceTag2
+            | Field::InterfaceTag
+            | Field::InterfaceTag2
+            | Field::AsgTag
+            | Field::AsgTag2
     );
     if is_tag && bytes.contains(&b'%') {
         return String::from_utf8_lossy(&percent_decoded(bytes)).into();
@@ -244,7 +307,9 @@ mod tests {
 
     #[test]
     fn tag_values_are_percent_decoded_and_broken_escapes_stay() {
-        let check = |text: &str, expected: &str| assert_eq!(percent_decoded(text.as_bytes()), expected.as_bytes());
+        let check = |text: &str, expected: &str| {
+            assert_eq!(percent_decoded(text.as_bytes()), expected.as_bytes())
+        };
         check("a%20b", "a b");
         check("100%", "100%");
         check("%zz%41", "%zzA");

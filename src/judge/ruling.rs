@@ -4,7 +4,9 @@ use hashbrown::HashSet;
 
 use crate::net::protocol::{TCP, is_icmp};
 use crate::net::{Addr, aws};
-use crate::policy::{self, Answer, Decider, Decision, NetworkId, Path, Policy, Question, Severity, ZoneId, ZoneKind};
+use crate::policy::{
+    self, Answer, Decider, Decision, NetworkId, Path, Policy, Question, Severity, ZoneId, ZoneKind,
+};
 
 use super::connection::{Connection, End, Home, Key, Side, Tag, View, Ways};
 use super::evidence::Horizon;
@@ -91,7 +93,10 @@ pub struct SlotContext<'a> {
 impl<'a> Judge<'a> {
     /// A judge without memories.
     pub fn new(policy: &'a Policy) -> Judge<'a> {
-        Judge { policy, decider: Decider::new(policy) }
+        Judge {
+            policy,
+            decider: Decider::new(policy),
+        }
     }
 
     /// The policy.
@@ -113,33 +118,73 @@ impl<'a> Judge<'a> {
         let outcome = outcome(&traffic, &oriented, &rejects);
         let client = self.end(context, connection, &key, oriented.client);
         let server = self.end(context, connection, &key, oriented.client.other());
-        let zones = Zones { client: self.policy.zone(&client), server: self.policy.zone(&server) };
-        let case = Case { context, key, traffic, oriented, outcome, client, server, zones };
+        let zones = Zones {
+            client: self.policy.zone(&client),
+            server: self.policy.zone(&server),
+        };
+        let case = Case {
+            context,
+            key,
+            traffic,
+            oriented,
+            outcome,
+            client,
+            server,
+            zones,
+        };
         let via = self.path(&case, views);
         let judged = match (self.reason(&case, &rejects), outcome) {
             (Some(reason), _) => Judged::Not(reason),
             (None, Some(outcome)) => self.judge(&case, outcome, via),
             (None, None) => Judged::Not(Reason::Stray),
         };
-        Ruling { oriented, zones, outcome, via, judged }
+        Ruling {
+            oriented,
+            zones,
+            outcome,
+            via,
+            judged,
+        }
     }
 
     /// One end of a connection, as the policy is asked about it.
-    fn end<'c>(&self, context: &SlotContext<'c>, connection: &Connection, key: &Key, side: Side) -> policy::End<'c> {
+    fn end<'c>(
+        &self,
+        context: &SlotContext<'c>,
+        connection: &Connection,
+        key: &Key,
+        side: Side,
+    ) -> policy::End<'c> {
         let end = key.end(side);
-        let place = self.policy.place(perspective(self.policy, key), end.addr);
-        let groups_key = if place.home.is_some() { context.facts.address(end).groups_key } else { 0 };
+        let place = self.policy.place(perspective(key), end.addr);
+        let groups_key = if place.home.is_some() {
+            context.facts.address(end).groups_key
+        } else {
+            0
+        };
         let (services, services_known) = connection.services(side);
-        policy::End { home: place.home, class: place.class, groups: context.facts.groups(groups_key), groups_key, services, services_known }
+        policy::End {
+            home: place.home,
+            class: place.class,
+            groups: context.facts.groups(groups_key),
+            groups_key,
+            services,
+            services_known,
+        }
     }
 
     /// Why the connection is not judged; the first that fits.
     fn reason(&self, case: &Case<'_>, rejects: &Rejects) -> Option<Reason> {
-        let (client, server) = (case.key.end(case.oriented.client), case.key.end(case.oriented.client.other()));
+        let (client, server) = (
+            case.key.end(case.oriented.client),
+            case.key.end(case.oriented.client.other()),
+        );
         if client.addr == server.addr && client.home == server.home {
             return Some(Reason::SelfTraffic);
         }
-        let is_local = |zone: ZoneId, end: End| self.policy.zone_kind(zone) == ZoneKind::Local || end.addr.is_local();
+        let is_local = |zone: ZoneId, end: End| {
+            self.policy.zone_kind(zone) == ZoneKind::Local || end.addr.is_local()
+        };
         if is_local(case.zones.client, client) || is_local(case.zones.server, server) {
             return Some(Reason::Local);
         }
@@ -153,25 +198,46 @@ impl<'a> Judge<'a> {
             return Some(Reason::Unsolicited);
         }
         if case.outcome.is_none() {
-            return Some(if rejects.post_close { Reason::PostClose } else { Reason::Stray });
+            return Some(if rejects.post_close {
+                Reason::PostClose
+            } else {
+                Reason::Stray
+            });
         }
         None
     }
 
     fn transit(&self, case: &Case<'_>) -> Option<Reason> {
-        let is_transit = |side| case.context.facts.is_transit_address(self.policy, case.key.end(side));
-        let gateway = [Side::Low, Side::High].into_iter().find(|side| is_transit(*side))?;
-        let other = if gateway == case.oriented.client { case.server.home } else { case.client.home };
+        let is_transit = |side| {
+            case.context
+                .facts
+                .is_transit_address(self.policy, case.key.end(side))
+        };
+        let gateway = [Side::Low, Side::High]
+            .into_iter()
+            .find(|side| is_transit(*side))?;
+        let other = if gateway == case.oriented.client {
+            case.server.home
+        } else {
+            case.client.home
+        };
         let unasked = other.is_none() && !case.traffic.sent(gateway).is_seen();
-        Some(if unasked { Reason::NatUnsolicited } else { Reason::Transit })
+        Some(if unasked {
+            Reason::NatUnsolicited
+        } else {
+            Reason::Transit
+        })
     }
 
     fn judge(&mut self, case: &Case<'_>, outcome: Outcome, via: Option<Path>) -> Judged {
         let ahead = self.decider.decide(&case.question(via));
         let is_tcp = case.key.protocol == TCP;
-        let reverse = (case.oriented.confidence == Confidence::Ambiguous).then(|| self.decider.decide(&case.reversed(via)));
+        let reverse = (case.oriented.confidence == Confidence::Ambiguous)
+            .then(|| self.decider.decide(&case.reversed(via)));
         let decision = match reverse {
-            Some(reverse) if case.oriented.orientation == Orientation::Peer => self.peers(case, ahead, reverse),
+            Some(reverse) if case.oriented.orientation == Orientation::Peer => {
+                self.peers(case, ahead, reverse)
+            }
             _ => ahead,
         };
         let verdict = verdict(decision.answer, outcome, is_tcp);
@@ -179,14 +245,22 @@ impl<'a> Judge<'a> {
         if let (Some(reverse), Answer::Deny) = (reverse, decision.answer) {
             worst = worst.min(self.limit_by_reverse(case, outcome, &reverse));
         }
-        if is_icmp(case.key.protocol) && decision.answer == Answer::Deny && !self.policy.names_protocol(decision.rule, case.key.protocol) {
+        if is_icmp(case.key.protocol)
+            && decision.answer == Answer::Deny
+            && !self.policy.names_protocol(decision.rule, case.key.protocol)
+        {
             if case.context.talking.contains(&pair(&case.key)) {
                 return Judged::Not(Reason::Diagnostic);
             }
             worst = worst.min(Severity::Low);
         }
         let flags = flags(self.policy, case.zones, decision.answer, verdict);
-        Judged::Decided { decision, verdict, severity: worst, flags }
+        Judged::Decided {
+            decision,
+            verdict,
+            severity: worst,
+            flags,
+        }
     }
 
     /// Where the client is ambiguous: at most low if the opposite direction would be allowed, at most what the opposite
@@ -196,7 +270,10 @@ impl<'a> Judge<'a> {
             Answer::Allow => Severity::Low,
             Answer::Unproven => Severity::Critical,
             Answer::Deny => {
-                let zones = Zones { client: case.zones.server, server: case.zones.client };
+                let zones = Zones {
+                    client: case.zones.server,
+                    server: case.zones.client,
+                };
                 let verdict = verdict(reverse.answer, outcome, case.key.protocol == TCP);
                 severity(self.policy, zones, reverse, outcome, verdict)
             }
@@ -207,25 +284,38 @@ impl<'a> Judge<'a> {
     /// else both must be.
     fn peers(&self, case: &Case<'_>, ahead: Decision, reverse: Decision) -> Decision {
         let port = case.key.end(case.oriented.client.other()).port;
-        let one_is_enough = !case.traffic.has_ports() || self.policy.is_symmetric(case.key.protocol, port);
+        let one_is_enough =
+            !case.traffic.has_ports() || self.policy.is_symmetric(case.key.protocol, port);
         let order = if one_is_enough {
             [Answer::Allow, Answer::Unproven, Answer::Deny]
         } else {
             [Answer::Deny, Answer::Unproven, Answer::Allow]
         };
-        let deciding = order.into_iter().find(|answer| ahead.answer == *answer || reverse.answer == *answer);
-        if deciding == Some(ahead.answer) { ahead } else { reverse }
+        let deciding = order
+            .into_iter()
+            .find(|answer| ahead.answer == *answer || reverse.answer == *answer);
+        if deciding == Some(ahead.answer) {
+            ahead
+        } else {
+            reverse
+        }
     }
 
     /// The way out, from the egress records of the inside end's own interface.
-    fn path<'v>(&self, case: &Case<'_>, views: impl Iterator<Item = (Tag, &'v View)>) -> Option<Path> {
+    fn path<'v>(
+        &self,
+        case: &Case<'_>,
+        views: impl Iterator<Item = (Tag, &'v View)>,
+    ) -> Option<Path> {
         let inside = case.inside()?;
         let server_outside = case.server.home.is_none();
         let (low, high) = (case.key.end(Side::Low), case.key.end(Side::High));
         let (mut ways, mut by_nat) = (Ways::default(), false);
         for (tag, view) in views {
             match case.context.facts.seat(tag, low, high) {
-                Seat::End(side) if side == inside && tag.sender() == inside => ways.0 |= view.ways.0,
+                Seat::End(side) if side == inside && tag.sender() == inside => {
+                    ways.0 |= view.ways.0
+                }
                 Seat::Transit => by_nat |= self.is_nat(case, tag),
                 _ => {}
             }
@@ -245,7 +335,10 @@ impl<'a> Judge<'a> {
             (ways.has(4) || ways.has(5), Path::Peering),
             (ways.has(6), Path::LocalZone),
         ];
-        candidates.into_iter().find(|(holds, _)| *holds).map(|(_, path)| path)
+        candidates
+            .into_iter()
+            .find(|(holds, _)| *holds)
+            .map(|(_, path)| path)
     }
 
     /// Whether the reporter is a NAT gateway on the way to the internet. One known by its records only could be any
@@ -263,14 +356,25 @@ impl<'a> Judge<'a> {
 }
 
 /// The network from which a connection is looked at: the low end's if that is inside, else the high end's.
-pub fn perspective(policy: &Policy, key: &Key) -> NetworkId {
-    let low = NetworkId(key.low_home.network());
-    let is_inside = key.low_home == Home::inside(low.0) && policy.place(low, key.low).home == Some(low);
-    if is_inside { low } else { NetworkId(key.high_home.network()) }
+pub fn perspective(key: &Key) -> NetworkId {
+    let (low, high) = (
+        NetworkId(key.low_home.network()),
+        NetworkId(key.high_home.network()),
+    );
+    if low == high || key.low_home == Home::inside(low.0) {
+        low
+    } else {
+        high
+    }
 }
 
 fn is_gateway_service(server: &policy::End<'_>) -> bool {
-    let bit = |name| aws::SERVICES.iter().position(|service| *service == name).map_or(0, |place| 1u64 << place);
+    let bit = |name| {
+        aws::SERVICES
+            .iter()
+            .position(|service| *service == name)
+            .map_or(0, |place| 1u64 << place)
+    };
     server.services & (bit("S3") | bit("DYNAMODB")) != 0
 }
 

@@ -39,7 +39,12 @@ impl ConnectionTable {
 
     /// Memory in use, bytes.
     pub fn memory(&self) -> usize {
-        let overflow: usize = self.overflow.len() * 64 + self.overflow.values().map(|views| views.capacity() * 48).sum::<usize>();
+        let overflow: usize = self.overflow.len() * 64
+            + self
+                .overflow
+                .values()
+                .map(|views| views.capacity() * 48)
+                .sum::<usize>();
         self.chunks.len() * CHUNK * size_of::<Connection>() + self.index.len() * 8 + overflow
     }
 
@@ -56,10 +61,18 @@ impl ConnectionTable {
 
     /// Every view of the connection at a place, in no particular order.
     #[inline]
-    pub fn views(&self, place: usize) -> impl Iterator<Item = (Tag, &View)> {
+    pub fn views(&self, place: usize) -> impl Iterator<Item = (Tag, &View)> + Clone {
         let connection = self.at(place);
-        let more = if connection.has_overflow() { self.overflow.get(&(place as u32)).map(Vec::as_slice) } else { None };
-        connection.inline_views().chain(more.unwrap_or_default().iter().map(|(tag, view)| (*tag, view)))
+        let more = if connection.has_overflow() {
+            self.overflow.get(&(place as u32)).map(Vec::as_slice)
+        } else {
+            None
+        };
+        connection.inline_views().chain(
+            more.unwrap_or_default()
+                .iter()
+                .map(|(tag, view)| (*tag, view)),
+        )
     }
 
     /// Adds a batch of contributions.
@@ -95,7 +108,11 @@ impl ConnectionTable {
     }
 
     /// Adds a connection with its views.
-    pub fn merge_connection<'v>(&mut self, connection: &Connection, views: impl Iterator<Item = (Tag, &'v View)>) {
+    pub fn merge_connection<'v>(
+        &mut self,
+        connection: &Connection,
+        views: impl Iterator<Item = (Tag, &'v View)>,
+    ) {
         let key = connection.key();
         self.reserve(1);
         let place = self.place_or_insert(&key, key.hash());

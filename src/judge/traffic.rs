@@ -56,9 +56,16 @@ impl Stream {
 
 impl Traffic {
     /// Draws the views of a connection together.
-    pub fn of<'v>(key: &Key, views: impl Iterator<Item = (Tag, &'v View)>, facts: &SlotFacts<'_>) -> Traffic {
+    pub fn of<'v>(
+        key: &Key,
+        views: impl Iterator<Item = (Tag, &'v View)>,
+        facts: &SlotFacts<'_>,
+    ) -> Traffic {
         let mut traffic = Traffic {
-            sent: [Stream { start: u32::MAX, ..Stream::default() }; 2],
+            sent: [Stream {
+                start: u32::MAX,
+                ..Stream::default()
+            }; 2],
             accepted_at: [false; 2],
             protocol: key.protocol,
             encryption: 0,
@@ -74,15 +81,21 @@ impl Traffic {
             }
             traffic.encryption |= view.encryption;
             match lane {
-                Lane::Forwarded => stream.forwarded_bytes = stream.forwarded_bytes.saturating_add(view.bytes),
+                Lane::Forwarded => {
+                    stream.forwarded_bytes = stream.forwarded_bytes.saturating_add(view.bytes)
+                }
                 Lane::Accepted => {
                     stream.accepted = stream.accepted.with(kinds);
-                    if let Seat::End(side) = facts.seat(tag, key.end(Side::Low), key.end(Side::High)) {
+                    if let Seat::End(side) =
+                        facts.seat(tag, key.end(Side::Low), key.end(Side::High))
+                    {
                         traffic.accepted_at[side as usize] = true;
                     }
                 }
                 _ => match facts.seat(tag, key.end(Side::Low), key.end(Side::High)) {
-                    Seat::End(side) if side == sender => stream.rejected_at_sender |= 1 << lane as u8,
+                    Seat::End(side) if side == sender => {
+                        stream.rejected_at_sender |= 1 << lane as u8
+                    }
                     _ => stream.rejected_elsewhere |= 1 << lane as u8,
                 },
             }
@@ -114,13 +127,16 @@ impl Traffic {
     pub fn client_by_flags(&self) -> Option<(Side, Kinds)> {
         match self.only_sender_of(Kinds::SYN) {
             Some(client) => Some((client, Kinds::SYN)),
-            None => self.only_sender_of(Kinds::SYN_ACK).map(|server| (server.other(), Kinds::SYN_ACK)),
+            None => self
+                .only_sender_of(Kinds::SYN_ACK)
+                .map(|server| (server.other(), Kinds::SYN_ACK)),
         }
     }
 
     /// Whether the end answered an accepted SYN with an accepted SYN-ACK.
     pub fn is_proven_listener(&self, side: Side) -> bool {
-        self.sent(side).accepted.has(Kinds::SYN_ACK) && self.sent(side.other()).accepted.has(Kinds::SYN)
+        self.sent(side).accepted.has(Kinds::SYN_ACK)
+            && self.sent(side.other()).accepted.has(Kinds::SYN)
     }
 
     /// Earliest start over both directions, seconds; none if no record has a time.

@@ -15,7 +15,10 @@ use super::{Flags, Kind, Outcome, Verdict};
 /// | deny | any other | violation |
 /// | unproven | any | unproven |
 pub fn verdict(answer: Answer, outcome: Outcome, is_tcp: bool) -> Verdict {
-    let rejected = matches!(outcome, Outcome::RejectedServer | Outcome::RejectedClient | Outcome::RejectedReturn);
+    let rejected = matches!(
+        outcome,
+        Outcome::RejectedServer | Outcome::RejectedClient | Outcome::RejectedReturn
+    );
     match answer {
         Answer::Allow if rejected => Verdict::Overblocked,
         Answer::Allow => Verdict::Compliant,
@@ -43,8 +46,14 @@ pub fn flags(policy: &Policy, zones: Zones, answer: Answer, verdict: Verdict) ->
     Flags {
         denied_attempt: matches!(verdict, Verdict::Blocked | Verdict::Attempted),
         egress_violation: denied && client_inside && !server_inside,
-        cross_tier_violation: denied && client_inside && server_inside && zones.client != zones.server,
-        intra_tier_violation: denied && client_inside && server_inside && zones.client == zones.server,
+        cross_tier_violation: denied
+            && client_inside
+            && server_inside
+            && zones.client != zones.server,
+        intra_tier_violation: denied
+            && client_inside
+            && server_inside
+            && zones.client == zones.server,
         ingress_violation: denied && !client_inside && server_inside,
     }
 }
@@ -77,7 +86,13 @@ pub fn kind(verdict: Verdict, flags: Flags) -> Option<Kind> {
 /// From medium up, one step up or down by the criticality of the inside end's tier (both inside: the server's). The
 /// deciding rule's own severity replaces all that, but not for what comes from outside and was stopped: that a scanner
 /// knocked is noise, whatever the rule that held.
-pub fn severity(policy: &Policy, zones: Zones, decision: &Decision, outcome: Outcome, verdict: Verdict) -> Severity {
+pub fn severity(
+    policy: &Policy,
+    zones: Zones,
+    decision: &Decision,
+    outcome: Outcome,
+    verdict: Verdict,
+) -> Severity {
     let client = policy.zone_kind(zones.client);
     let is_knock = matches!(verdict, Verdict::Blocked | Verdict::Attempted) && !client.is_inside();
     if let Some(own) = decision.severity
@@ -89,7 +104,11 @@ pub fn severity(policy: &Policy, zones: Zones, decision: &Decision, outcome: Out
     let severity = match verdict {
         Verdict::Violation => {
             let base = violation(policy, zones, decision);
-            if matches!(outcome, Outcome::Delivered | Outcome::Refused) { base.down() } else { base }
+            if matches!(outcome, Outcome::Delivered | Outcome::Refused) {
+                base.down()
+            } else {
+                base
+            }
         }
         Verdict::Attempted | Verdict::Overblocked if client.is_inside() => Severity::Medium,
         Verdict::Blocked if client.is_inside() || client == ZoneKind::Private => Severity::Medium,
@@ -99,7 +118,11 @@ pub fn severity(policy: &Policy, zones: Zones, decision: &Decision, outcome: Out
     if severity < Severity::Medium {
         return severity;
     }
-    let inside = if policy.zone_kind(zones.server).is_inside() { zones.server } else { zones.client };
+    let inside = if policy.zone_kind(zones.server).is_inside() {
+        zones.server
+    } else {
+        zones.client
+    };
     match policy.criticality(inside) {
         Criticality::High => severity.up(),
         Criticality::Medium => severity,
@@ -112,7 +135,9 @@ fn violation(policy: &Policy, zones: Zones, decision: &Decision) -> Severity {
         Effect::RequireZone => Severity::Low,
         Effect::RequireLabels | Effect::RequireEncrypted if decision.unlabelled => Severity::Low,
         Effect::RequireLabels | Effect::RequireEncrypted => Severity::Medium,
-        _ if zones.client == zones.server && policy.zone_kind(zones.client).is_inside() => Severity::Medium,
+        _ if zones.client == zones.server && policy.zone_kind(zones.client).is_inside() => {
+            Severity::Medium
+        }
         _ => Severity::High,
     }
 }

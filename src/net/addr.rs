@@ -22,7 +22,11 @@ impl Addr {
     /// The address with these 128 bits, brought into canonical form.
     #[inline]
     pub const fn from_v6(bits: u128) -> Addr {
-        if bits >> 32 == NAT64 >> 32 { Addr::from_v4(bits as u32) } else { Addr(bits) }
+        if bits >> 32 == NAT64 >> 32 {
+            Addr::from_v4(bits as u32)
+        } else {
+            Addr(bits)
+        }
     }
 
     /// The canonical form of a standard library address.
@@ -42,7 +46,11 @@ impl Addr {
     /// The 32 bits of an IPv4 address, none for IPv6.
     #[inline]
     pub const fn v4(self) -> Option<u32> {
-        if self.is_v4() { Some(self.0 as u32) } else { None }
+        if self.is_v4() {
+            Some(self.0 as u32)
+        } else {
+            None
+        }
     }
 
     /// Whether this is an IPv4 address.
@@ -63,7 +71,10 @@ impl Addr {
     pub fn is_private(self) -> bool {
         match self.v4() {
             Some(bits) => {
-                bits >> 24 == 10 || bits >> 20 == 0xac1 || bits >> 16 == 0xc0a8 || bits >> 22 == 0b01100100_01
+                bits >> 24 == 10
+                    || bits >> 20 == 0xac1
+                    || bits >> 16 == 0xc0a8
+                    || bits >> 22 == 0b01100100_01
             }
             None => self.0 >> 121 == 0xfc >> 1,
         }
@@ -74,7 +85,11 @@ impl Addr {
     pub fn is_local(self) -> bool {
         match self.v4() {
             Some(bits) => {
-                bits >> 16 == 0xa9fe || bits >> 28 == 0xe || bits >> 24 == 127 || bits == u32::MAX || bits >> 24 == 0
+                bits >> 16 == 0xa9fe
+                    || bits >> 28 == 0xe
+                    || bits >> 24 == 127
+                    || bits == u32::MAX
+                    || bits >> 24 == 0
             }
             None => self.0 >> 118 == 0xfe80 >> 6 || self.0 >> 120 == 0xff || self.0 <= 1,
         }
@@ -127,16 +142,55 @@ mod tests {
 
     #[test]
     fn private_and_local_ranges_end_where_their_rfcs_say() {
-        for inside in ["10.0.0.0", "10.255.255.255", "172.16.0.0", "172.31.255.255", "192.168.0.1", "100.64.0.0", "100.127.255.255", "fc00::", "fdff::1"] {
+        for inside in [
+            "10.0.0.0",
+            "10.255.255.255",
+            "172.16.0.0",
+            "172.31.255.255",
+            "192.168.0.1",
+            "100.64.0.0",
+            "100.127.255.255",
+            "fc00::",
+            "fdff::1",
+        ] {
             assert!(addr(inside).is_private(), "{inside}");
         }
-        for outside in ["9.255.255.255", "11.0.0.0", "172.15.255.255", "172.32.0.0", "192.167.255.255", "100.63.255.255", "100.128.0.0", "fe00::", "2001:db8::1"] {
+        for outside in [
+            "9.255.255.255",
+            "11.0.0.0",
+            "172.15.255.255",
+            "172.32.0.0",
+            "192.167.255.255",
+            "100.63.255.255",
+            "100.128.0.0",
+            "fe00::",
+            "2001:db8::1",
+        ] {
             assert!(!addr(outside).is_private(), "{outside}");
         }
-        for local in ["169.254.0.1", "224.0.0.1", "239.255.255.255", "127.0.0.1", "255.255.255.255", "0.0.0.0", "fe80::1", "febf::1", "ff02::1", "::1", "::"] {
+        for local in [
+            "169.254.0.1",
+            "224.0.0.1",
+            "239.255.255.255",
+            "127.0.0.1",
+            "255.255.255.255",
+            "0.0.0.0",
+            "fe80::1",
+            "febf::1",
+            "ff02::1",
+            "::1",
+            "::",
+        ] {
             assert!(addr(local).is_local(), "{local}");
         }
-        for other in ["169.253.0.1", "240.0.0.1", "223.255.255.255", "fec0::1", "::2", "10.0.0.1"] {
+        for other in [
+            "169.253.0.1",
+            "240.0.0.1",
+            "223.255.255.255",
+            "fec0::1",
+            "::2",
+            "10.0.0.1",
+        ] {
             assert!(!addr(other).is_local(), "{other}");
         }
     }

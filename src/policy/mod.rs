@@ -7,9 +7,10 @@
 mod decide;
 mod word;
 
+mod names_protocol;
 pub use decide::{Decider, Decision, End, Lacked, Miss, Question};
-pub use word::{Answer, Criticality, Path, Severity};
 pub(crate) use word::words;
+pub use word::{Answer, Criticality, Path, Severity};
 
 use crate::net::Addr;
 
@@ -63,7 +64,12 @@ pub struct InterfaceFacts<'a> {
 
 impl Policy {
     /// The network whose records these are (POLICY.md section 2, first paragraph); none is out of scope.
-    pub fn network_of(&self, _vpc: Option<&str>, _account: Option<&str>, _region: Option<&str>) -> Option<NetworkId> {
+    pub fn network_of(
+        &self,
+        _vpc: Option<&str>,
+        _account: Option<&str>,
+        _region: Option<&str>,
+    ) -> Option<NetworkId> {
         unimplemented!("written next")
     }
 
@@ -105,7 +111,11 @@ impl Policy {
     }
 
     /// The groups that an interface's facts put its addresses in, beyond those by prefix; sorted, without duplicates.
-    pub fn groups_by_facts(&self, _network: NetworkId, _facts: &InterfaceFacts<'_>) -> Vec<GroupId> {
+    pub fn groups_by_facts(
+        &self,
+        _network: NetworkId,
+        _facts: &InterfaceFacts<'_>,
+    ) -> Vec<GroupId> {
         unimplemented!("written next")
     }
 

@@ -1,0 +1,233 @@
+//! One run: slot after slot, connections are made, recorded, and written.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::connection::{Connection, Route};
+use super::dice::Dice;
+use super::fleet::{Fleet, SANDBOX};
+use super::flowlog::FlowLogs;
+use super::object::Objects;
+use super::plant::{self, Planted};
+use super::recorder::Recorder;
+use super::row::{Row, Status};
+use super::traffic::{self, KINDS, Kind, Stage};
+use super::{GenerateError, Layouts, Options, Pace, SLOT_SECS, Summary, gateway, noise};
+
+/// How often something of the second VPC happens, percent of all that happens.
+const SANDBOX_PERCENT: u32 = 4;
+/// How often an interface's records of a capture window are lost, of 1000.
+const SKIPPED_PER_MILLE: u64 = 8;
+
+/// Generates below `logs`; what was written and what was planted.
+pub(super) fn run(
+    logs: &Path,
+    options: &Options,
+) -> Result<(Summary, Vec<Planted>), GenerateError> {
+    let fleet = Fleet::new(options.scale());
+    let parquet_slot = options.slots / 2;
+    let flow_logs = match options.layouts {
+        Layouts::Mixed => FlowLogs::mixed(parquet_slot),
+        Layouts::Version5 { objects } => FlowLogs::one(objects.max(1)),
+    };
+    let plants = plant::plant(&fleet, options.start, options.slots, parquet_slot);
+    let mut run = Run {
+        options,
+        fleet: &fleet,
+        flow_logs: &flow_logs,
+        recorder: Recorder {
+            fleet: &fleet,
+            staggered: options.records_per_connection.is_none(),
+        },
+        objects: Objects::new(
+            logs.to_owned(),
+            &flow_logs.logs,
+            options.seed,
+            options.start,
+        ),
+        dice: Dice::new(options.seed),
+        summary: Summary {
+            planted: plants.planted.len() as u64,
+            ..Summary::default()
+        },
+        busy: BTreeSet::new(),
+    };
+    for slot in 0..options.slots {
+        run.play_slot(slot, &plants.connections);
+        run.write_status_lines(slot);
+        run.objects.close_before(slot + 1)?;
+    }
+    Ok((run.summary, plants.planted))
+}
+
+struct Run<'a> {
+    options: &'a Options,
+    fleet: &'a Fleet,
+    flow_logs: &'a FlowLogs,
+    recorder: Recorder<'a>,
+    objects: Objects<'a>,
+    dice: Dice,
+    summary: Summary,
+    /// Slots and interfaces (by id) that have records.
+    busy: BTreeSet<(u32, &'a str)>,
+}
+
+impl<'a> Run<'a> {
+    /// What is planted in the slot, then as much ordinary traffic as is due.
+    fn play_slot(&mut self, slot: u32, planted: &[Connection]) {
+        let due = self.summary.records + self.quota(slot);
+        let from = self.options.start + slot * SLOT_SECS;
+        for connection in planted
+            .iter()
+            .filter(|planted| (from..from + SLOT_SECS).contains(&planted.start))
+        {
+            self.record(connection);
+        }
+        let has_sandbox = self.options.layouts == Layouts::Mixed;
+        while self.summary.records < due {
+            let before = self.summary.records;
+            let is_noise = self.summary.noise * 100 < before * u64::from(self.options.noise);
+            let v6 = self.summary.ipv6 * 100 < before * u64::from(self.options.ipv6);
+            let in_sandbox = has_sandbox && !is_noise && self.dice.percent(SANDBOX_PERCENT);
+            let play = match (is_noise, in_sandbox) {
+                (true, _) => noise::play as fn(&mut Stage<'_>),
+                (_, true) => traffic::SANDBOX.play,
+                _ => self.choose(v6).play,
+            };
+            let pace = self.pace();
+            let mut stage = Stage {
+                fleet: self.fleet,
+                dice: &mut self.dice,
+                from,
+                is_first: slot == 0,
+                pace,
+                v6: v6 && !in_sandbox,
+                connections: Vec::new(),
+                stragglers: Vec::new(),
+            };
+            play(&mut stage);
+            let (connections, stragglers) = (stage.connections, stage.stragglers);
+            for connection in &connections {
+                self.record(connection);
+            }
+            for straggler in &stragglers {
+                let mut rows = Vec::new();
+                self.recorder
+                    .record_straggler(straggler, &mut |row| rows.push(row));
+                rows.into_iter().for_each(|row| self.write(row));
+            }
+            if is_noise {
+                self.summary.noise += self.summary.records - before;
+            }
+        }
+    }
+
+    /// A kind of traffic: IPv6 is had only where the kind can.
+    fn choose(&mut self, v6: bool) -> &'static Kind {
+        let fits = |kind: &&Kind| kind.can_v6 || !v6;
+        let total = KINDS.iter().filter(fits).map(|kind| kind.weight).sum();
+        let mut at = self.dice.below(total);
+        for kind in KINDS.iter().filter(fits) {
+            match at.checked_sub(kind.weight) {
+                Some(rest) => at = rest,
+                None => return kind,
+            }
+        }
+        &KINDS[0]
+    }
+
+    /// How many records a slot is due.
+    fn quota(&self, slot: u32) -> u64 {
+        let heavy = self
+            .options
+            .heavy_slot
+            .filter(|&heavy| heavy < self.options.slots);
+        let shares = u64::from(self.options.slots) + if heavy.is_some() { 9 } else { 0 };
+        self.options.records / shares * if heavy == Some(slot) { 10 } else { 1 }
+    }
+
+    /// How long the next connection lasts: long enough to have the records that the average lacks.
+    fn pace(&self) -> Pace {
+        let Some(wanted) = self.options.records_per_connection else {
+            return Pace::Natural;
+        };
+        let lacking = self.summary.records < self.summary.connections * u64::from(wanted);
+        let windows = wanted.div_ceil(4) + u32::from(lacking && wanted >= 4);
+        Pace::Windows(windows.min(SLOT_SECS / 60))
+    }
+
+    fn record(&mut self, connection: &Connection) {
+        let mut rows = Vec::with_capacity(8);
+        self.recorder.record(connection, &mut |row| rows.push(row));
+        // Two ends record two directions each; fewer records leave some of them out.
+        let keep = self
+            .options
+            .records_per_connection
+            .filter(|&wanted| wanted < 4);
+        rows.truncate(keep.map_or(rows.len(), |wanted| wanted as usize));
+        // Behind a NAT gateway it is another connection.
+        let behind_nat = matches!(connection.route, Route::Nat { gateway, .. } if {
+            let nat = self.fleet.interfaces[gateway].addr(false);
+            rows.iter().any(|row| row.pkt_src == nat || row.pkt_dst == nat)
+        });
+        self.summary.connections += 1 + u64::from(behind_nat);
+        rows.into_iter().for_each(|row| self.write(row));
+        if let Some(log) = self.flow_logs.of_gateway() {
+            for line in gateway::lines(self.fleet, connection) {
+                if let Some(slot) = self.slot_of(line.end()) {
+                    self.objects.add((slot, log, 0), &line, &mut self.summary);
+                    self.summary.records += 1;
+                }
+            }
+        }
+    }
+
+    /// Writes a row into every flow log that watches its interface; what ends after the run is not written.
+    fn write(&mut self, row: Row<'a>) {
+        let Some(slot) = self.slot_of(row.end) else {
+            return;
+        };
+        self.busy.insert((slot, &row.interface.id));
+        for &place in self.flow_logs.of(row.interface, slot) {
+            let log = &self.flow_logs.logs[place];
+            let number = row.interface.v4.to_bits() % log.shards;
+            let row = Row {
+                version: log.version(),
+                ..row
+            };
+            self.objects
+                .add((slot, place, number), &row, &mut self.summary);
+            match row.status {
+                Status::NoData => self.summary.no_data += 1,
+                Status::SkipData => self.summary.skip_data += 1,
+                Status::Ok => {
+                    self.summary.records += 1;
+                    self.summary.ipv6 += u64::from(row.pkt_src.is_ipv6());
+                    self.summary.out_of_scope += u64::from(row.interface.vpc == &SANDBOX);
+                }
+            }
+        }
+    }
+
+    /// A line for each interface that had no traffic, and for records that AWS lost.
+    fn write_status_lines(&mut self, slot: u32) {
+        let fleet = self.fleet;
+        for (index, interface) in fleet.interfaces.iter().enumerate() {
+            if !self.flow_logs.watches(fleet, index) {
+                continue;
+            }
+            let start = self.options.start + slot * SLOT_SECS + self.dice.between(0, 200);
+            let status = match self.busy.contains(&(slot, interface.id.as_str())) {
+                false => Status::NoData,
+                true if self.dice.below(1000) < SKIPPED_PER_MILLE => Status::SkipData,
+                true => continue,
+            };
+            self.write(Row::status(interface, status, start, start + 59));
+        }
+        self.busy = self.busy.split_off(&(slot + 1, ""));
+    }
+
+    fn slot_of(&self, end: u32) -> Option<u32> {
+        Some((end - self.options.start) / SLOT_SECS).filter(|&slot| slot < self.options.slots)
+    }
+}

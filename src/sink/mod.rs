@@ -1,1 +1,48 @@
-//! To be written.
+//! Where results go: a lake of Parquet files in a folder or below an S3 prefix.
+//!
+//! A [`Lake`] belongs to one [`Identity`] (policy, sources, accounts, regions), written in its `lake.json`. Its unit of
+//! commit is an [`Hour`]: an [`HourWriter`] takes the rows of the hour's tables, writes their files aside, and a
+//! [`Publication`] moves them into place, the `objects` file last. An hour counts if and only if that file is there, so a
+//! run that dies leaves nothing that counts, and the next run leaves what an undisturbed one would have left: the bytes
+//! of a file depend on its rows alone, on no clock, thread, or memory limit.
+//!
+//! | table | one file per | holds |
+//! |---|---|---|
+//! | `edges` | hour | connections summed up by who, where, port, outcome and rule |
+//! | `records` | hour | judged records, as many as the run keeps |
+//! | `quarantine` | hour | lines that could not be decoded |
+//! | `objects` | hour | each object read, and what became of its lines: the ledger |
+//! | `findings` | day | what a person is told |
+//!
+//! What does not fit into memory is sorted with [`RecordSorter`] (batches) and [`ExternalSorter`] (rows of fixed size).
+
+mod columns;
+mod commit;
+mod edges;
+mod error;
+mod findings;
+mod hour;
+mod identity;
+mod judgements;
+mod lake;
+mod merge;
+mod objects;
+mod quarantine;
+mod sort;
+mod spill;
+mod store;
+mod table;
+
+pub use commit::{HourWriter, Publication, RowCounts};
+pub use edges::{EdgeBlock, EdgeReader};
+pub use error::LakeError;
+pub use hour::{Day, Hour};
+pub use identity::Identity;
+pub use judgements::JudgementBuilder;
+pub use lake::Lake;
+pub use objects::ObjectRow;
+pub use quarantine::QuarantineRow;
+pub use sort::{RecordSorter, SortedBatches};
+pub use spill::{ExternalSorter, Merged};
+pub use store::{Listed, Store, StoreError};
+pub use table::Table;

@@ -1,0 +1,294 @@
+//! An hour's way into the lake: rows into files aside, then the files into place, the ledger last.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+use tempfile::TempDir;
+
+use super::columns::BATCH_ROWS;
+use super::edges::EdgeBatch;
+use super::lake::ledger_name;
+use super::objects::ObjectBatch;
+use super::quarantine::QuarantineBatch;
+use super::table::{TableWriter, part_name};
+use super::{Hour, Lake, LakeError, ObjectRow, QuarantineRow, RecordSorter, Table};
+use crate::judge::EdgeRow;
+use crate::net::Addr;
+
+/// Bytes of malformed lines that are sorted in memory; more goes to a temporary file.
+const QUARANTINE_BUDGET: usize = 16 << 20;
+
+/// Rows by table.
+pub type RowCounts = BTreeMap<&'static str, u64>;
+
+/// Takes the rows of one hour. Nothing of them is in the lake until it is committed.
+pub struct HourWriter {
+    lake: Lake,
+    hour: Hour,
+    folder: TempDir,
+    edges: EdgeBatch,
+    edge_files: TableWriter,
+    last_edge: Option<(Addr, Addr)>,
+    objects: Vec<ObjectRow>,
+    quarantine: QuarantineBatch,
+    quarantined: RecordSorter,
+    records: Option<TableWriter>,
+}
+
+impl HourWriter {
+    pub(super) fn new(lake: Lake, hour: Hour) -> Result<HourWriter, LakeError> {
+        let folder = tempfile::tempdir_in(lake.temp()).map_err(LakeError::Temporary)?;
+        let edge_schema = Arc::new(Schema::new(EdgeBatch::fields()));
+        let edge_files = TableWriter::new(Table::Edges, edge_schema, lake.notes(), folder.path());
+        let quarantine_schema = Arc::new(Schema::new(QuarantineBatch::fields()));
+        let quarantined = RecordSorter::for_table(
+            Table::Quarantine,
+            quarantine_schema,
+            folder.path(),
+            QUARANTINE_BUDGET,
+        )?;
+        Ok(HourWriter {
+            lake,
+            hour,
+            folder,
+            edges: EdgeBatch::default(),
+            edge_files,
+            last_edge: None,
+            objects: Vec::new(),
+            quarantine: QuarantineBatch::default(),
+            quarantined,
+            records: None,
+        })
+    }
+
+    /// Takes an edge. Edges come ordered by client, then server address, as [`Addr`] orders them, and beyond that by
+    /// anything that depends on their content only.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be written.
+    ///
+    /// # Panics
+    /// When an edge comes after a greater one.
+    pub fn edge(&mut self, edge: &EdgeRow<'_>) -> Result<(), LakeError> {
+        let ends = Some((edge.client_addr, edge.server_addr));
+        assert!(self.last_edge <= ends, "edges come in order");
+        self.last_edge = ends;
+        if self.edges.push(edge) == BATCH_ROWS {
+            self.write_edges()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn write_edges(&mut self) -> Result<(), LakeError> {
+        let batch = RecordBatch::try_new(
+            Arc::new(Schema::new(EdgeBatch::fields())),
+            self.edges.finish(),
+        );
+        self.edge_files
+            .write(&batch.map_err(|error| LakeError::file("edges", error))?)
+    }
+
+    /// Takes an object that was read or could not be. Objects come in any order.
+    pub fn object(&mut self, object: ObjectRow) {
+        self.objects.push(object);
+    }
+
+    /// Takes a line that could not be decoded. Lines come in any order.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be written.
+    pub fn quarantine(&mut self, line: &QuarantineRow<'_>) -> Result<(), LakeError> {
+        // Few at a time: each may be some kilobytes long.
+        if self.quarantine.push(line) == BATCH_ROWS / 32 {
+            self.flush_quarantine()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn flush_quarantine(&mut self) -> Result<(), LakeError> {
+        let batch = RecordBatch::try_new(self.quarantined.schema(), self.quarantine.finish());
+        self.quarantined
+            .push(batch.map_err(|error| LakeError::file("quarantine", error))?)
+    }
+
+    /// Takes judged records in the order and in the batches in which a [`RecordSorter`] gives them.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be written.
+    pub fn records(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
+        let (lake, folder) = (&self.lake, self.folder.path());
+        let files = self.records.get_or_insert_with(|| {
+            TableWriter::new(Table::Records, batch.schema(), lake.notes(), folder)
+        });
+        files.write(batch)
+    }
+
+    /// Ends the files and looks up what has to be done to put them in place.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be written or the store cannot be listed.
+    pub fn prepare(mut self) -> Result<Publication, LakeError> {
+        self.write_edges()?;
+        self.flush_quarantine()?;
+        let quarantine = self.quarantine_files()?;
+        let objects = self.object_files()?;
+        let tables = [
+            (Table::Records, self.records),
+            (Table::Edges, Some(self.edge_files)),
+            (Table::Quarantine, Some(quarantine)),
+            (Table::Objects, Some(objects)),
+        ];
+        let mut rows = RowCounts::new();
+        let mut puts = Vec::new();
+        for (table, files) in tables {
+            let Some(files) = files else { continue };
+            rows.insert(table.name(), files.rows());
+            let place = table.hour_folder(self.hour);
+            // The first file of a table last, so that of `objects` last of all.
+            for (index, path) in files.finish()?.into_iter().enumerate().rev() {
+                puts.push((path, format!("{place}{}", part_name(index))));
+            }
+        }
+        let steps = plan(&self.lake, self.hour, puts)?;
+        Ok(Publication {
+            lake: self.lake,
+            hour: self.hour,
+            _folder: self.folder,
+            steps,
+            rows,
+        })
+    }
+
+    /// Puts the hour into the lake, in place of what it held of the hour; the number of rows by table.
+    ///
+    /// # Errors
+    /// When a temporary file or the store fails. The hour is then not committed, but if it was before and the failure was
+    /// in preparing.
+    pub fn commit(self) -> Result<RowCounts, LakeError> {
+        self.prepare()?.finish()
+    }
+
+    fn quarantine_files(&mut self) -> Result<TableWriter, LakeError> {
+        let schema = self.quarantined.schema();
+        let mut files = TableWriter::new(
+            Table::Quarantine,
+            schema.clone(),
+            self.lake.notes(),
+            self.folder.path(),
+        );
+        let empty = RecordSorter::for_table(Table::Quarantine, schema, self.folder.path(), 0)?;
+        for batch in std::mem::replace(&mut self.quarantined, empty).finish()? {
+            files.write(&batch?)?;
+        }
+        Ok(files)
+    }
+
+    fn object_files(&mut self) -> Result<TableWriter, LakeError> {
+        let schema = Arc::new(Schema::new(ObjectBatch::fields()));
+        let mut files = TableWriter::new(
+            Table::Objects,
+            schema.clone(),
+            self.lake.ledger_notes(),
+            self.folder.path(),
+        );
+        files.at_least_one()?;
+        self.objects.sort_by(|a, b| a.source.cmp(&b.source));
+        for some in self.objects.chunks(BATCH_ROWS) {
+            let mut rows = ObjectBatch::default();
+            for object in some {
+                rows.push(object);
+            }
+            let batch = RecordBatch::try_new(schema.clone(), rows.finish());
+            files.write(&batch.map_err(|error| LakeError::file("objects", error))?)?;
+        }
+        Ok(files)
+    }
+}
+
+/// One change to the store.
+enum Step {
+    Delete(String),
+    Put(PathBuf, String),
+    /// Puts the ledger: from here on the hour is committed.
+    Commit(PathBuf, String),
+}
+
+/// The steps that replace an hour: the ledger goes first and comes last, so that no half-replaced hour ever counts.
+fn plan(
+    lake: &Lake,
+    hour: Hour,
+    mut puts: Vec<(PathBuf, String)>,
+) -> Result<VecDeque<Step>, LakeError> {
+    let ledger = ledger_name(hour);
+    let new: BTreeSet<&str> = puts.iter().map(|(_, name)| name.as_str()).collect();
+    let mut steps = VecDeque::new();
+    for table in Table::HOURLY {
+        for file in lake.store().list(&table.hour_folder(hour))? {
+            if file.name == ledger {
+                steps.push_front(Step::Delete(file.name));
+            } else if !new.contains(file.name.as_str()) {
+                steps.push_back(Step::Delete(file.name));
+            }
+        }
+    }
+    let (path, name) = puts
+        .pop()
+        .expect("the ledger has a file, and it is the last");
+    debug_assert_eq!(name, ledger);
+    steps.extend(puts.into_iter().map(|(path, name)| Step::Put(path, name)));
+    steps.push_back(Step::Commit(path, name));
+    Ok(steps)
+}
+
+/// An hour whose files are written and wait to be put in place, step by step. Dropped before the last step, it leaves an
+/// hour that is not committed, and that the next run replaces.
+pub struct Publication {
+    lake: Lake,
+    hour: Hour,
+    _folder: TempDir,
+    steps: VecDeque<Step>,
+    rows: RowCounts,
+}
+
+impl Publication {
+    /// How many steps are left.
+    pub fn steps_left(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Takes the next step; false when none is left.
+    ///
+    /// # Errors
+    /// When the store fails, or another process committed the hour meanwhile.
+    pub fn step(&mut self) -> Result<bool, LakeError> {
+        let Some(step) = self.steps.pop_front() else {
+            return Ok(false);
+        };
+        let store = self.lake.store();
+        match step {
+            Step::Delete(name) => store.delete(&name)?,
+            Step::Put(path, name) => store.put_file(&path, &name)?,
+            Step::Commit(path, name) => {
+                let content = std::fs::read(&path).map_err(LakeError::Temporary)?;
+                if !store.put_bytes_if_absent(&name, &content)? {
+                    return Err(LakeError::Taken { hour: self.hour });
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes all steps that are left; the number of rows by table.
+    ///
+    /// # Errors
+    /// As [`Publication::step`].
+    pub fn finish(mut self) -> Result<RowCounts, LakeError> {
+        while self.step()? {}
+        Ok(self.rows)
+    }
+}

@@ -1,0 +1,87 @@
+//! A heap of sorted sources, the one with the least head on top: what a k-way merge turns on.
+
+/// Runs that are merged at once. More means fewer passes over the data, and more memory for their read buffers.
+pub(super) const FAN_IN: usize = 16;
+
+/// Sources by their heads. The heads live with the caller, who says which of two sources comes first.
+pub(super) struct MergeHeap {
+    heap: Vec<usize>,
+}
+
+impl MergeHeap {
+    /// A heap of the sources that have a head.
+    pub fn new(sources: Vec<usize>, before: impl Fn(usize, usize) -> bool) -> MergeHeap {
+        let mut heap = MergeHeap { heap: sources };
+        for at in (0..heap.heap.len() / 2).rev() {
+            heap.sift_down(at, &before);
+        }
+        heap
+    }
+
+    /// The source with the least head; none when all are at their end.
+    pub fn first(&self) -> Option<usize> {
+        self.heap.first().copied()
+    }
+
+    /// Finds the first source anew after the head of the first has changed.
+    pub fn settle(&mut self, before: impl Fn(usize, usize) -> bool) {
+        self.sift_down(0, &before);
+    }
+
+    /// Takes the first source out after it has come to its end.
+    pub fn remove_first(&mut self, before: impl Fn(usize, usize) -> bool) {
+        self.heap.swap_remove(0);
+        self.sift_down(0, &before);
+    }
+
+    fn sift_down(&mut self, mut at: usize, before: &impl Fn(usize, usize) -> bool) {
+        loop {
+            let mut least = at;
+            for child in [2 * at + 1, 2 * at + 2] {
+                if child < self.heap.len() && before(self.heap[child], self.heap[least]) {
+                    least = child;
+                }
+            }
+            if least == at {
+                return;
+            }
+            self.heap.swap(at, least);
+            at = least;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_come_in_order() {
+        let sources: Vec<Vec<u32>> = vec![
+            vec![5, 9, 9],
+            vec![1, 2, 30],
+            vec![],
+            vec![7],
+            vec![0, 8, 9, 40],
+        ];
+        let mut at = vec![0; sources.len()];
+        let with_head = (0..sources.len())
+            .filter(|source| !sources[*source].is_empty())
+            .collect();
+        let mut heap = MergeHeap::new(with_head, |a, b| sources[a][0] < sources[b][0]);
+        let mut merged = Vec::new();
+        while let Some(first) = heap.first() {
+            merged.push(sources[first][at[first]]);
+            at[first] += 1;
+            let before = |a: usize, b: usize| sources[a][at[a]] < sources[b][at[b]];
+            if at[first] == sources[first].len() {
+                heap.remove_first(before)
+            } else {
+                heap.settle(before)
+            }
+        }
+        let mut expected = sources.concat();
+        expected.sort();
+        assert_eq!(merged, expected);
+    }
+}

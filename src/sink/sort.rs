@@ -1,0 +1,515 @@
+//! Sorts an hour's records in bounded memory: the same batches out whatever order, size and number they came in.
+//!
+//! Batches gather in memory with the keys of their rows in a form that compares as bytes. When the budget is full they
+//! become a sorted *run* in a nameless temporary file; sixteen runs become one of the next level. Batches come out cut by
+//! their content only: after so many rows, or after so many bytes of long rows.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Seek};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, new_null_array};
+use arrow::compute::interleave;
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+use arrow::row::{RowConverter, Rows, SortField};
+
+use super::columns::BATCH_ROWS;
+use super::merge::{FAN_IN, MergeHeap};
+use super::{LakeError, Table};
+
+/// Bytes after which a batch ends although it could take more rows: only rows of very long text get there.
+const BATCH_BYTES: usize = 8 << 20;
+/// Bytes of a batch in a run. Each run of a merge holds one or two of them.
+const RUN_BATCH_BYTES: usize = 512 << 10;
+
+/// Takes batches in any order and gives their rows in the order of a table.
+///
+/// Rows whose key is the same (in `records` and `quarantine`: lines of one number in one object) come in the order in
+/// which they were pushed.
+pub struct RecordSorter {
+    sorting: Sorting,
+    dir: PathBuf,
+    budget: usize,
+    held: Vec<Held>,
+    keys: Rows,
+    batches_memory: usize,
+    levels: Vec<Vec<File>>,
+}
+
+/// How to sort.
+struct Sorting {
+    schema: SchemaRef,
+    columns: Vec<usize>,
+    converter: RowConverter,
+}
+
+/// A batch, and how many bytes each of its rows has.
+struct Held {
+    batch: RecordBatch,
+    weights: Vec<u32>,
+}
+
+impl RecordSorter {
+    /// A sorter of `records`. It holds about `budget` bytes in memory and puts the rest into files in `dir`, which vanish
+    /// with it.
+    ///
+    /// # Errors
+    /// When the schema lacks a column of the order.
+    pub fn new(schema: SchemaRef, dir: &Path, budget: usize) -> Result<RecordSorter, LakeError> {
+        RecordSorter::for_table(Table::Records, schema, dir, budget)
+    }
+
+    pub(super) fn for_table(
+        table: Table,
+        schema: SchemaRef,
+        dir: &Path,
+        budget: usize,
+    ) -> Result<RecordSorter, LakeError> {
+        let columns = table
+            .order()
+            .iter()
+            .map(|name| schema.index_of(name))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(failed)?;
+        let fields = columns
+            .iter()
+            .map(|column| SortField::new(schema.field(*column).data_type().clone()))
+            .collect();
+        let converter = RowConverter::new(fields).map_err(failed)?;
+        let keys = converter.empty_rows(0, 0);
+        let sorting = Sorting {
+            schema,
+            columns,
+            converter,
+        };
+        Ok(RecordSorter {
+            sorting,
+            dir: dir.to_owned(),
+            budget,
+            held: Vec::new(),
+            keys,
+            batches_memory: 0,
+            levels: Vec::new(),
+        })
+    }
+
+    /// The schema of the batches it takes.
+    pub fn schema(&self) -> SchemaRef {
+        self.sorting.schema.clone()
+    }
+
+    /// Bytes of memory that it holds now.
+    pub fn memory(&self) -> usize {
+        // Beside batches and keys: a weight a row, and its place when they are sorted.
+        self.batches_memory + self.keys.size() + self.keys.num_rows() * 2 * size_of::<u32>()
+    }
+
+    /// Whether rows went to files.
+    pub fn has_spilled(&self) -> bool {
+        !self.levels.is_empty()
+    }
+
+    /// Takes a batch.
+    ///
+    /// # Errors
+    /// When the batch has other columns, or a temporary file cannot be written.
+    pub fn push(&mut self, batch: RecordBatch) -> Result<(), LakeError> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        if batch.schema_ref().fields() != self.sorting.schema.fields() {
+            return Err(failed(ArrowError::SchemaError(
+                "expected a batch with the columns of the others".to_owned(),
+            )));
+        }
+        let columns = self.sorting.key_columns(&batch);
+        self.sorting
+            .converter
+            .append(&mut self.keys, &columns)
+            .map_err(failed)?;
+        self.batches_memory += batch.get_array_memory_size();
+        self.held.push(Held {
+            weights: weights(&batch),
+            batch,
+        });
+        if self.memory() > self.budget {
+            self.spill()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The places of all rows in memory, sorted: which batch, which row.
+    fn sorted_places(&self) -> Vec<(u32, u32)> {
+        let mut places: Vec<(u32, u32, u32)> = Vec::with_capacity(self.keys.num_rows());
+        for (index, held) in self.held.iter().enumerate() {
+            for row in 0..held.batch.num_rows() {
+                places.push((places.len() as u32, index as u32, row as u32));
+            }
+        }
+        places.sort_unstable_by(|a, b| {
+            self.keys
+                .row(a.0 as usize)
+                .cmp(&self.keys.row(b.0 as usize))
+                .then(a.0.cmp(&b.0))
+        });
+        places
+            .into_iter()
+            .map(|(_, batch, row)| (batch, row))
+            .collect()
+    }
+
+    fn take_memory(&mut self) -> Memory {
+        let places = self.sorted_places();
+        self.keys = self.sorting.converter.empty_rows(0, 0);
+        self.batches_memory = 0;
+        Memory {
+            held: std::mem::take(&mut self.held),
+            places: places.into_iter(),
+        }
+    }
+
+    fn spill(&mut self) -> Result<(), LakeError> {
+        let mut source = Source::Memory(self.take_memory());
+        let run = self.write_run(&mut source)?;
+        self.add_run(run, 0)
+    }
+
+    fn add_run(&mut self, run: File, level: usize) -> Result<(), LakeError> {
+        if self.levels.len() == level {
+            self.levels.push(Vec::new());
+        }
+        self.levels[level].push(run);
+        if self.levels[level].len() < FAN_IN {
+            return Ok(());
+        }
+        let runs = std::mem::take(&mut self.levels[level]);
+        let merged = self.write_run(&mut Source::Runs(Runs::open(runs, &self.sorting)?))?;
+        self.add_run(merged, level + 1)
+    }
+
+    fn write_run(&self, source: &mut Source) -> Result<File, LakeError> {
+        let file = tempfile::tempfile_in(&self.dir).map_err(LakeError::Temporary)?;
+        let mut writer =
+            StreamWriter::try_new(BufWriter::new(file), &self.sorting.schema).map_err(failed)?;
+        while let Some(batch) = source.next_batch(&self.sorting, RUN_BATCH_BYTES)? {
+            writer.write(&batch).map_err(failed)?;
+        }
+        writer.finish().map_err(failed)?;
+        let buffered = writer.into_inner().map_err(failed)?;
+        let mut file = buffered
+            .into_inner()
+            .map_err(|error| LakeError::Temporary(error.into_error()))?;
+        file.rewind().map_err(LakeError::Temporary)?;
+        Ok(file)
+    }
+
+    /// The rows in order.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be written or read.
+    pub fn finish(mut self) -> Result<SortedBatches, LakeError> {
+        if self.levels.is_empty() {
+            let source = Source::Memory(self.take_memory());
+            return Ok(SortedBatches {
+                source,
+                sorting: self.sorting,
+            });
+        }
+        if !self.held.is_empty() {
+            self.spill()?;
+        }
+        // Runs of higher levels hold what came earlier, and where keys are equal the earlier run comes first.
+        let runs = std::mem::take(&mut self.levels)
+            .into_iter()
+            .rev()
+            .flatten()
+            .collect();
+        Ok(SortedBatches {
+            source: Source::Runs(Runs::open(runs, &self.sorting)?),
+            sorting: self.sorting,
+        })
+    }
+}
+
+impl Sorting {
+    fn key_columns(&self, batch: &RecordBatch) -> Vec<ArrayRef> {
+        self.columns
+            .iter()
+            .map(|column| batch.column(*column).clone())
+            .collect()
+    }
+}
+
+/// Batches in order, cut by content only.
+pub struct SortedBatches {
+    source: Source,
+    sorting: Sorting,
+}
+
+impl Iterator for SortedBatches {
+    type Item = Result<RecordBatch, LakeError>;
+
+    fn next(&mut self) -> Option<Result<RecordBatch, LakeError>> {
+        self.source
+            .next_batch(&self.sorting, BATCH_BYTES)
+            .transpose()
+    }
+}
+
+/// Where sorted rows come from.
+enum Source {
+    Memory(Memory),
+    Runs(Runs),
+}
+
+impl Source {
+    /// The next rows: at most a batch, and no more once they have `limit` bytes.
+    fn next_batch(
+        &mut self,
+        sorting: &Sorting,
+        limit: usize,
+    ) -> Result<Option<RecordBatch>, LakeError> {
+        let mut chosen: Vec<(usize, usize)> = Vec::new();
+        let mut bytes = 0;
+        while chosen.len() < BATCH_ROWS && bytes < limit {
+            let Some((batch, row)) = self.next_row(sorting)? else {
+                break;
+            };
+            bytes += self.held()[batch].weights[row] as usize;
+            chosen.push((batch, row));
+        }
+        if chosen.is_empty() {
+            return Ok(None);
+        }
+        let batch = gather(&sorting.schema, self.held(), &chosen)?;
+        if let Source::Runs(runs) = self {
+            runs.let_go();
+        }
+        Ok(Some(batch))
+    }
+
+    fn next_row(&mut self, sorting: &Sorting) -> Result<Option<(usize, usize)>, LakeError> {
+        match self {
+            Source::Memory(memory) => Ok(memory
+                .places
+                .next()
+                .map(|(batch, row)| (batch as usize, row as usize))),
+            Source::Runs(runs) => runs.next_row(sorting),
+        }
+    }
+
+    fn held(&self) -> &[Held] {
+        match self {
+            Source::Memory(memory) => &memory.held,
+            Source::Runs(runs) => &runs.held,
+        }
+    }
+}
+
+/// The rows at these places, in this order.
+fn gather(
+    schema: &SchemaRef,
+    held: &[Held],
+    places: &[(usize, usize)],
+) -> Result<RecordBatch, LakeError> {
+    let columns = (0..schema.fields().len()).map(|column| {
+        let arrays: Vec<&dyn Array> = held
+            .iter()
+            .map(|held| held.batch.column(column).as_ref())
+            .collect();
+        // Most fields of most layouts are absent.
+        if arrays.iter().all(|array| array.null_count() == array.len()) {
+            return Ok(new_null_array(
+                schema.field(column).data_type(),
+                places.len(),
+            ));
+        }
+        interleave(&arrays, places)
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    RecordBatch::try_new(schema.clone(), columns).map_err(failed)
+}
+
+/// Batches in memory, and the order of their rows.
+struct Memory {
+    held: Vec<Held>,
+    places: std::vec::IntoIter<(u32, u32)>,
+}
+
+/// A merge of runs under way.
+struct Runs {
+    cursors: Vec<Cursor>,
+    heap: MergeHeap,
+    /// The current batch of each run, and those left behind since the last batch was gathered.
+    held: Vec<Held>,
+}
+
+/// A run's current row.
+struct Cursor {
+    reader: StreamReader<BufReader<File>>,
+    keys: Rows,
+    held: usize,
+    row: usize,
+}
+
+impl Runs {
+    fn open(files: Vec<File>, sorting: &Sorting) -> Result<Runs, LakeError> {
+        let mut runs = Runs {
+            cursors: Vec::new(),
+            heap: MergeHeap::new(Vec::new(), |_, _| false),
+            held: Vec::new(),
+        };
+        for file in files {
+            let reader = StreamReader::try_new(BufReader::new(file), None).map_err(failed)?;
+            let mut cursor = Cursor {
+                reader,
+                keys: sorting.converter.empty_rows(0, 0),
+                held: 0,
+                row: 0,
+            };
+            if cursor.load(sorting, &mut runs.held)? {
+                runs.cursors.push(cursor);
+            }
+        }
+        let cursors = &runs.cursors;
+        runs.heap = MergeHeap::new((0..cursors.len()).collect(), |a, b| before(cursors, a, b));
+        Ok(runs)
+    }
+
+    fn next_row(&mut self, sorting: &Sorting) -> Result<Option<(usize, usize)>, LakeError> {
+        let Some(first) = self.heap.first() else {
+            return Ok(None);
+        };
+        let cursor = &mut self.cursors[first];
+        let place = (cursor.held, cursor.row);
+        cursor.row += 1;
+        let more = cursor.row < cursor.keys.num_rows() || cursor.load(sorting, &mut self.held)?;
+        let cursors = &self.cursors;
+        let order = |a: usize, b: usize| before(cursors, a, b);
+        if more {
+            self.heap.settle(order)
+        } else {
+            self.heap.remove_first(order)
+        }
+        Ok(Some(place))
+    }
+
+    /// Forgets the batches that no run is at any more.
+    fn let_go(&mut self) {
+        let mut kept: Vec<Option<Held>> = std::mem::take(&mut self.held)
+            .into_iter()
+            .map(Some)
+            .collect();
+        for cursor in &mut self.cursors {
+            if cursor.row < cursor.keys.num_rows() {
+                let held = kept[cursor.held]
+                    .take()
+                    .expect("each run has a batch of its own");
+                cursor.held = self.held.len();
+                self.held.push(held);
+            }
+        }
+    }
+}
+
+impl Cursor {
+    /// Goes to the run's next batch; false at its end.
+    fn load(&mut self, sorting: &Sorting, held: &mut Vec<Held>) -> Result<bool, LakeError> {
+        self.row = 0;
+        self.keys.clear();
+        let Some(batch) = self.reader.next().transpose().map_err(failed)? else {
+            return Ok(false);
+        };
+        sorting
+            .converter
+            .append(&mut self.keys, &sorting.key_columns(&batch))
+            .map_err(failed)?;
+        self.held = held.len();
+        held.push(Held {
+            weights: weights(&batch),
+            batch,
+        });
+        Ok(true)
+    }
+}
+
+fn before(cursors: &[Cursor], a: usize, b: usize) -> bool {
+    let (first, second) = (&cursors[a], &cursors[b]);
+    // Where keys are equal the earlier run comes first.
+    first
+        .keys
+        .row(first.row)
+        .cmp(&second.keys.row(second.row))
+        .then(a.cmp(&b))
+        .is_lt()
+}
+
+/// How many bytes of values each row has; a fixed number for what is not text.
+fn weights(batch: &RecordBatch) -> Vec<u32> {
+    let mut weights = vec![0; batch.num_rows()];
+    for column in batch.columns() {
+        add_weights(column, &mut weights);
+    }
+    weights
+}
+
+fn add_weights(array: &ArrayRef, weights: &mut [u32]) {
+    const FIXED: u32 = 8;
+    if array.null_count() == array.len() {
+        return;
+    }
+    match array.data_type() {
+        DataType::Utf8 => {
+            for (weight, ends) in weights
+                .iter_mut()
+                .zip(array.as_string::<i32>().value_offsets().windows(2))
+            {
+                *weight = weight.saturating_add((ends[1] - ends[0]) as u32);
+            }
+        }
+        DataType::Struct(_) => array
+            .as_struct()
+            .columns()
+            .iter()
+            .for_each(|column| add_weights(column, weights)),
+        DataType::List(_) => add_item_weights(
+            array.as_list::<i32>().values(),
+            array.as_list::<i32>().value_offsets(),
+            weights,
+        ),
+        DataType::Map(_, _) => {
+            let map = array.as_map();
+            add_item_weights(
+                &(Arc::new(map.entries().clone()) as ArrayRef),
+                map.value_offsets(),
+                weights,
+            );
+        }
+        _ => weights
+            .iter_mut()
+            .for_each(|weight| *weight = weight.saturating_add(FIXED)),
+    }
+}
+
+fn add_item_weights(items: &ArrayRef, offsets: &[i32], weights: &mut [u32]) {
+    let mut item_weights = vec![0; items.len()];
+    add_weights(items, &mut item_weights);
+    for (weight, ends) in weights.iter_mut().zip(offsets.windows(2)) {
+        let own = item_weights[ends[0] as usize..ends[1] as usize]
+            .iter()
+            .fold(0u32, |sum, item| sum.saturating_add(*item));
+        *weight = weight.saturating_add(own);
+    }
+}
+
+fn failed(error: ArrowError) -> LakeError {
+    match error {
+        ArrowError::IoError(_, error) => LakeError::Temporary(error),
+        error => LakeError::file("sorting", error),
+    }
+}

@@ -1,0 +1,317 @@
+//! The files of one table: Parquet written aside in a temporary folder, the same bytes for the same batches.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::{KeyValue, SortingColumn};
+use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
+
+use super::columns::BATCH_ROWS;
+use super::{Day, Hour, LakeError};
+
+/// Rows of a row group. A row group is built in memory, in its compressed form, so this bounds what a writer holds; it is
+/// also the least that a reader skips by statistics and bloom filters.
+const GROUP_ROWS: usize = 128 * 1024;
+/// Bytes after which a row group ends although it could take more rows: only rows of very long text get there.
+const GROUP_BYTES: usize = 128 << 20;
+/// Rows of a file, after which the next one begins.
+pub(super) const PART_ROWS: usize = 8_000_000;
+/// Rate at which a bloom filter fails to exclude an address.
+const BLOOM_FALSE_POSITIVES: f64 = 0.01;
+/// Columns that get a bloom filter where a table has them.
+const BLOOM_COLUMNS: [&str; 4] = ["client_addr", "server_addr", "srcaddr", "dstaddr"];
+/// What files say they were made by. It stays the same over versions that write the same bytes.
+const CREATED_BY: &str = "tidegate lake format 1";
+
+/// A table of a lake.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Table {
+    /// Judged records.
+    Records,
+    /// Connections summed up.
+    Edges,
+    /// Lines that could not be decoded.
+    Quarantine,
+    /// Objects read: the ledger.
+    Objects,
+    /// What a person is told, by day.
+    Findings,
+}
+
+impl Table {
+    /// The tables that an hour has, in the order in which their files are put in place.
+    pub const HOURLY: [Table; 4] = [
+        Table::Records,
+        Table::Edges,
+        Table::Quarantine,
+        Table::Objects,
+    ];
+
+    /// Its name: the folder below the lake's root.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Table::Records => "records",
+            Table::Edges => "edges",
+            Table::Quarantine => "quarantine",
+            Table::Objects => "objects",
+            Table::Findings => "findings",
+        }
+    }
+
+    /// The folder of an hour, with a slash at the end.
+    pub fn hour_folder(self, hour: Hour) -> String {
+        format!("{}/{}/", self.name(), hour.folder())
+    }
+
+    /// The folder of a day, with a slash at the end.
+    pub fn day_folder(self, day: Day) -> String {
+        format!("{}/{}/", self.name(), day.folder())
+    }
+
+    /// The columns by which its rows are ordered, all ascending as text and numbers are. Edges are ordered by address as
+    /// a number, which no column shows.
+    pub(super) const fn order(self) -> &'static [&'static str] {
+        match self {
+            Table::Records => &["start", "client_addr", "server_addr", "source", "line"],
+            Table::Quarantine => &["source", "line"],
+            Table::Objects => &["source"],
+            Table::Edges | Table::Findings => &[],
+        }
+    }
+}
+
+/// The name of a file of a folder.
+pub(super) fn part_name(index: usize) -> String {
+    format!("part-{index:04}.parquet")
+}
+
+/// What a file says of itself beside its rows.
+pub(super) type Notes = Vec<(&'static str, String)>;
+
+/// Writes the files of one folder of a table.
+pub(super) struct TableWriter {
+    table: Table,
+    schema: SchemaRef,
+    notes: Notes,
+    folder: PathBuf,
+    part_rows: usize,
+    parts: Vec<PathBuf>,
+    current: Option<ArrowWriter<File>>,
+    rows_in_part: usize,
+    rows: u64,
+}
+
+impl TableWriter {
+    /// A writer of files below `folder`, which exists. It writes none until there are rows.
+    pub fn new(table: Table, schema: SchemaRef, notes: Notes, folder: &Path) -> TableWriter {
+        TableWriter {
+            table,
+            schema,
+            notes,
+            folder: folder.to_owned(),
+            part_rows: PART_ROWS,
+            parts: Vec::new(),
+            current: None,
+            rows_in_part: 0,
+            rows: 0,
+        }
+    }
+
+    /// How many rows it took.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Takes a batch. Where batches end decides where pages end: the caller cuts them by content only.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
+        debug_assert!(batch.num_rows() <= BATCH_ROWS, "batches are cut before");
+        let mut rest = batch.clone();
+        while rest.num_rows() > 0 {
+            let rows = rest.num_rows().min(self.part_rows - self.rows_in_part);
+            let head = rest.slice(0, rows);
+            rest = rest.slice(rows, rest.num_rows() - rows);
+            let written = self.part()?.write(&head);
+            written.map_err(|error| LakeError::file(self.table.name(), error))?;
+            self.rows_in_part += rows;
+            self.rows += rows as u64;
+            if self.rows_in_part == self.part_rows {
+                self.close()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The file being written; a new one if there is none.
+    fn part(&mut self) -> Result<&mut ArrowWriter<File>, LakeError> {
+        if self.current.is_none() {
+            self.begin()?;
+        }
+        Ok(self.current.as_mut().expect("a file was begun"))
+    }
+
+    fn begin(&mut self) -> Result<(), LakeError> {
+        let path = self.folder.join(format!(
+            "{}-{}",
+            self.table.name(),
+            part_name(self.parts.len())
+        ));
+        let file = File::create_new(&path).map_err(LakeError::Temporary)?;
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties(self.table, &self.schema, &self.notes))
+            // The file's own types say it all; Arrow's copy of the schema would only be one more thing to agree with.
+            .with_skip_arrow_metadata(true);
+        let writer = ArrowWriter::try_new_with_options(file, self.schema.clone(), options);
+        self.current = Some(writer.map_err(|error| LakeError::file(self.table.name(), error))?);
+        self.parts.push(path);
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), LakeError> {
+        self.rows_in_part = 0;
+        let Some(writer) = self.current.take() else {
+            return Ok(());
+        };
+        writer
+            .close()
+            .map(drop)
+            .map_err(|error| LakeError::file(self.table.name(), error))
+    }
+
+    /// Writes a file without rows if there is none yet, for tables whose file means something by being there.
+    pub fn at_least_one(&mut self) -> Result<(), LakeError> {
+        if self.parts.is_empty() {
+            self.begin()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Ends the last file; the files in order.
+    pub fn finish(mut self) -> Result<Vec<PathBuf>, LakeError> {
+        self.close()?;
+        Ok(self.parts)
+    }
+}
+
+fn properties(table: Table, schema: &Schema, notes: &Notes) -> WriterProperties {
+    let order = table
+        .order()
+        .iter()
+        .filter_map(|name| schema.index_of(name).ok());
+    let order: Vec<_> = order
+        .map(|column| SortingColumn {
+            column_idx: i32::try_from(leaf(schema, column)).expect("a table has few columns"),
+            descending: false,
+            nulls_first: true,
+        })
+        .collect();
+    let notes = notes
+        .iter()
+        .map(|(key, value)| KeyValue::new((*key).to_owned(), value.clone()))
+        .collect();
+    let mut properties = WriterProperties::builder()
+        .set_created_by(CREATED_BY.to_owned())
+        .set_compression(Compression::ZSTD(
+            ZstdLevel::try_new(3).expect("a level that zstd has"),
+        ))
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_max_row_group_bytes(Some(GROUP_BYTES))
+        .set_key_value_metadata(Some(notes))
+        .set_sorting_columns((!order.is_empty()).then_some(order));
+    if table != Table::Findings {
+        for column in BLOOM_COLUMNS
+            .iter()
+            .filter(|name| schema.index_of(name).is_ok())
+        {
+            properties = properties
+                .set_column_bloom_filter_fpp(ColumnPath::from(*column), BLOOM_FALSE_POSITIVES);
+        }
+    }
+    properties.build()
+}
+
+/// The place of a top-level column among the leaves, which is how Parquet counts columns.
+fn leaf(schema: &Schema, column: usize) -> usize {
+    use arrow::datatypes::DataType;
+    fn leaves(kind: &DataType) -> usize {
+        match kind {
+            DataType::Struct(fields) => fields.iter().map(|field| leaves(field.data_type())).sum(),
+            DataType::List(item) | DataType::Map(item, _) => leaves(item.data_type()),
+            _ => 1,
+        }
+    }
+    schema.fields()[..column]
+        .iter()
+        .map(|field| leaves(field.data_type()))
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int64Array, StringArray};
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    use super::*;
+
+    fn batch(rows: std::ops::Range<i64>) -> RecordBatch {
+        let text: ArrayRef = Arc::new(StringArray::from_iter_values(
+            rows.clone().map(|row| format!("source-{}", row / 100)),
+        ));
+        let line: ArrayRef = Arc::new(Int64Array::from_iter_values(rows));
+        RecordBatch::try_from_iter([("source", text), ("line", line)])
+            .expect("columns of one length")
+    }
+
+    fn write(part_rows: usize, batches: &[RecordBatch], folder: &Path) -> Vec<PathBuf> {
+        let notes = vec![("note", "1".to_owned())];
+        let mut writer = TableWriter::new(Table::Quarantine, batches[0].schema(), notes, folder);
+        writer.part_rows = part_rows;
+        for batch in batches {
+            writer.write(batch).expect("written");
+        }
+        writer.finish().expect("finished")
+    }
+
+    #[test]
+    fn a_new_file_begins_after_the_bound_of_rows() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let parts = write(150, &[batch(0..100), batch(100..400)], dir.path());
+        let rows = parts.iter().map(|path| {
+            let reader =
+                ParquetRecordBatchReaderBuilder::try_new(File::open(path).expect("opened"))
+                    .expect("read");
+            reader.metadata().file_metadata().num_rows()
+        });
+        assert_eq!(rows.collect::<Vec<_>>(), [150, 150, 100]);
+        assert!(parts[2].ends_with("quarantine-part-0002.parquet"));
+    }
+
+    #[test]
+    fn a_file_says_how_it_is_sorted_and_nothing_of_who_made_it_when() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let parts = write(1000, &[batch(0..100)], dir.path());
+        let reader =
+            ParquetRecordBatchReaderBuilder::try_new(File::open(&parts[0]).expect("opened"))
+                .expect("read");
+        let about = reader.metadata();
+        assert_eq!(about.file_metadata().created_by(), Some(CREATED_BY));
+        let notes = about.file_metadata().key_value_metadata().expect("notes");
+        assert_eq!(notes, &[KeyValue::new("note".to_owned(), "1".to_owned())]);
+        let order: Vec<_> = about
+            .row_group(0)
+            .sorting_columns()
+            .expect("sorted")
+            .iter()
+            .map(|by| by.column_idx)
+            .collect();
+        assert_eq!(order, [0, 1]);
+    }
+}

@@ -133,187 +133,38 @@ const SANDBOXES: [&str; 2] = ["subnet-05ad00000000000a1", "subnet-05ad0000000000
 const ZONES: [&str; 2] = ["use2-az1", "use2-az2"];
 const NO_V6: [&str; 2] = ["", ""];
 
+/// The address plan; IPv6 addresses without what they begin with ([`V6`]).
+#[rustfmt::skip] // a table
 fn plans(scale: Scale) -> Vec<Plan> {
-    let plan = |role, tier, subnet, v4, v6, count| Plan {
-        role,
-        tier,
-        v4,
-        v6,
-        subnet,
-        count,
-    };
+    let plan = |role, tier, subnet, v4, v6, count| Plan { role, tier, v4, v6, subnet, count };
     let both = |count| [count, count];
     vec![
-        plan(
-            Role::LoadBalancer,
-            Tier::Public,
-            PUBLIC,
-            ["10.0.0.20", "10.0.96.20"],
-            ["2600:1f16:abcd:ef00:1::2", "2600:1f16:abcd:ef10:1::2"],
-            both(2),
-        ),
-        plan(
-            Role::VpcLink,
-            Tier::Public,
-            PUBLIC,
-            ["10.0.0.36", "10.0.96.36"],
-            NO_V6,
-            both(2),
-        ),
-        plan(
-            Role::Nat,
-            Tier::Public,
-            PUBLIC,
-            ["10.0.0.220", "10.0.96.220"],
-            NO_V6,
-            both(1),
-        ),
-        plan(
-            Role::Edge,
-            Tier::Public,
-            PUBLIC,
-            ["10.0.1.10", "10.0.97.10"],
-            ["2600:1f16:abcd:ef00:9::10", "2600:1f16:abcd:ef10:9::10"],
-            both(4),
-        ),
-        plan(
-            Role::Etl,
-            Tier::App,
-            APP,
-            ["10.0.33.4", "10.0.129.4"],
-            ["2600:1f16:abcd:ef01:33::4", "2600:1f16:abcd:ef11:33::4"],
-            both(scale.etl),
-        ),
-        plan(
-            Role::VectorService,
-            Tier::App,
-            APP,
-            ["10.0.34.4", "10.0.130.4"],
-            ["2600:1f16:abcd:ef01:34::4", "2600:1f16:abcd:ef11:34::4"],
-            both(scale.vector_service),
-        ),
-        plan(
-            Role::Worker,
-            Tier::App,
-            APP,
-            ["10.0.36.4", "10.0.132.4"],
-            ["2600:1f16:abcd:ef01:36::4", "2600:1f16:abcd:ef11:36::4"],
-            both(scale.worker),
-        ),
-        plan(
-            Role::KmsEndpoint,
-            Tier::App,
-            ENDPOINTS,
-            ["10.0.48.9", "10.0.144.9"],
-            ["2600:1f16:abcd:ef04::9", "2600:1f16:abcd:ef14::9"],
-            both(1),
-        ),
-        plan(
-            Role::StagingEtl,
-            Tier::App,
-            STAGING,
-            ["10.0.57.4", ""],
-            NO_V6,
-            [3, 0],
-        ),
-        plan(
-            Role::VectorLb,
-            Tier::Data,
-            DATA,
-            ["10.0.64.20", "10.0.160.20"],
-            ["2600:1f16:abcd:ef02:1::2", "2600:1f16:abcd:ef12:1::2"],
-            both(1),
-        ),
-        plan(
-            Role::VectorDb,
-            Tier::Data,
-            DATA,
-            ["10.0.66.4", "10.0.162.4"],
-            NO_V6,
-            both(scale.vector_db),
-        ),
-        plan(
-            Role::Warehouse,
-            Tier::Data,
-            DATA,
-            ["10.0.68.4", "10.0.164.4"],
-            NO_V6,
-            both(scale.warehouse),
-        ),
-        plan(
-            Role::Bastion,
-            Tier::Mgmt,
-            MGMT,
-            ["10.0.192.20", "10.0.208.20"],
-            NO_V6,
-            both(1),
-        ),
-        plan(
-            Role::Resolver,
-            Tier::Mgmt,
-            MGMT,
-            ["10.0.192.50", "10.0.208.50"],
-            NO_V6,
-            both(2),
-        ),
-        plan(
-            Role::TimeServer,
-            Tier::Mgmt,
-            MGMT,
-            ["10.0.192.70", "10.0.208.70"],
-            NO_V6,
-            both(1),
-        ),
-        plan(
-            Role::TransitGateway,
-            Tier::Mgmt,
-            MGMT,
-            ["10.0.192.220", "10.0.208.220"],
-            NO_V6,
-            both(1),
-        ),
-        plan(
-            Role::Collector,
-            Tier::Audit,
-            AUDIT,
-            ["10.0.224.20", "10.0.240.20"],
-            NO_V6,
-            both(2),
-        ),
-        plan(
-            Role::AuditHost,
-            Tier::Audit,
-            AUDIT,
-            ["10.0.225.10", "10.0.241.10"],
-            NO_V6,
-            both(2),
-        ),
-        plan(
-            Role::Unassigned,
-            Tier::Other,
-            LAB,
-            ["10.0.250.9", ""],
-            NO_V6,
-            [1, 0],
-        ),
-        plan(
-            Role::SandboxApp,
-            Tier::Other,
-            SANDBOXES,
-            ["10.0.33.4", "10.0.129.4"],
-            NO_V6,
-            both(3),
-        ),
-        plan(
-            Role::SandboxData,
-            Tier::Other,
-            SANDBOXES,
-            ["10.0.68.4", "10.0.164.4"],
-            NO_V6,
-            both(2),
-        ),
+        plan(Role::LoadBalancer, Tier::Public, PUBLIC, ["10.0.0.20", "10.0.96.20"], ["00:1::2", "10:1::2"], both(2)),
+        plan(Role::VpcLink, Tier::Public, PUBLIC, ["10.0.0.36", "10.0.96.36"], NO_V6, both(2)),
+        plan(Role::Nat, Tier::Public, PUBLIC, ["10.0.0.220", "10.0.96.220"], NO_V6, both(1)),
+        plan(Role::Edge, Tier::Public, PUBLIC, ["10.0.1.10", "10.0.97.10"], ["00:9::10", "10:9::10"], both(4)),
+        plan(Role::Etl, Tier::App, APP, ["10.0.33.4", "10.0.129.4"], ["01:33::4", "11:33::4"], both(scale.etl)),
+        plan(Role::VectorService, Tier::App, APP, ["10.0.34.4", "10.0.130.4"], ["01:34::4", "11:34::4"], both(scale.vector_service)),
+        plan(Role::Worker, Tier::App, APP, ["10.0.36.4", "10.0.132.4"], ["01:36::4", "11:36::4"], both(scale.worker)),
+        plan(Role::KmsEndpoint, Tier::App, ENDPOINTS, ["10.0.48.9", "10.0.144.9"], ["04::9", "14::9"], both(1)),
+        plan(Role::StagingEtl, Tier::App, STAGING, ["10.0.57.4", ""], NO_V6, [3, 0]),
+        plan(Role::VectorLb, Tier::Data, DATA, ["10.0.64.20", "10.0.160.20"], ["02:1::2", "12:1::2"], both(1)),
+        plan(Role::VectorDb, Tier::Data, DATA, ["10.0.66.4", "10.0.162.4"], NO_V6, both(scale.vector_db)),
+        plan(Role::Warehouse, Tier::Data, DATA, ["10.0.68.4", "10.0.164.4"], NO_V6, both(scale.warehouse)),
+        plan(Role::Bastion, Tier::Mgmt, MGMT, ["10.0.192.20", "10.0.208.20"], NO_V6, both(1)),
+        plan(Role::Resolver, Tier::Mgmt, MGMT, ["10.0.192.50", "10.0.208.50"], NO_V6, both(2)),
+        plan(Role::TimeServer, Tier::Mgmt, MGMT, ["10.0.192.70", "10.0.208.70"], NO_V6, both(1)),
+        plan(Role::TransitGateway, Tier::Mgmt, MGMT, ["10.0.192.220", "10.0.208.220"], NO_V6, both(1)),
+        plan(Role::Collector, Tier::Audit, AUDIT, ["10.0.224.20", "10.0.240.20"], NO_V6, both(2)),
+        plan(Role::AuditHost, Tier::Audit, AUDIT, ["10.0.225.10", "10.0.241.10"], NO_V6, both(2)),
+        plan(Role::Unassigned, Tier::Other, LAB, ["10.0.250.9", ""], NO_V6, [1, 0]),
+        plan(Role::SandboxApp, Tier::Other, SANDBOXES, ["10.0.33.4", "10.0.129.4"], NO_V6, both(3)),
+        plan(Role::SandboxData, Tier::Other, SANDBOXES, ["10.0.68.4", "10.0.164.4"], NO_V6, both(2)),
     ]
 }
+
+/// What the VPC's IPv6 addresses begin with.
+const V6: &str = "2600:1f16:abcd:ef";
 
 impl Fleet {
     /// The fleet of this scale.
@@ -347,10 +198,14 @@ impl Fleet {
             .parse()
             .expect("the plan's addresses are well formed");
         let v4 = Ipv4Addr::from_bits(first.to_bits() + number as u32);
-        let v6 = plan.v6[zone]
-            .parse()
-            .ok()
-            .map(|first: Ipv6Addr| Ipv6Addr::from_bits(first.to_bits() + number as u128));
+        let v6 = Some(plan.v6[zone])
+            .filter(|tail| !tail.is_empty())
+            .map(|tail| {
+                let first: Ipv6Addr = format!("{V6}{tail}")
+                    .parse()
+                    .expect("the plan's addresses are well formed");
+                Ipv6Addr::from_bits(first.to_bits() + number as u128)
+            });
         let sandbox = matches!(plan.role, Role::SandboxApp | Role::SandboxData);
         let vpc = if sandbox { &SANDBOX } else { &PROD };
         let digest = |what: &str| xxh3_64(format!("{what} {} {v4}", vpc.id).as_bytes());

@@ -4,135 +4,37 @@
 //! `policies/sec-003.toml` must report, and `DIR/totals.json` with what the lines add up to. The same options give the same
 //! bytes: chance comes from the seed alone, and no clock is read.
 //!
-//! In reading order: `fleet` is what there is, `connection` what can happen, `traffic` and `noise` what does, `plant` what
-//! should not; `recorder` says what interfaces see of it (`gateway`: what the transit gateway sees), `row` how a field is
+//! In reading order: `fleet` is what there is, `connection` what can happen, `traffic` and `noise` what does, `breach`
+//! what should not; `leg` and `recorder` say what interfaces see of it (`gateway`: what the transit gateway sees), `row` how a field is
 //! written, `flowlog` who logs what, `object` and `parquet` how it is stored.
 
 use std::path::{Path, PathBuf};
 
+mod breach;
 mod connection;
 mod dice;
 mod fleet;
 mod flowlog;
 mod gateway;
+mod leg;
 mod noise;
 mod object;
+mod options;
 mod parquet;
 mod plant;
 mod recorder;
 mod row;
 mod run;
+mod stage;
 mod traffic;
 
+pub use options::{Layouts, Options};
 pub use plant::Planted;
 
-use fleet::Scale;
+use options::Pace;
 
 /// How long AWS gathers records before it publishes an object, seconds.
 const SLOT_SECS: u32 = 300;
-
-/// What to generate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Fixes every choice.
-    pub seed: u64,
-    /// About how many records to write.
-    pub records: u64,
-    /// The publishing time of the first objects, seconds since 1970, a multiple of 300.
-    pub start: u32,
-    /// How many slots of five minutes; at least 1.
-    pub slots: u32,
-    /// The slot that has ten times the records of the others, if any.
-    pub heavy_slot: Option<u32>,
-    /// Which flow logs there are.
-    pub layouts: Layouts,
-    /// How much of the records is noise from the internet, percent.
-    pub noise: u32,
-    /// How much of the records is IPv6, percent; at most about 30 can be had.
-    pub ipv6: u32,
-    /// How many records a connection has on average, 1 to 16; none leaves it to how long they last. As noise is one record a
-    /// connection, more than some 100 / `noise` cannot be had.
-    pub records_per_connection: Option<u32>,
-    /// Whether there are as many hosts as in a large VPC.
-    pub large: bool,
-}
-
-/// Which flow logs there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layouts {
-    /// Many: versions 2, 5 and 11, another order, Parquet, a transit gateway's, a second VPC's of another account.
-    Mixed,
-    /// One of version 5 with 29 fields, over so many objects a slot.
-    Version5 {
-        /// Objects per slot.
-        objects: u32,
-    },
-}
-
-/// 2026-02-25T05:00:00Z.
-const DEFAULT_START: u32 = 1_771_995_600;
-
-impl Default for Options {
-    /// What `sample-logs` is made with: two hours of a small VPC.
-    fn default() -> Options {
-        Options {
-            seed: 1,
-            records: 50_000,
-            start: DEFAULT_START,
-            slots: 24,
-            heavy_slot: None,
-            layouts: Layouts::Mixed,
-            noise: 10,
-            ipv6: 5,
-            records_per_connection: None,
-            large: false,
-        }
-    }
-}
-
-impl Options {
-    /// What the benchmarks measure: 4 million records of version 5 in 16 objects of 4 slots. Beyond 4 records per connection
-    /// there is less noise, as there must be.
-    pub fn bench(records_per_connection: u32) -> Options {
-        Options {
-            noise: if records_per_connection <= 4 { 10 } else { 1 },
-            records: 4_000_000,
-            slots: 4,
-            layouts: Layouts::Version5 { objects: 4 },
-            records_per_connection: Some(records_per_connection),
-            large: true,
-            ..Options::default()
-        }
-    }
-
-    fn scale(&self) -> Scale {
-        match self.large {
-            false => Scale {
-                etl: 5,
-                vector_service: 3,
-                worker: 6,
-                vector_db: 3,
-                warehouse: 4,
-            },
-            true => Scale {
-                etl: 180,
-                vector_service: 120,
-                worker: 200,
-                vector_db: 60,
-                warehouse: 60,
-            },
-        }
-    }
-}
-
-/// How long connections last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pace {
-    /// As they do.
-    Natural,
-    /// This many capture windows of a minute, within their slot.
-    Windows(u32),
-}
 
 /// What was written. Lines add up: `lines = headers + records + no_data + skip_data`; a row of a Parquet object is a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -203,7 +105,7 @@ impl GenerateError {
 /// # Errors
 /// When the options make no sense, when `dir/logs` exists already, or when writing fails.
 pub fn generate(dir: &Path, options: &Options) -> Result<Summary, GenerateError> {
-    check(options)?;
+    options.check()?;
     let logs = dir.join("logs");
     if logs.exists() {
         return Err(GenerateError::NotEmpty(logs));
@@ -221,38 +123,6 @@ pub fn generate(dir: &Path, options: &Options) -> Result<Summary, GenerateError>
         std::fs::write(&path, content).map_err(|error| GenerateError::io(&path, error))?;
     }
     Ok(summary)
-}
-
-fn check(options: &Options) -> Result<(), GenerateError> {
-    let wrong = |wants, got: u32| {
-        Err(GenerateError::Options {
-            wants,
-            got: got.into(),
-        })
-    };
-    if options.slots == 0 {
-        return wrong("at least one slot", 0);
-    }
-    if !options.start.is_multiple_of(SLOT_SECS) {
-        return wrong("a start at a multiple of 300 seconds", options.start);
-    }
-    if options
-        .start
-        .checked_add(options.slots.saturating_mul(SLOT_SECS))
-        .is_none()
-    {
-        return wrong("an end before the year 2106", options.slots);
-    }
-    if options.noise + options.ipv6 > 100 {
-        return wrong(
-            "shares of noise and IPv6 of at most 100 percent together",
-            options.noise + options.ipv6,
-        );
-    }
-    match options.records_per_connection {
-        Some(records @ (0 | 17..)) => wrong("1 to 16 records per connection", records),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -301,6 +171,21 @@ mod tests {
             generated(&small()).1,
             generated(&Options { seed: 2, ..small() }).1
         );
+    }
+
+    #[test]
+    fn sample_logs_are_what_the_default_options_give() {
+        let (_, generated) = generated(&Options::default());
+        let kept = files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-logs"));
+        assert!(
+            generated.keys().eq(kept.keys()),
+            "generate sample-logs anew"
+        );
+        for (name, bytes) in &kept {
+            assert_eq!(generated.get(name), Some(bytes), "{}", name.display());
+        }
+        let size: usize = kept.values().map(Vec::len).sum();
+        assert!(size < 6 << 20, "sample-logs take {size} bytes");
     }
 
     #[test]

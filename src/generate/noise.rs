@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::connection::{Connection, End, Fate, GRE, ICMP, ICMPV6, Route, Straggler};
 use super::fleet::Role;
 use super::recorder::SYN_ACK;
-use super::traffic::Stage;
+use super::stage::Stage;
 
 /// Ports that scanners like, of TCP.
 const SCANNED: [u16; 14] = [

@@ -11,7 +11,8 @@ use super::object::Objects;
 use super::plant::{self, Planted};
 use super::recorder::Recorder;
 use super::row::{Row, Status};
-use super::traffic::{self, KINDS, Kind, Stage};
+use super::stage::Stage;
+use super::traffic::{self, KINDS, Kind};
 use super::{GenerateError, Layouts, Options, Pace, SLOT_SECS, Summary, gateway, noise};
 
 /// How often something of the second VPC happens, percent of all that happens.

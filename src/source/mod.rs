@@ -1,10 +1,36 @@
 //! Where bytes come from: files, folders, globs, standard input and S3. Lists, prunes by what keys say, fetches.
+//!
+//! ```text
+//! Source::parse ──▶ Listing::open ──▶ Listing::next (a day at a time) ──▶ Prefetcher ──▶ (Object, Body)
+//!     words           AWSLogs trees        objects in time order          several in flight   bytes or ranges
+//! ```
+//!
+//! Local folders and buckets are listed by the same code ([`Listing`]); only the two kinds of tree below it differ. An
+//! object is fetched wholly or not at all: a body that breaks is resumed against the same entity tag, or started afresh.
 
 use std::sync::Arc;
 
-mod key;
+use tempfile::TempPath;
 
+mod aws;
+mod error;
+mod fetch;
+mod key;
+mod listing;
+mod local;
+mod prefetch;
+mod s3;
+mod spec;
+mod spool;
+mod tree;
+
+pub use error::SourceError;
+pub use fetch::{Body, FetchError, FetchOptions, Fetcher, Unreadable};
 pub use key::KeyFacts;
+pub use listing::{Batch, Counts, Listing};
+pub use prefetch::Prefetcher;
+pub use s3::{Retry, S3};
+pub use spec::Source;
 
 /// An object that a run may read.
 #[derive(Clone, Debug)]
@@ -13,7 +39,7 @@ pub struct Object {
     pub url: Arc<str>,
     /// Size in bytes as stored.
     pub size: u64,
-    /// The entity tag, for S3.
+    /// The entity tag, for S3; with its quotes, as S3 gives it.
     pub etag: Option<Arc<str>>,
     /// What the key says; none for keys that are not AWS's.
     pub key: Option<KeyFacts>,
@@ -26,6 +52,8 @@ pub struct Object {
 pub enum Location {
     /// A local file.
     File(std::path::PathBuf),
+    /// What standard input held, in a file that goes when the last clone of this goes.
+    Spooled(Arc<TempPath>),
     /// An object in S3.
     S3 {
         /// The bucket.
@@ -35,7 +63,7 @@ pub enum Location {
     },
 }
 
-/// Which objects are wanted.
+/// Which objects are wanted. Objects whose keys say nothing are always wanted.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     /// Key times from here on, seconds, inclusive.
@@ -47,3 +75,41 @@ pub struct Selection {
     /// Only these regions; empty is all.
     pub regions: Vec<String>,
 }
+
+impl Selection {
+    /// Whether an object with these facts in its key is wanted.
+    pub fn wants(&self, facts: &KeyFacts) -> bool {
+        self.since.is_none_or(|since| since <= facts.time)
+            && self.until.is_none_or(|until| facts.time < until)
+            && self.wants_account(&facts.account)
+            && self.wants_region(&facts.region)
+    }
+
+    fn wants_account(&self, account: &str) -> bool {
+        self.accounts.is_empty() || self.accounts.iter().any(|wanted| wanted == account)
+    }
+
+    fn wants_region(&self, region: &str) -> bool {
+        self.regions.is_empty() || self.regions.iter().any(|wanted| wanted == region)
+    }
+
+    /// Whether a folder of keys from `start` until `end` (seconds) may hold a wanted one. A folder's date and its keys'
+    /// times may differ by [`FOLDER_SLACK`].
+    fn wants_span(&self, start: i64, end: i64) -> bool {
+        self.since
+            .is_none_or(|since| i64::from(since) < end + FOLDER_SLACK)
+            && self
+                .until
+                .is_none_or(|until| start - FOLDER_SLACK < i64::from(until))
+    }
+
+    /// Whether every key of a folder from `start` until `end` (seconds) is wanted, as far as time goes.
+    fn wants_all_of(&self, start: i64, end: i64) -> bool {
+        self.since.is_none_or(|since| i64::from(since) <= start)
+            && self.until.is_none_or(|until| end <= i64::from(until))
+    }
+}
+
+/// How far a key's time may lie outside the day or hour that its folder names, seconds: one publishing interval, so that
+/// an object published on the stroke of midnight is found in either folder. Larger lists neighbours for nothing.
+const FOLDER_SLACK: i64 = 300;

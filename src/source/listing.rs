@@ -1,0 +1,355 @@
+//! Which objects there are, a day at a time and in time order, so that what is held is a day's objects and no more.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+
+use futures::future::try_join_all;
+use jiff::civil::Date;
+
+use super::aws::{self, AwsLogs, Partition};
+use super::key::{Names, is_taken};
+use super::s3::S3;
+use super::spec::{Kind, Place};
+use super::tree::Tree;
+use super::{KeyFacts, Location, Object, Selection, Source, SourceError, local, spool};
+
+/// Objects that belong together.
+#[derive(Debug)]
+pub struct Batch {
+    /// The day (UTC) of their key times; none for the last batch, whose objects have no key time.
+    pub day: Option<Date>,
+    /// Sorted by key time, then by url. Never empty.
+    pub objects: Vec<Object>,
+}
+
+/// What a listing came across so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Objects handed out.
+    pub objects: u64,
+    /// Their size as stored, bytes.
+    pub bytes: u64,
+    /// Of them, objects in S3.
+    pub s3_objects: u64,
+    /// Files that are no flow logs. In a bucket, a folder below `AWSLogs` that belongs to another service counts as one:
+    /// it is not listed.
+    pub ignored: u64,
+    /// Flow logs that were seen and that the selection does not want; folders that it does not want are not looked into.
+    pub unwanted: u64,
+    /// LIST requests.
+    pub list_requests: u64,
+}
+
+/// The objects of some sources.
+#[derive(Debug)]
+pub struct Listing {
+    selection: Selection,
+    roots: Vec<AwsLogs>,
+    /// With the index of its root.
+    partitions: Vec<(usize, Partition)>,
+    /// Partitions that have objects on a day and were not listed yet.
+    pending: BTreeMap<Date, Vec<usize>>,
+    /// Objects by the day of their key time, found before that day's turn.
+    held: BTreeMap<Date, Vec<Object>>,
+    /// The last day that was handed out.
+    last: Option<Date>,
+    /// Objects without a key time.
+    timeless: Vec<Object>,
+    names: Names,
+    counts: Counts,
+    sources: Vec<String>,
+    s3: Option<S3>,
+}
+
+impl Listing {
+    /// Looks at the sources: reads standard input to its end, lists what is not AWS's layout, discovers accounts, regions
+    /// and days of what is. With a connection for sources in S3.
+    ///
+    /// # Errors
+    /// When a source cannot be listed, or nothing begins with its prefix.
+    pub async fn open(
+        sources: &[Source],
+        selection: Selection,
+        s3: Option<S3>,
+    ) -> Result<Listing, SourceError> {
+        let mut listing = Listing {
+            selection,
+            roots: Vec::new(),
+            partitions: Vec::new(),
+            pending: BTreeMap::new(),
+            held: BTreeMap::new(),
+            last: None,
+            timeless: Vec::new(),
+            names: Names::default(),
+            counts: Counts::default(),
+            sources: sources.iter().map(Source::to_string).collect(),
+            s3,
+        };
+        let mut stdin_read = false;
+        for source in sources {
+            match &source.kind {
+                Kind::Stdin if stdin_read => {}
+                Kind::Stdin => {
+                    stdin_read = true;
+                    listing.hold(spool::stdin()?);
+                }
+                Kind::Paths(places) => {
+                    for place in places {
+                        listing.add_place(place).await?;
+                    }
+                }
+                Kind::S3 { bucket, prefix } => {
+                    let Some(s3) = listing.s3.clone() else {
+                        return Err(SourceError::Credentials {
+                            reason: "there is no connection to S3".to_owned(),
+                        });
+                    };
+                    listing.add_prefix(s3, bucket, prefix).await?;
+                }
+            }
+        }
+        listing.discover().await?;
+        Ok(listing)
+    }
+
+    /// The next day's objects, of all accounts and regions; when there are no more days, those without a key time.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed.
+    pub async fn next(&mut self) -> Result<Option<Batch>, SourceError> {
+        loop {
+            let days = [self.pending.keys().next(), self.held.keys().next()];
+            let Some(day) = days.into_iter().flatten().min().copied() else {
+                let objects = std::mem::take(&mut self.timeless);
+                return Ok(self.batch(None, objects));
+            };
+            self.list_day(day).await?;
+            // A folder may hold objects of the evening before.
+            let Some(first) = self.held.first_entry().filter(|first| *first.key() <= day) else {
+                continue;
+            };
+            let (day, objects) = first.remove_entry();
+            self.last = Some(day);
+            if let Some(batch) = self.batch(Some(day), objects) {
+                return Ok(Some(batch));
+            }
+        }
+    }
+
+    /// What it came across so far.
+    pub fn counts(&self) -> Counts {
+        let list_requests = self.s3.as_ref().map_or(0, S3::list_requests);
+        Counts {
+            list_requests,
+            ..self.counts
+        }
+    }
+
+    /// A sentence about a listing that came to its end without an object: where was looked, what is there instead.
+    pub fn nothing_found(&self) -> String {
+        let mut text = format!("no flow logs in {}", self.sources.join(", "));
+        let mut instead = Vec::new();
+        if self.counts.unwanted > 0 {
+            instead.push(format!(
+                "{} of other times, accounts or regions",
+                self.counts.unwanted
+            ));
+        }
+        if self.counts.ignored > 0 {
+            instead.push(format!("{} of another kind", self.counts.ignored));
+        }
+        if !instead.is_empty() {
+            text.push_str(": found only ");
+            text.push_str(&instead.join(" and "));
+        }
+        text
+    }
+
+    async fn add_place(&mut self, place: &Place) -> Result<(), SourceError> {
+        match place {
+            Place::File(path) => {
+                let object = named_file(path)?;
+                self.hold(object);
+            }
+            Place::Pipe(path) => self.hold(spool::pipe(path)?),
+            Place::Folder(path) => {
+                self.add_tree(Tree::Local, local::folder_text(path)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `prefix` names an object, or a folder, or it is a prefix as S3 means it; looked for in this order.
+    async fn add_prefix(
+        &mut self,
+        s3: S3,
+        bucket: &std::sync::Arc<str>,
+        prefix: &str,
+    ) -> Result<(), SourceError> {
+        let tree = Tree::S3(s3.clone(), bucket.clone());
+        let first = s3.first(bucket, prefix).await?;
+        let Some(first) = first else {
+            return Err(SourceError::EmptyPrefix {
+                url: format!("s3://{bucket}/{prefix}"),
+            });
+        };
+        let is_folder = prefix.is_empty() || prefix.ends_with('/');
+        if !is_folder && first.path == prefix {
+            let object = tree.object(first, &mut self.names);
+            self.hold(object);
+            return Ok(());
+        }
+        let folder = format!("{prefix}/");
+        if !is_folder && s3.first(bucket, &folder).await?.is_some() {
+            return self.add_tree(tree, folder).await;
+        }
+        self.add_tree(tree, prefix.to_owned()).await
+    }
+
+    /// A folder or prefix: inside an `AWSLogs` folder, or above any number of them.
+    async fn add_tree(&mut self, tree: Tree, given: String) -> Result<(), SourceError> {
+        if let Some(root) = aws::root_above(&given) {
+            let root = root.to_owned();
+            self.roots.push(AwsLogs { tree, root, given });
+            return Ok(());
+        }
+        let folder = given.rfind('/').map_or(0, |slash| slash + 1);
+        let mut found = Vec::new();
+        let mut ignored = 0;
+        let mut take = |entry: super::tree::Entry| {
+            if is_taken(&entry.path[folder..]) {
+                found.push(entry);
+            } else {
+                ignored += 1;
+            }
+        };
+        let roots = tree.walk(&given, &mut take).await?;
+        self.counts.ignored += ignored;
+        for entry in found {
+            let object = tree.object(entry, &mut self.names);
+            self.hold(object);
+        }
+        for root in roots {
+            let tree = tree.clone();
+            let given = root.clone();
+            self.roots.push(AwsLogs { tree, root, given });
+        }
+        Ok(())
+    }
+
+    async fn discover(&mut self) -> Result<(), SourceError> {
+        let found = self.roots.iter().map(|root| root.discover(&self.selection));
+        for (root, found) in try_join_all(found).await?.into_iter().enumerate() {
+            self.counts.ignored += found.ignored;
+            for partition in found.partitions {
+                for day in &partition.days {
+                    self.pending
+                        .entry(*day)
+                        .or_default()
+                        .push(self.partitions.len());
+                }
+                self.partitions.push((root, partition));
+            }
+            for entry in found.files {
+                let object = self.roots[root].tree.object(entry, &mut self.names);
+                self.hold(object);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists a day's folders.
+    async fn list_day(&mut self, day: Date) -> Result<(), SourceError> {
+        let partitions = self.pending.remove(&day).unwrap_or_default();
+        let found = partitions.iter().map(|index| {
+            let (root, partition) = &self.partitions[*index];
+            self.roots[*root].day(partition, day, &self.selection)
+        });
+        let found = try_join_all(found).await?;
+        for (index, found) in partitions.into_iter().zip(found) {
+            let root = self.partitions[index].0;
+            self.counts.ignored += found.ignored;
+            for entry in found.files {
+                let mut object = self.roots[root].tree.object(entry, &mut self.names);
+                let fits = |facts: &KeyFacts| aws::fits_folder(facts.time, day);
+                if !object.key.as_ref().is_some_and(fits) {
+                    // A name that its folder contradicts says nothing.
+                    object.key = None;
+                }
+                self.hold(object);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps an object until its day's turn.
+    fn hold(&mut self, mut object: Object) {
+        let Some(facts) = &object.key else {
+            self.timeless.push(object);
+            return;
+        };
+        if !self.selection.wants(facts) {
+            self.counts.unwanted += 1;
+            return;
+        }
+        let day = facts.day();
+        if self.last.is_some_and(|last| day <= last) {
+            // Found in the folder of the day after: its own day is handed out already.
+            object.key = None;
+            self.timeless.push(object);
+            return;
+        }
+        self.held.entry(day).or_default().push(object);
+    }
+
+    fn batch(&mut self, day: Option<Date>, mut objects: Vec<Object>) -> Option<Batch> {
+        let time = |object: &Object| object.key.as_ref().map(|facts| facts.time);
+        objects.sort_by(|a, b| time(a).cmp(&time(b)).then_with(|| a.url.cmp(&b.url)));
+        if self.sources.len() > 1 {
+            read_once(&mut objects);
+        } else {
+            objects.dedup_by(|a, b| a.url == b.url);
+        }
+        if objects.is_empty() {
+            return None;
+        }
+        self.counts.objects += objects.len() as u64;
+        for object in &objects {
+            self.counts.bytes += object.size;
+            self.counts.s3_objects += u64::from(matches!(object.location, Location::S3 { .. }));
+        }
+        Some(Batch { day, objects })
+    }
+}
+
+/// A file that was named, whatever its extension.
+fn named_file(path: &PathBuf) -> Result<Object, SourceError> {
+    let url = path.to_string_lossy();
+    match path.metadata() {
+        Ok(metadata) => Ok(Object {
+            size: metadata.len(),
+            etag: None,
+            key: KeyFacts::parse(&url),
+            url: url.into(),
+            location: Location::File(path.clone()),
+        }),
+        Err(reason) => Err(SourceError::Io {
+            path: url.into_owned(),
+            reason,
+        }),
+    }
+}
+
+/// Leaves one of each object that several sources hold, the one with the first url.
+fn read_once(objects: &mut Vec<Object>) {
+    let mut seen = HashSet::new();
+    objects.retain(|object| {
+        let identity = match &object.location {
+            Location::S3 { .. } => PathBuf::from(&*object.url),
+            Location::Spooled(path) => path.to_path_buf(),
+            // What cannot be resolved cannot be read either, and is named then.
+            Location::File(path) => path.canonicalize().unwrap_or_else(|_| path.clone()),
+        };
+        seen.insert(identity)
+    });
+}

@@ -25,7 +25,7 @@ const IDENTITY: &str = "tidegate.identity";
 
 /// A lake of one identity in a store. Cheap to clone; every method may be called from any thread but those of the
 /// store's own runtime.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Lake {
     store: Store,
     temp: Arc<Path>,

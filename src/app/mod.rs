@@ -1,5 +1,6 @@
 //! The modes, one file each, their settings, and what a run reports.
 
+pub mod batch;
 pub mod error;
 pub mod plan;
 pub mod progress;

@@ -1,4 +1,10 @@
 //! What the program promises, part by part.
 
+// The program as its users run it: what they type, what they get back.
+mod cli_program;
+// Help, wrong usage, wrong paths, broken pipes.
+mod cli_usage;
 // A lake: what is written is read back, the same rows give the same bytes, a crash repeats and loses nothing.
 mod lake;
+// Dependencies between modules point down only, and the core does no I/O.
+mod layers;

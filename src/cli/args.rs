@@ -1,0 +1,276 @@
+//! The command line as typed: what clap knows about commands, options and their syntax. [`super::meant`] turns it into
+//! settings.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+
+use super::units::{self, When};
+use crate::app::settings::{DEFAULT_HORIZON, Format, Keep, MAX_HORIZON, Output};
+use crate::policy::Severity;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  findings at or above --fail-on that are neither listed by --known nor muted
+  2  wrong usage or policy, or no object matched
+  3  partial: some objects could not be read, and are named
+  4  failed
+Of several, the first of 4, 2, 3, 1.";
+
+const SCAN_EXAMPLES: &str = "\
+Examples:
+  tidegate scan s3://my-logs/AWSLogs --policy policy.toml --since 7d
+  tidegate scan logs/ --policy policy.toml --lake lake --output sarif=findings.sarif --fail-on high
+  tidegate scan s3://my-logs/AWSLogs --policy policy.toml --since 2026-02-01 --until 2026-03-01 --plan";
+
+/// Judges AWS VPC flow logs against a network segmentation policy.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, about, after_help = EXIT_CODES, max_term_width = 100)]
+pub(super) struct CommandLine {
+    /// How log lines on standard error look.
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
+    pub log_format: String,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Judge historical flow logs against a policy.
+    #[command(after_help = SCAN_EXAMPLES)]
+    Scan(Box<ScanArgs>),
+
+    /// Work on policy files.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+
+    /// Write a synthetic VPC's flow logs, and what was planted in them.
+    Generate(GenerateArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PolicyCommand {
+    /// Check policy files: every error with its file, line and column, or `ok`.
+    Check {
+        /// The policy files.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GenerateArgs {
+    /// The folder to write into: DIR/logs and DIR/planted.ndjson.
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+
+    /// The seed: the same seed writes the same bytes.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+
+    /// About how many records to write.
+    #[arg(long, value_name = "N", default_value = "50000", value_parser = units::count)]
+    pub records: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ScanArgs {
+    /// What to read: s3://bucket/prefix, a file, a folder, a glob, or - for standard input.
+    #[arg(value_name = "SOURCE", required = true)]
+    pub sources: Vec<String>,
+
+    /// The policy file.
+    #[arg(long, value_name = "FILE")]
+    pub policy: PathBuf,
+
+    /// Write edges, findings and judged records as Parquet into this folder or s3:// prefix.
+    #[arg(long, value_name = "DIR|s3://…", help_heading = "Lake")]
+    pub lake: Option<String>,
+
+    /// Which judged records the lake keeps.
+    #[arg(long, value_name = "WHICH", requires = "lake", help_heading = "Lake", default_value = "flagged", value_parser = keep())]
+    pub keep: Keep,
+
+    /// Replace whole hours of the lake, whichever policy or selection they were written with.
+    #[arg(long, requires = "lake", help_heading = "Lake")]
+    pub rejudge: bool,
+
+    /// Only objects published from here on: RFC 3339, a date (00:00 UTC), or an age such as 24h or 7d.
+    #[arg(long, value_name = "TIME", help_heading = "Selection", value_parser = units::when)]
+    pub since: Option<When>,
+
+    /// Only objects published before this.
+    #[arg(long, value_name = "TIME", help_heading = "Selection", value_parser = units::when)]
+    pub until: Option<When>,
+
+    /// Only these accounts, separated by commas.
+    #[arg(long, value_name = "A,…", help_heading = "Selection", value_delimiter = ',', value_parser = units::account)]
+    pub accounts: Vec<String>,
+
+    /// Only these regions, separated by commas.
+    #[arg(long, value_name = "R,…", help_heading = "Selection", value_delimiter = ',', value_parser = units::region)]
+    pub regions: Vec<String>,
+
+    /// The fields of lines that have no header: '${version} ${account-id} …'.
+    #[arg(long, value_name = "FORMAT", help_heading = "Selection")]
+    pub layout: Option<String>,
+
+    /// Only list: objects, bytes, days, and about how long a run would take and what S3 would charge.
+    #[arg(long, help_heading = "Selection")]
+    pub plan: bool,
+
+    /// The format of standard output.
+    #[arg(long, value_name = "FORMAT", help_heading = "Report", default_value = "text", value_parser = format())]
+    pub format: Format,
+
+    /// Write a further report into a file, such as sarif=findings.sarif; may be given several times.
+    #[arg(long, value_name = "FORMAT=PATH", help_heading = "Report", value_parser = output)]
+    pub output: Vec<Output>,
+
+    /// How many findings the text report shows, or `all`.
+    #[arg(long, value_name = "N|all", help_heading = "Report", default_value = "10", value_parser = units::limit)]
+    pub limit: usize,
+
+    /// Exit with 1 where a finding is at least this bad.
+    #[arg(long, value_name = "SEVERITY", help_heading = "Report", value_parser = severity())]
+    pub fail_on: Option<Severity>,
+
+    /// A file of finding ids that were accepted earlier: shown as known, not counted by --fail-on.
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub known: Option<PathBuf>,
+
+    /// Threads that decode and judge; default: one per core.
+    #[arg(long, value_name = "N", help_heading = "Resources", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+
+    /// The bound on memory, such as 1GiB or 512MB.
+    #[arg(long, value_name = "SIZE", help_heading = "Resources", default_value = "1GiB", value_parser = units::memory)]
+    pub memory: u64,
+
+    /// Slots of five minutes that evidence of a connection's direction is carried over.
+    #[arg(long, value_name = "SLOTS", help_heading = "Resources", default_value_t = DEFAULT_HORIZON,
+          value_parser = clap::value_parser!(u32).range(0..=MAX_HORIZON as i64))]
+    pub horizon: u32,
+}
+
+fn keep() -> impl TypedValueParser<Value = Keep> {
+    PossibleValuesParser::new(Keep::ALL.iter().map(|keep| keep.as_str()))
+        .map(|word| Keep::from_word(&word).expect("the parser lets known words through only"))
+}
+
+fn format() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(Format::ALL.iter().map(|format| format.as_str()))
+        .map(|word| Format::from_word(&word).expect("the parser lets known words through only"))
+}
+
+/// `info` is no choice: it is never a finding.
+fn severity() -> impl TypedValueParser<Value = Severity> {
+    PossibleValuesParser::new(
+        Severity::ALL
+            .iter()
+            .skip(1)
+            .map(|severity| severity.as_str()),
+    )
+    .map(|word| Severity::from_word(&word).expect("the parser lets known words through only"))
+}
+
+fn output(text: &str) -> Result<Output, String> {
+    let formats = || {
+        Format::ALL
+            .iter()
+            .map(|format| format.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let Some((word, path)) = text.split_once('=') else {
+        return Err("expected FORMAT=PATH, such as sarif=findings.sarif".to_owned());
+    };
+    let Some(format) = Format::from_word(word) else {
+        return Err(format!(
+            "expected one of {} before the `=`, got `{word}`",
+            formats()
+        ));
+    };
+    if path.is_empty() {
+        return Err("expected a path after the `=`, got nothing".to_owned());
+    }
+    Ok(Output {
+        format,
+        path: path.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn check(arguments: &str, expected: &str) {
+        let words = std::iter::once("tidegate").chain(arguments.split_whitespace());
+        let found = match CommandLine::try_parse_from(words) {
+            Ok(_) => "ok".to_owned(),
+            Err(error) => error
+                .to_string()
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        };
+        assert!(
+            found.contains(expected),
+            "{arguments}: expected `{expected}` in `{found}`"
+        );
+    }
+
+    #[test]
+    fn definition_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn usage_errors_say_what_was_expected() {
+        check("scan logs --policy p.toml", "ok");
+        check(
+            "scan --policy p.toml",
+            "required arguments were not provided",
+        );
+        check(
+            "scan logs --policy p.toml --fail-on info",
+            "invalid value 'info'",
+        );
+        check(
+            "scan logs --policy p.toml --keep all",
+            "required arguments were not provided",
+        );
+        check("scan logs --policy p.toml --lake x --keep all", "ok");
+        check(
+            "scan logs --policy p.toml --output sarif",
+            "expected FORMAT=PATH",
+        );
+        check(
+            "scan logs --policy p.toml --output xml=a",
+            "expected one of text, json, ndjson, csv, sarif, junit",
+        );
+        check(
+            "scan logs --policy p.toml --output json=",
+            "expected a path",
+        );
+        check("scan logs --policy p.toml --memory 1", "at least 64 MiB");
+        check(
+            "scan logs --policy p.toml --accounts 12",
+            "expected an account id of 12 digits",
+        );
+        check(
+            "scan logs --policy p.toml --since yesterday",
+            "expected RFC 3339",
+        );
+        check(
+            "scan logs --policy p.toml --threads 0",
+            "0 is not in 1..=1024",
+        );
+        check("generate out --records 1e9", "expected a number");
+    }
+}

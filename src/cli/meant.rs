@@ -1,0 +1,234 @@
+//! From words as typed to settings as meant: times against now, files read, defaults filled in.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use super::args::ScanArgs;
+use super::known;
+use crate::app::error::ScanError;
+use crate::app::settings::{Format, Output, ScanSettings};
+use crate::flow::{Column, Field, Layout};
+
+/// Resolves the arguments of `scan`. `now` is in seconds since 1970.
+///
+/// # Errors
+/// Wrong usage that clap cannot see: an empty time range, a known file that is none, an output that cannot be written.
+pub(super) fn scan(args: &ScanArgs, now: u32) -> Result<ScanSettings, ScanError> {
+    let since = args.since.map(|when| when.resolve(now));
+    let until = args.until.map(|when| when.resolve(now));
+    if let (Some(since), Some(until)) = (since, until)
+        && until <= since
+    {
+        return Err(usage(
+            "expected --until after --since".to_owned(),
+            "--until is exclusive: one whole day is --since 2026-02-25 --until 2026-02-26",
+        ));
+    }
+    if args.plan && !matches!(args.format, Format::Text | Format::Json) {
+        return Err(usage(
+            format!(
+                "expected --format text or json with --plan, got {}",
+                args.format.as_str()
+            ),
+            "a plan has no findings",
+        ));
+    }
+    for output in &args.output {
+        check_parent(output)?;
+    }
+    Ok(ScanSettings {
+        sources: args.sources.clone(),
+        policy: args.policy.clone(),
+        lake: args.lake.clone(),
+        keep: args.keep,
+        since,
+        until,
+        accounts: args.accounts.clone(),
+        regions: args.regions.clone(),
+        format: args.format,
+        outputs: args.output.clone(),
+        fail_on: args.fail_on,
+        known: args
+            .known
+            .as_deref()
+            .map(read_known)
+            .transpose()?
+            .unwrap_or_default(),
+        plan: args.plan,
+        rejudge: args.rejudge,
+        layout: args
+            .layout
+            .as_deref()
+            .map(layout)
+            .transpose()?
+            .map(Arc::new),
+        threads: args.threads.map_or_else(
+            || thread::available_parallelism().map_or(1, usize::from),
+            usize::from,
+        ),
+        memory: args.memory,
+        horizon: args.horizon,
+    })
+}
+
+fn usage(message: String, hint: &str) -> ScanError {
+    ScanError::Usage {
+        message,
+        hint: Some(hint.to_owned()),
+    }
+}
+
+/// A report that cannot be written is better known before the run than after it.
+fn check_parent(output: &Output) -> Result<(), ScanError> {
+    let parent = match output.path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let shown = output.path.display();
+    if !parent.is_dir() {
+        return Err(usage(
+            format!("cannot write the report `{shown}`: its folder does not exist"),
+            "create the folder",
+        ));
+    }
+    if output.path.is_dir() {
+        return Err(usage(
+            format!("cannot write the report `{shown}`: it is a folder"),
+            "name a file in it",
+        ));
+    }
+    Ok(())
+}
+
+fn read_known(path: &Path) -> Result<BTreeSet<String>, ScanError> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        usage(
+            format!("cannot read the known findings `{shown}`: {error}"),
+            "--known takes a file with a finding id a line",
+        )
+    })?;
+    known::parse(&text).map_err(|errors| {
+        let lines: Vec<String> = errors
+            .iter()
+            .map(|(line, why)| format!("{shown}:{line}: {why}"))
+            .collect();
+        usage(
+            lines.join("\n"),
+            "--known takes a finding id a line, or what `--format ndjson` wrote",
+        )
+    })
+}
+
+/// Reads `${version} ${account-id} …`; the names alone do as well. A name that AWS does not document goes into `extra`.
+fn layout(text: &str) -> Result<Layout, ScanError> {
+    let mut columns: Vec<Column> = Vec::new();
+    for word in text.split_whitespace() {
+        let name = word
+            .strip_prefix("${")
+            .and_then(|rest| rest.strip_suffix('}'))
+            .unwrap_or(word);
+        let shaped = !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        if !shaped {
+            return Err(usage(
+                format!("expected a field such as ${{srcaddr}} in --layout, got `{word}`"),
+                "quote the layout with single quotes, or the shell replaces ${…}",
+            ));
+        }
+        let column =
+            Field::from_name(name).map_or_else(|| Column::Unknown(name.to_owned()), Column::Known);
+        if columns.contains(&column) {
+            return Err(usage(
+                format!("expected each field once in --layout, got `{name}` twice"),
+                "remove one",
+            ));
+        }
+        columns.push(column);
+    }
+    if columns.is_empty() {
+        return Err(usage(
+            "expected fields in --layout, got none".to_owned(),
+            "quote the layout with single quotes, or the shell replaces ${…}",
+        ));
+    }
+    Ok(Layout { columns })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::{Command, CommandLine};
+    use clap::Parser;
+
+    const NOW: u32 = 1_772_000_000;
+
+    fn resolve(arguments: &[&str]) -> Result<ScanSettings, String> {
+        let words = ["tidegate", "scan", "logs", "--policy", "p.toml"]
+            .iter()
+            .chain(arguments);
+        let line = CommandLine::try_parse_from(words).expect("well formed arguments");
+        let Command::Scan(args) = line.command else {
+            unreachable!("the command is scan")
+        };
+        scan(&args, NOW).map_err(|error| error.to_string())
+    }
+
+    fn check_error(arguments: &[&str], expected: &str) {
+        let error = resolve(arguments).expect_err("a usage error");
+        assert!(
+            error.contains(expected),
+            "expected `{expected}` in `{error}`"
+        );
+    }
+
+    #[test]
+    fn ages_are_resolved_against_now() {
+        let settings = resolve(&["--since", "7d", "--until", "24h"]).expect("settings");
+        assert_eq!(settings.since, Some(NOW - 7 * 86_400));
+        assert_eq!(settings.until, Some(NOW - 86_400));
+        assert!(settings.threads >= 1);
+        assert_eq!(settings.memory, crate::app::settings::DEFAULT_MEMORY);
+    }
+
+    #[test]
+    fn what_clap_cannot_see_is_refused() {
+        check_error(
+            &["--since", "2026-02-25", "--until", "2026-02-25"],
+            "expected --until after --since",
+        );
+        check_error(
+            &["--plan", "--format", "csv"],
+            "expected --format text or json with --plan, got csv",
+        );
+        check_error(
+            &["--output", "json=no/such/folder/a.json"],
+            "its folder does not exist",
+        );
+        check_error(
+            &["--known", "no-such-file"],
+            "cannot read the known findings",
+        );
+        check_error(&["--layout", "  "], "expected fields in --layout");
+        check_error(&["--layout", "${version} ${srcaddr"], "got `${srcaddr`");
+        check_error(&["--layout", "srcaddr srcaddr"], "got `srcaddr` twice");
+    }
+
+    #[test]
+    fn layout_takes_names_with_or_without_braces() {
+        let settings =
+            resolve(&["--layout", "${version} pkt-srcaddr ${my-field}"]).expect("settings");
+        assert_eq!(
+            settings.layout.expect("a layout").columns,
+            [
+                Column::Known(Field::Version),
+                Column::Known(Field::PktSrcaddr),
+                Column::Unknown("my-field".to_owned())
+            ]
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! A finding for people: who, where, port, the rule and its reason, what the nearest allow lacked, how much, when, and the
+//! raw line that shows it.
+
+use super::super::fields::reason;
+use super::super::words::{bytes, clean, count, counted, interval, service, wrap};
+use super::Page;
+use super::paint::Tone;
+use crate::judge::{Confidence, Finding, Subject};
+
+/// Addresses of an end that are named; JSON has up to ten.
+const MAX_ADDRESSES: usize = 3;
+
+pub(super) fn write(page: &mut Page, finding: &Finding) {
+    page.line("");
+    head(page, finding);
+    let ends: Vec<String> = [("client", &finding.client), ("server", &finding.server)]
+        .iter()
+        .filter_map(|(side, end)| addresses(side, end))
+        .collect();
+    if !ends.is_empty() {
+        page.item("", &ends.join("; "));
+    }
+    let mut rule = format!("{}: {}", finding.rule, reason(finding));
+    if !finding.owner.is_empty() {
+        rule.push_str(&format!(" (owner {})", finding.owner));
+    }
+    page.item("rule", &rule);
+    if let Some(lacked) = &finding.lacked {
+        page.item("nearest allow", lacked);
+    }
+    page.item("seen", &seen(finding));
+    raw(page, finding);
+}
+
+/// A finding that was accepted earlier, in a line.
+pub(super) fn write_accepted(page: &mut Page, finding: &Finding, why: &str) {
+    let head = format!("  {why:<width$}", width = super::LABEL - 2);
+    let head = page.paint.tone(Tone::Faint, &head);
+    let text = format!(
+        "{} {} {} [{}]",
+        finding.severity.as_str(),
+        finding.kind.as_str(),
+        ends(finding),
+        finding.finding_id
+    );
+    page.hanging(&head, &text);
+}
+
+fn head(page: &mut Page, finding: &Finding) {
+    let severity = format!(
+        "  {:<width$}",
+        finding.severity.as_str().to_uppercase(),
+        width = super::LABEL - 2
+    );
+    let severity = page.paint.severity(finding.severity, &severity);
+    let text = format!("{} {}", finding.kind.as_str(), ends(finding));
+    let room = page.width.saturating_sub(super::LABEL);
+    for (index, line) in wrap(&clean(&text), room).iter().enumerate() {
+        let lead = if index == 0 {
+            severity.clone()
+        } else {
+            " ".repeat(super::LABEL)
+        };
+        let line = page.paint.tone(Tone::Strong, line);
+        page.line(&format!("{lead}{line}"));
+    }
+}
+
+/// `etl (app) → internet 4444/tcp`.
+fn ends(finding: &Finding) -> String {
+    format!(
+        "{} → {} {}",
+        end(&finding.client),
+        end(&finding.server),
+        service(finding.protocol, finding.server_port)
+    )
+}
+
+/// The subject, with its zone where that says more.
+fn end(subject: &Subject) -> String {
+    if subject.subject == subject.zone || subject.zone.is_empty() {
+        return subject.subject.clone();
+    }
+    format!("{} ({})", subject.subject, subject.zone)
+}
+
+/// The heaviest addresses of an end; none where the subject is the only address.
+fn addresses(side: &str, subject: &Subject) -> Option<String> {
+    let named: Vec<String> = subject
+        .heaviest
+        .iter()
+        .take(MAX_ADDRESSES)
+        .map(|(addr, _)| addr.to_string())
+        .collect();
+    let only_itself = named.len() == 1 && named[0] == subject.subject && subject.addresses <= 1;
+    if named.is_empty() || only_itself {
+        return None;
+    }
+    let others = subject.addresses.saturating_sub(named.len() as u64);
+    let others = if others > 0 {
+        format!(" and {} more", count(others))
+    } else {
+        String::new()
+    };
+    Some(format!("{side} {}{others}", named.join(" ")))
+}
+
+fn seen(finding: &Finding) -> String {
+    let mut parts = vec![
+        counted(finding.connections, "connection"),
+        bytes(finding.bytes),
+    ];
+    if let Some(outcome) = finding.outcome {
+        parts.push(outcome.as_str().to_owned());
+    }
+    if let Some(via) = finding.via {
+        parts.push(format!("via {}", via.as_str()));
+    }
+    if finding.confidence == Confidence::Ambiguous {
+        parts.push("direction ambiguous".to_owned());
+    }
+    parts.push(interval(finding.first_seen, finding.last_seen));
+    parts.join(", ")
+}
+
+/// The raw line, whole, so that it can be copied; the id behind it or, for lack of room, below.
+fn raw(page: &mut Page, finding: &Finding) {
+    let place = clean(&format!("{}:{}", finding.source, finding.line));
+    let id = page
+        .paint
+        .tone(Tone::Faint, &format!("[{}]", finding.finding_id));
+    let one_line =
+        super::LABEL + place.chars().count() + 2 + finding.finding_id.len() + 2 <= page.width;
+    let label = format!("  {:<width$}", "raw line", width = super::LABEL - 2);
+    if one_line {
+        page.line(&format!("{label}{place}  {id}"));
+    } else {
+        page.line(&format!("{label}{place}"));
+        page.line(&format!("{}{id}", " ".repeat(super::LABEL)));
+    }
+}

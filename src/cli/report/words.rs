@@ -1,0 +1,283 @@
+//! Numbers, times and names as people read them.
+
+use jiff::Timestamp;
+
+/// A count with its digits in groups of three: `12,304`.
+pub(in crate::cli) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A count and its noun: `1 object`, `2,000 objects`.
+pub(in crate::cli) fn counted(number: u64, noun: &str) -> String {
+    format!(
+        "{} {noun}{}",
+        count(number),
+        if number == 1 { "" } else { "s" }
+    )
+}
+
+/// A size: `3.4 MiB`.
+pub(in crate::cli) fn bytes(size: u64) -> String {
+    let mut value = size as f64;
+    let mut units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"].into_iter();
+    let mut unit = units.next().unwrap_or_default();
+    for larger in units {
+        if value < 1023.95 {
+            break;
+        }
+        value /= 1024.0;
+        unit = larger;
+    }
+    if unit == "B" {
+        format!("{size} B")
+    } else {
+        format!("{value:.1} {unit}")
+    }
+}
+
+/// A duration: `12 s`, `3 min`, `1 h 20 min`.
+pub(super) fn duration(seconds: f64) -> String {
+    let whole = seconds.ceil() as u64;
+    match whole {
+        0..120 => format!("{whole} s"),
+        120..7200 => format!("{} min", whole.div_ceil(60)),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// A share in percent: `61%`, and `<1%` for what is little but not nothing.
+pub(super) fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 || part == 0 {
+        return "0%".to_owned();
+    }
+    match (part as f64 * 100.0 / whole as f64).round() as u64 {
+        0 => "<1%".to_owned(),
+        100 if part < whole => ">99%".to_owned(),
+        share => format!("{share}%"),
+    }
+}
+
+/// An instant in RFC 3339, UTC.
+pub(super) fn instant(seconds: u32) -> String {
+    timestamp(seconds).to_string()
+}
+
+/// An interval for people, UTC: the day once if both ends share it.
+pub(super) fn interval(first: u32, last: u32) -> String {
+    let end = if first / 86_400 == last / 86_400 {
+        "%H:%M:%S"
+    } else {
+        "%Y-%m-%d %H:%M:%S"
+    };
+    format!(
+        "{} to {} UTC",
+        timestamp(first).strftime("%Y-%m-%d %H:%M:%S"),
+        timestamp(last).strftime(end)
+    )
+}
+
+fn timestamp(seconds: u32) -> Timestamp {
+    Timestamp::from_second(i64::from(seconds)).expect("32 bits of seconds are within 1970 to 2106")
+}
+
+/// The protocol's name, or its number.
+pub(super) fn protocol(number: u8) -> String {
+    let name = match number {
+        1 => "icmp",
+        2 => "igmp",
+        4 => "ipip",
+        6 => "tcp",
+        17 => "udp",
+        41 => "ipv6",
+        47 => "gre",
+        50 => "esp",
+        51 => "ah",
+        58 => "icmpv6",
+        89 => "ospf",
+        132 => "sctp",
+        _ => return format!("protocol {number}"),
+    };
+    name.to_owned()
+}
+
+/// Port, protocol, and the name of the service that usually listens there: `5432/tcp (postgresql)`.
+pub(super) fn service(protocol_number: u8, port: Option<u16>) -> String {
+    let protocol = protocol(protocol_number);
+    let Some(port) = port else { return protocol };
+    match service_name(protocol_number, port) {
+        Some(name) => format!("{port}/{protocol} ({name})"),
+        None => format!("{port}/{protocol}"),
+    }
+}
+
+/// The usual service of a port, as people call it. For display only: nothing is judged by it.
+pub(super) fn service_name(protocol: u8, port: u16) -> Option<&'static str> {
+    const TCP: u8 = crate::net::protocol::TCP;
+    const UDP: u8 = crate::net::protocol::UDP;
+    let name = match (protocol, port) {
+        (TCP, 20 | 21) => "ftp",
+        (TCP, 22) => "ssh",
+        (TCP, 23) => "telnet",
+        (TCP, 25) => "smtp",
+        (TCP | UDP, 53) => "dns",
+        (UDP, 67 | 68) => "dhcp",
+        (TCP, 80) => "http",
+        (TCP | UDP, 88) => "kerberos",
+        (UDP, 123) => "ntp",
+        (TCP, 135) => "msrpc",
+        (UDP, 137 | 138) | (TCP, 139) => "netbios",
+        (TCP, 143) => "imap",
+        (UDP, 161 | 162) => "snmp",
+        (TCP | UDP, 389) => "ldap",
+        (TCP, 443) => "https",
+        (UDP, 443) => "quic",
+        (TCP, 445) => "smb",
+        (TCP, 465 | 587) => "submission",
+        (UDP, 500 | 4500) => "ipsec",
+        (UDP, 514) | (TCP, 6514) => "syslog",
+        (TCP, 636) => "ldaps",
+        (TCP, 873) => "rsync",
+        (TCP, 993) => "imaps",
+        (UDP, 1194) => "openvpn",
+        (TCP, 1433) => "mssql",
+        (TCP, 1521) => "oracle",
+        (TCP, 2049) => "nfs",
+        (TCP, 2181) => "zookeeper",
+        (TCP, 2375 | 2376) => "docker",
+        (TCP, 2379 | 2380) => "etcd",
+        (TCP, 3306) => "mysql",
+        (TCP, 3389) => "rdp",
+        (UDP, 4789) => "vxlan",
+        (TCP, 5432) => "postgresql",
+        (UDP, 5353) => "mdns",
+        (TCP, 5439) => "redshift",
+        (TCP, 5671 | 5672) => "amqp",
+        (TCP, 5900) => "vnc",
+        (TCP, 5985 | 5986) => "winrm",
+        (TCP, 6379) => "redis",
+        (TCP, 6443) => "kubernetes",
+        (TCP, 7000 | 7001) => "cassandra",
+        (TCP, 8080) => "http-alt",
+        (TCP, 8443) => "https-alt",
+        (TCP, 9042) => "cql",
+        (TCP, 9092..=9098) => "kafka",
+        (TCP, 9200) => "elasticsearch",
+        (TCP, 10250) => "kubelet",
+        (TCP, 11211) => "memcached",
+        (TCP, 27017) => "mongodb",
+        (TCP, 50051) => "grpc",
+        (UDP, 51820) => "wireguard",
+        _ => return None,
+    };
+    Some(name)
+}
+
+/// Text from outside as it may stand on a terminal: control characters, which could move the cursor or colour what
+/// follows, become `�`.
+pub(in crate::cli) fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() || is_bidi(c) {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+/// Characters that turn the direction of text, with which a name could pose as another.
+fn is_bidi(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Breaks text at spaces into lines of at most `width` characters; a longer word stands alone.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut length = 0;
+    for word in text.split_whitespace() {
+        let word_length = word.chars().count();
+        if length > 0 && length + 1 + word_length > width {
+            lines.push(std::mem::take(&mut line));
+            length = 0;
+        }
+        if length > 0 {
+            line.push(' ');
+            length += 1;
+        }
+        line.push_str(word);
+        length += word_length;
+    }
+    lines.push(line);
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_and_rounded() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(12_304), "12,304");
+        assert_eq!(count(1_000_000), "1,000,000");
+        assert_eq!(counted(1, "object"), "1 object");
+        assert_eq!(bytes(0), "0 B");
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1024), "1.0 KiB");
+        assert_eq!(bytes((1 << 20) - 1), "1.0 MiB");
+        assert_eq!(bytes(3_565_158), "3.4 MiB");
+        assert_eq!(duration(0.2), "1 s");
+        assert_eq!(duration(130.0), "3 min");
+        assert_eq!(duration(8000.0), "2 h 13 min");
+        assert_eq!(percent(0, 10), "0%");
+        assert_eq!(percent(1, 1000), "<1%");
+        assert_eq!(percent(999, 1000), ">99%");
+        assert_eq!(percent(5, 5), "100%");
+    }
+
+    #[test]
+    fn intervals_name_a_shared_day_once() {
+        assert_eq!(
+            interval(1_771_999_200, 1_772_002_799),
+            "2026-02-25 06:00:00 to 06:59:59 UTC"
+        );
+        assert_eq!(
+            interval(1_771_999_200, 1_772_085_599),
+            "2026-02-25 06:00:00 to 2026-02-26 05:59:59 UTC"
+        );
+    }
+
+    #[test]
+    fn services_are_port_protocol_and_name() {
+        assert_eq!(service(6, Some(5432)), "5432/tcp (postgresql)");
+        assert_eq!(service(17, Some(40000)), "40000/udp");
+        assert_eq!(service(1, None), "icmp");
+        assert_eq!(service(200, None), "protocol 200");
+    }
+
+    #[test]
+    fn text_from_outside_cannot_steer_a_terminal() {
+        assert_eq!(
+            clean("a\u{1b}[31mb\r\u{202e}c"),
+            "a\u{fffd}[31mb\u{fffd}\u{fffd}c"
+        );
+    }
+
+    #[test]
+    fn wrapping_keeps_every_word() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("extraordinarily long", 5), ["extraordinarily", "long"]);
+        assert_eq!(wrap("", 5), [""]);
+    }
+}

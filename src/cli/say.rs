@@ -1,0 +1,96 @@
+//! Words on standard output and standard error. A reader that has gone (a broken pipe) is no failure.
+
+use std::io::{self, IsTerminal, Write};
+
+use super::report::words;
+use crate::app::error::ScanError;
+
+use super::Exit;
+
+/// Columns of text that goes elsewhere than to a terminal.
+pub(super) const PIPE_WIDTH: usize = 100;
+
+/// Writes data to standard output.
+///
+/// # Errors
+/// When it cannot be written for another reason than a reader that has gone.
+pub(super) fn data(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Writes data to standard output and says how that ended.
+pub(super) fn printed(text: &str) -> Exit {
+    match data(text) {
+        Ok(()) => Exit::Done,
+        Err(failed) => {
+            error(&format!("cannot write to standard output: {failed}"), None);
+            Exit::Failed
+        }
+    }
+}
+
+/// Tells people about an error: what was attempted and what was expected, then what to do.
+pub(super) fn error(message: &str, hint: Option<&str>) {
+    to_people("error", message);
+    if let Some(hint) = hint {
+        to_people("hint", hint);
+    }
+}
+
+/// Tells people about something that did not stop the run.
+pub(super) fn warning(message: &str) {
+    to_people("warning", message);
+}
+
+/// Tells why a mode ended without a report, and says how the run ends.
+pub(super) fn failure(failure: &ScanError) -> Exit {
+    match failure {
+        // Rendered with its own heads, places and colours.
+        ScanError::Policy { rendered } => {
+            let _ = writeln!(io::stderr(), "{}", rendered.trim_end());
+        }
+        other => error(&other.to_string(), other.hint()),
+    }
+    match failure {
+        ScanError::Usage { .. } | ScanError::Policy { .. } | ScanError::NoObjects { .. } => {
+            Exit::Usage
+        }
+        ScanError::Failed(_) => Exit::Failed,
+    }
+}
+
+/// Lines behind the first are indented; control characters from keys and logs do not reach the terminal.
+fn to_people(head: &str, message: &str) {
+    let mut text = String::new();
+    for (index, line) in message.lines().enumerate() {
+        let lead = if index == 0 {
+            format!("{head}: ")
+        } else {
+            " ".repeat(head.len() + 2)
+        };
+        text.push_str(&format!("{lead}{}\n", words::clean(line)));
+    }
+    // Standard error that is closed leaves nobody to tell.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Whether standard output may be coloured: a terminal, and neither `NO_COLOR` (no-color.org) nor a dumb one.
+pub(super) fn colour() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    io::stdout().is_terminal() && !refused && !dumb
+}
+
+/// Columns of standard output: the terminal's, else [`PIPE_WIDTH`].
+pub(super) fn width() -> usize {
+    comfy_table::Table::new()
+        .width()
+        .map_or(PIPE_WIDTH, usize::from)
+}

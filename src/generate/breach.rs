@@ -226,6 +226,7 @@ fn across_tiers(bed: &mut Bed<'_>, focus: u32) {
         (Role::Worker, 0, 4),
         8080,
     );
+    bed.sow_stranger("an address in no tier");
 
     bed.slot = focus;
     let (database, etl) = (

@@ -20,9 +20,9 @@ pub struct Planted {
     pub severity: &'static str,
     /// The verdict of its connections.
     pub verdict: &'static str,
-    /// The client's subject.
+    /// The client's subject; empty where the finding is not about one.
     pub client: String,
-    /// The server's subject.
+    /// The server's subject; empty where the finding is not about one.
     pub server: String,
     /// The server's port; null where the protocol has none.
     pub server_port: Option<u16>,
@@ -91,6 +91,26 @@ impl Bed<'_> {
     pub(super) fn established(&self, client: End, server: End) -> Connection {
         let start = self.first + self.slot * SLOT_SECS + 90 + self.plants.planted.len() as u32;
         Connection::tcp(client, server, (start, start + 25))
+    }
+
+    /// Says that the last finding's client has a finding of its own, being in no tier: about the address alone.
+    pub(super) fn sow_stranger(&mut self, what: &'static str) {
+        let last = self
+            .plants
+            .planted
+            .last()
+            .expect("something was planted before")
+            .clone();
+        self.plants.planted.push(Planted {
+            what,
+            kind: "unassigned",
+            severity: "low",
+            server: String::new(),
+            server_port: None,
+            protocol: 0,
+            rule: "",
+            ..last
+        });
     }
 
     /// Plants these connections as one finding, and goes on to another slot. The outside end's subject is `outside`; an inside

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::connection::{Connection, Route};
 use super::dice::Dice;
-use super::fleet::{Fleet, SANDBOX};
+use super::fleet::{Fleet, Interface, SANDBOX};
 use super::flowlog::FlowLogs;
 use super::object::Objects;
 use super::plant::{self, Planted};
@@ -191,7 +191,7 @@ impl<'a> Run<'a> {
         self.busy.insert((slot, &row.interface.id));
         for &place in self.flow_logs.of(row.interface, slot) {
             let log = &self.flow_logs.logs[place];
-            let number = row.interface.v4.to_bits() % log.shards;
+            let number = shard(row.interface, log.shards);
             let row = Row {
                 version: log.version(),
                 ..row
@@ -231,4 +231,10 @@ impl<'a> Run<'a> {
     fn slot_of(&self, end: u32) -> Option<u32> {
         Some((end - self.options.start) / SLOT_SECS).filter(|&slot| slot < self.options.slots)
     }
+}
+
+/// Which of a slot's objects an interface's records go to. The busiest interfaces have neighbouring addresses in both zones,
+/// and are spread.
+fn shard(interface: &Interface, shards: u32) -> u32 {
+    (interface.v4.to_bits() + 2 * interface.zone as u32) % shards
 }

@@ -296,11 +296,7 @@ fn skip_string(
     while let Some(c) = chars.next() {
         match c {
             '\n' => code.push('\n'),
-            '\\' if raw.is_none() => {
-                if chars.next() == Some('\n') {
-                    code.push('\n');
-                }
-            }
+            '\\' if raw.is_none() => code.extend(chars.next().filter(|c| *c == '\n')),
             '"' => {
                 let hashes = raw.unwrap_or(0);
                 if chars.clone().take(hashes).filter(|c| *c == '#').count() == hashes {
@@ -324,7 +320,7 @@ fn names(line: &str, word: &str) -> bool {
         let before = line[..index].chars().next_back();
         let after = line[index + word.len()..].chars().next();
         let part_of_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-        let open_end = word.ends_with(|c: char| c.is_alphanumeric()) && word != "std::net::Tcp";
-        !part_of_word(before) && !(open_end && part_of_word(after))
+        let may_go_on = word == "std::net::Tcp" || !word.ends_with(|c: char| c.is_alphanumeric());
+        !part_of_word(before) && (may_go_on || !part_of_word(after))
     })
 }

@@ -71,9 +71,25 @@ pub(super) struct GenerateArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
-    /// About how many records to write.
-    #[arg(long, value_name = "N", default_value = "50000", value_parser = units::count)]
-    pub records: u64,
+    /// What to write: `sample`, two hours of a small VPC in many layouts, or `bench`, four slots of a large one in version 5.
+    #[arg(long, value_name = "PROFILE", default_value = "sample", value_parser = ["sample", "bench"])]
+    pub profile: String,
+
+    /// About how many records to write [default: 50000, or 4000000 of `bench`].
+    #[arg(long, value_name = "N", value_parser = units::count)]
+    pub records: Option<u64>,
+
+    /// How many slots of five minutes they are spread over [default: 24, or 4 of `bench`].
+    #[arg(long, value_name = "N")]
+    pub slots: Option<u32>,
+
+    /// Gives this slot, counted from 0, ten times the records of the others.
+    #[arg(long, value_name = "SLOT")]
+    pub heavy_slot: Option<u32>,
+
+    /// How many records a connection of `bench` has on average, 1 to 16.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub records_per_connection: u32,
 }
 
 #[derive(Debug, Args)]

@@ -6,10 +6,16 @@ use super::{Exit, say};
 use crate::generate::{GenerateError, Options, Summary, generate};
 
 pub(super) fn run(args: &GenerateArgs) -> Exit {
+    let profile = match args.profile.as_str() {
+        "bench" => Options::bench(args.records_per_connection),
+        _ => Options::default(),
+    };
     let options = Options {
         seed: args.seed,
-        records: args.records,
-        ..Options::default()
+        records: args.records.unwrap_or(profile.records),
+        slots: args.slots.unwrap_or(profile.slots),
+        heavy_slot: args.heavy_slot,
+        ..profile
     };
     match generate(&args.dir, &options) {
         Ok(summary) => say::printed(&summary_text(args, &summary)),

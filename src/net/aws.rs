@@ -60,3 +60,17 @@ impl Service {
         }
     }
 }
+
+/// The bit that stands, in sets of services, for all codes that [`SERVICES`] does not have.
+pub const OTHER_BIT: u64 = 1 << 63;
+
+impl Service {
+    /// The service as a set: bit `i` is `SERVICES[i]`, [`OTHER_BIT`] a code that the list does not have.
+    pub fn bits(self) -> u64 {
+        match self {
+            Service::Unknown | Service::None => 0,
+            Service::Known(index) => 1 << index,
+            Service::Other => OTHER_BIT,
+        }
+    }
+}

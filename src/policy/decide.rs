@@ -1,5 +1,16 @@
-//! What the policy says of one connection: POLICY.md section 3.
+//! What the policy says of one connection.
+//!
+//! 1. A deny matches: **deny**, by that rule.
+//! 2. Among the allows that match and are in force, one has every require between these ends satisfied or is exempt from
+//!    it: **allow**, by that rule. If all of them fail on a require: **deny**, by the first such require by id.
+//! 3. An allow could have matched, or met its requires, but for evidence that is missing: **unproven**, by that rule.
+//! 4. **deny**, by `default`.
+//!
+//! Where several rules of one class qualify, one names itself ([`Order`]), so that the order of the file means nothing.
 
+use super::fit::Truth;
+use super::names::Name;
+use super::ruleset::{Condition, Require, What};
 use super::{Answer, ClassId, GroupId, NetworkId, Path, Policy, RuleId, Severity};
 
 /// One end of a connection, with all that rules may match on.
@@ -85,31 +96,383 @@ pub enum Lacked {
     Evidence,
 }
 
+/// Which of several rules that qualify names itself, least first: the most specific name in `from`, then in `to`, the
+/// fewest (protocol, port) pairs, then the id.
+type Order = (u8, u8, u32, RuleId);
+
 impl Policy {
     /// What the policy says, rule by rule: the plain form.
-    pub fn decide(&self, _question: &Question<'_>) -> Decision {
-        unimplemented!("written next")
+    pub fn decide(&self, question: &Question<'_>) -> Decision {
+        let denies = self
+            .rules
+            .denies
+            .iter()
+            .filter(|deny| self.fit(deny, question).truth() == Truth::Yes);
+        if let Some(deny) = denies.min_by_key(|deny| self.order(deny, question, Truth::Yes)) {
+            let miss = self.nearest_miss(&self.weigh_allows(question), question);
+            return Decision {
+                via_unknown: is_via_unknown(deny, question),
+                ..self.decision(Answer::Deny, deny.rule, miss)
+            };
+        }
+        let allows = self.weigh_allows(question);
+        self.by_allow(&allows, question)
+            .or_else(|| self.by_require(&allows, question))
+            .or_else(|| self.by_missing_evidence(&allows, question))
+            .unwrap_or_else(|| {
+                self.decision(
+                    Answer::Deny,
+                    self.default_rule(),
+                    self.nearest_miss(&allows, question),
+                )
+            })
     }
 
-    /// What a miss says to a person: `expired on 2026-03-31 (vendor-migration)`.
-    pub fn explain_miss(&self, _miss: Miss) -> String {
-        unimplemented!("written next")
+    fn decision(&self, answer: Answer, rule: RuleId, miss: Option<Miss>) -> Decision {
+        Decision {
+            answer,
+            rule,
+            severity: self.rule(rule).severity,
+            miss,
+            unlabelled: false,
+            via_unknown: false,
+        }
+    }
+
+    fn weigh_allows<'p>(&'p self, question: &Question<'_>) -> Vec<Weighed<'p>> {
+        let weigh = |allow: &'p Condition| {
+            let fit = self.fit(allow, question);
+            let requires = if fit.ends == Truth::No {
+                Requires::Met
+            } else {
+                self.requires(allow, question)
+            };
+            Weighed {
+                allow,
+                fit,
+                requires,
+            }
+        };
+        self.rules
+            .allows
+            .iter()
+            .map(weigh)
+            .filter(|allow| allow.fit.ends != Truth::No)
+            .collect()
+    }
+
+    fn by_allow(&self, allows: &[Weighed<'_>], question: &Question<'_>) -> Option<Decision> {
+        let qualify = allows.iter().filter(|allow| {
+            allow.fit.truth() == Truth::Yes && matches!(allow.requires, Requires::Met)
+        });
+        let best = qualify.min_by_key(|allow| self.order(allow.allow, question, Truth::Yes))?;
+        let decision = self.decision(Answer::Allow, best.allow.rule, None);
+        Some(Decision {
+            via_unknown: is_via_unknown(best.allow, question),
+            ..decision
+        })
+    }
+
+    fn by_require(&self, allows: &[Weighed<'_>], question: &Question<'_>) -> Option<Decision> {
+        let matching: Vec<&Weighed<'_>> = allows
+            .iter()
+            .filter(|allow| allow.fit.truth() == Truth::Yes)
+            .collect();
+        let all_fail = matching
+            .iter()
+            .all(|allow| matches!(allow.requires, Requires::Broken(_)));
+        if !all_fail {
+            return None;
+        }
+        let broken = matching
+            .iter()
+            .flat_map(|allow| allow.requires.broken())
+            .min_by_key(|broken| broken.rule)?;
+        let failing = matching.iter().filter(|allow| {
+            allow
+                .requires
+                .broken()
+                .iter()
+                .any(|other| other.rule == broken.rule)
+        });
+        let nearest = failing.min_by_key(|allow| self.order(allow.allow, question, Truth::Yes))?;
+        let miss = Miss {
+            rule: nearest.allow.rule,
+            lacked: Lacked::Require(broken.rule),
+        };
+        let decision = self.decision(Answer::Deny, broken.rule, Some(miss));
+        Some(Decision {
+            unlabelled: broken.unlabelled,
+            via_unknown: is_via_unknown(nearest.allow, question),
+            ..decision
+        })
+    }
+
+    fn by_missing_evidence(
+        &self,
+        allows: &[Weighed<'_>],
+        question: &Question<'_>,
+    ) -> Option<Decision> {
+        let could = allows
+            .iter()
+            .filter(|allow| match (allow.fit.truth(), &allow.requires) {
+                (Truth::No, _) | (_, Requires::Broken(_)) => false,
+                (Truth::Unknown, Requires::Met | Requires::Unknown)
+                | (Truth::Yes, Requires::Unknown) => true,
+                (Truth::Yes, Requires::Met) => unreachable!("such an allow has decided before"),
+            });
+        let best = could.min_by_key(|allow| self.order(allow.allow, question, Truth::Unknown))?;
+        let miss = Miss {
+            rule: best.allow.rule,
+            lacked: Lacked::Evidence,
+        };
+        let decision = self.decision(Answer::Unproven, best.allow.rule, Some(miss));
+        Some(Decision {
+            via_unknown: is_via_unknown(best.allow, question),
+            ..decision
+        })
+    }
+
+    /// The allow that fails on exactly one condition. Of several, one whose time is over is nearest, then one whose time
+    /// has not come, then by path, family, require, missing evidence and port; then as rules name themselves. None if an
+    /// allow fails on nothing, because then only a deny stands against it.
+    fn nearest_miss(&self, allows: &[Weighed<'_>], question: &Question<'_>) -> Option<Miss> {
+        let mut nearest: Option<((u8, Order), Miss)> = None;
+        for weighed in allows.iter().filter(|allow| allow.fit.ends == Truth::Yes) {
+            let mut failed = weighed.failed();
+            let Some(lacked) = failed.next() else {
+                return None;
+            };
+            if failed.next().is_some() {
+                continue;
+            }
+            let key = (
+                nearness(lacked),
+                self.order(weighed.allow, question, Truth::Yes),
+            );
+            if nearest.is_none_or(|(best, _)| key < best) {
+                nearest = Some((
+                    key,
+                    Miss {
+                        rule: weighed.allow.rule,
+                        lacked,
+                    },
+                ));
+            }
+        }
+        nearest.map(|(_, miss)| miss)
+    }
+
+    /// How a rule's conditions stand.
+    fn fit(&self, condition: &Condition, question: &Question<'_>) -> Fit {
+        let (client, server) = (&question.client, &question.server);
+        let any = |names: &[Name], end: &End<'_>, other: &End<'_>| {
+            names.iter().fold(Truth::No, |truth, name| {
+                truth.or(self.is(end, *name, other))
+            })
+        };
+        let from = any(&condition.from, client, server)
+            .and(any(&condition.from_except, client, server).not());
+        let to =
+            any(&condition.to, server, client).and(any(&condition.to_except, server, client).not());
+        let at = i64::from(question.at);
+        Fit {
+            ends: from.and(to),
+            expired: condition.expires.is_some_and(|expires| at >= expires),
+            not_yet: condition
+                .not_before
+                .is_some_and(|not_before| at < not_before),
+            port: condition
+                .ports
+                .num_pairs_matching(question.protocol, question.server_port)
+                .is_some(),
+            path: condition.via.is_empty()
+                || question
+                    .path
+                    .is_none_or(|path| condition.via.contains(&path)),
+            family: condition.ipv4.is_none_or(|ipv4| ipv4 == question.ipv4),
+        }
+    }
+
+    /// A list counts as one rule per name: those count whose names match at least as surely as `level`.
+    fn order(&self, condition: &Condition, question: &Question<'_>, level: Truth) -> Order {
+        let rank = |names: &[Name], end: &End<'_>, other: &End<'_>| {
+            names
+                .iter()
+                .filter(|name| self.is(end, **name, other) >= level)
+                .map(|name| name.rank())
+                .min()
+                .unwrap_or(u8::MAX)
+        };
+        let ports = &condition.ports;
+        let num_pairs = ports
+            .num_pairs_matching(question.protocol, question.server_port)
+            .unwrap_or_else(|| ports.num_pairs());
+        (
+            rank(&condition.from, &question.client, &question.server),
+            rank(&condition.to, &question.server, &question.client),
+            num_pairs,
+            condition.rule,
+        )
+    }
+
+    /// How the requires stand that the allow is not exempt from.
+    fn requires(&self, allow: &Condition, question: &Question<'_>) -> Requires {
+        let mut broken = Vec::new();
+        let mut is_unknown = false;
+        for require in &self.rules.requires {
+            if allow.exempt.binary_search(&require.rule).is_ok() {
+                continue;
+            }
+            let (is_broken, unlabelled) = self.is_broken(require, question);
+            match self.applies(require, question).and(is_broken) {
+                Truth::Yes => broken.push(Broken {
+                    rule: require.rule,
+                    unlabelled,
+                }),
+                Truth::Unknown => is_unknown = true,
+                Truth::No => {}
+            }
+        }
+        match (broken.is_empty(), is_unknown) {
+            (false, _) => Requires::Broken(broken),
+            (true, true) => Requires::Unknown,
+            (true, false) => Requires::Met,
+        }
+    }
+
+    /// `between` applies when both ends match one of its words, not necessarily the same.
+    fn applies(&self, require: &Require, question: &Question<'_>) -> Truth {
+        let (client, server) = (&question.client, &question.server);
+        let any = |end: &End<'_>, other: &End<'_>| {
+            require.between.iter().fold(Truth::No, |truth, name| {
+                truth.or(self.is(end, *name, other))
+            })
+        };
+        any(client, server).and(any(server, client))
+    }
+
+    /// Whether the ends do not share what a require asks for, and whether that is only because an end lacks a label.
+    fn is_broken(&self, require: &Require, question: &Question<'_>) -> (Truth, bool) {
+        let (az, labels) = match &require.what {
+            What::Encrypted => {
+                let is_broken = question
+                    .encrypted
+                    .map_or(Truth::Unknown, |encrypted| (!encrypted).into());
+                return (is_broken, false);
+            }
+            What::Shared { az, labels } => (*az, labels),
+        };
+        let subnet = |end: &End<'_>| {
+            self.space
+                .class(end.class)
+                .subnet
+                .map(|subnet| &self.places.subnets[subnet as usize])
+        };
+        let (client, server) = (subnet(&question.client), subnet(&question.server));
+        let mut differs = false;
+        let mut is_missing = false;
+        let mut compare = |one: Option<&String>, other: Option<&String>| match (one, other) {
+            (Some(one), Some(other)) => differs |= one != other,
+            _ => is_missing = true,
+        };
+        if az {
+            compare(
+                client.and_then(|subnet| subnet.az.as_ref()),
+                server.and_then(|subnet| subnet.az.as_ref()),
+            );
+        }
+        for label in labels {
+            compare(
+                client.and_then(|subnet| subnet.labels.get(label)),
+                server.and_then(|subnet| subnet.labels.get(label)),
+            );
+        }
+        ((differs || is_missing).into(), is_missing && !differs)
     }
 }
 
-/// [`Policy::decide`] that remembers: one per thread, the same answers.
-pub struct Decider<'p> {
-    _policy: &'p Policy,
+/// An allow with its conditions weighed.
+struct Weighed<'p> {
+    allow: &'p Condition,
+    fit: Fit,
+    requires: Requires,
 }
 
-impl<'p> Decider<'p> {
-    /// A decider with an empty memory.
-    pub fn new(policy: &'p Policy) -> Decider<'p> {
-        Decider { _policy: policy }
+impl Weighed<'_> {
+    /// The conditions that fail; of its requires the first by id.
+    fn failed(&self) -> impl Iterator<Item = Lacked> {
+        let fit = &self.fit;
+        let require = match &self.requires {
+            Requires::Met => None,
+            Requires::Unknown => Some(Lacked::Evidence),
+            Requires::Broken(broken) => broken.first().map(|broken| Lacked::Require(broken.rule)),
+        };
+        let failed = [
+            fit.expired.then_some(Lacked::Expired),
+            fit.not_yet.then_some(Lacked::NotYet),
+            (!fit.path).then_some(Lacked::Path),
+            (!fit.family).then_some(Lacked::Family),
+            require,
+            (!fit.port).then_some(Lacked::Port),
+        ];
+        failed.into_iter().flatten()
     }
+}
 
-    /// What the policy says; computed once per distinct combination of what rules can tell apart.
-    pub fn decide(&mut self, _question: &Question<'_>) -> Decision {
-        unimplemented!("written next")
+/// How the conditions of a rule stand, one by one.
+struct Fit {
+    /// `from`, `to` and their exceptions.
+    ends: Truth,
+    expired: bool,
+    not_yet: bool,
+    port: bool,
+    path: bool,
+    family: bool,
+}
+
+impl Fit {
+    fn truth(&self) -> Truth {
+        let holds = !self.expired && !self.not_yet && self.port && self.path && self.family;
+        self.ends.and(holds.into())
     }
+}
+
+/// How the requires of an allow stand.
+enum Requires {
+    Met,
+    /// One would have to be known to be met.
+    Unknown,
+    /// Sorted by id.
+    Broken(Vec<Broken>),
+}
+
+impl Requires {
+    fn broken(&self) -> &[Broken] {
+        match self {
+            Requires::Broken(broken) => broken,
+            Requires::Met | Requires::Unknown => &[],
+        }
+    }
+}
+
+struct Broken {
+    rule: RuleId,
+    unlabelled: bool,
+}
+
+fn nearness(lacked: Lacked) -> u8 {
+    match lacked {
+        Lacked::Expired => 0,
+        Lacked::NotYet => 1,
+        Lacked::Path => 2,
+        Lacked::Family => 3,
+        Lacked::Require(_) => 4,
+        Lacked::Evidence => 5,
+        Lacked::Port => 6,
+    }
+}
+
+fn is_via_unknown(condition: &Condition, question: &Question<'_>) -> bool {
+    !condition.via.is_empty() && question.path.is_none()
 }

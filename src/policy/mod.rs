@@ -3,16 +3,45 @@
 //! [`Policy::parse`] reads the file and names all of its errors at once; the result is compiled: address space into
 //! classes, the decision into a function of (class, class, protocol, ports, services, path, instant). No I/O: what the
 //! file pins (`[data]`) is handed in.
+//!
+//! In the order of what happens to a file: `tree` parses it with places, `file` reads it as written, `pinned` what it
+//! pins; `names`, `meant` and `ruleset` resolve what it means; `table` and `space` compile addresses. Then questions are
+//! answered: `fit` says whether an end is what a name says, `decide` what the rules say, `decider` remembers it.
 
 mod decide;
+mod decider;
+mod explain;
+mod file;
+mod fit;
+mod hash;
+mod meant;
+mod mute;
+mod names;
+mod pinned;
+mod problem;
+mod ruleset;
+mod scope;
+mod space;
+mod table;
+mod test_case;
+mod tree;
 mod word;
+mod zone;
 
-mod names_protocol;
-pub use decide::{Decider, Decision, End, Lacked, Miss, Question};
+#[cfg(test)]
+mod tests;
+
+pub use decide::{Decision, End, Lacked, Miss, Question};
+pub use decider::Decider;
+pub use problem::{PolicyError, PolicyErrors};
+pub use test_case::TestCase;
 pub(crate) use word::words;
 pub use word::{Answer, Criticality, Path, Severity};
 
-use crate::net::Addr;
+use crate::net::{Addr, protocol};
+
+use names::{Names, ServiceNames};
+use problem::Problems;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident($inner:ty);)*) => {
@@ -36,7 +65,28 @@ ids! {
 }
 
 /// A compiled policy.
-pub struct Policy {}
+pub struct Policy {
+    id: String,
+    title: String,
+    effective: Option<i64>,
+    hash: String,
+    places: meant::Places,
+    services: ServiceNames,
+    rules: ruleset::Rules,
+    space: space::Space,
+    zones: zone::Zones,
+    cuts: decider::Cuts,
+    transit: scope::Transit,
+    mutes: Vec<mute::Covering>,
+    tests: Vec<TestCase>,
+    tier_names: Vec<String>,
+    /// Declared symmetric services, as sets of ports.
+    symmetric: Vec<crate::net::ports::PortSet>,
+    /// Whether AWS's ranges are pinned.
+    has_ranges: bool,
+    /// The bits of services whose addresses are anybody's.
+    anybodys: u64,
+}
 
 /// Where an address belongs, seen from one network.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -63,121 +113,186 @@ pub struct InterfaceFacts<'a> {
 }
 
 impl Policy {
-    /// The network whose records these are (POLICY.md section 2, first paragraph); none is out of scope.
-    pub fn network_of(
-        &self,
-        _vpc: Option<&str>,
-        _account: Option<&str>,
-        _region: Option<&str>,
-    ) -> Option<NetworkId> {
-        unimplemented!("written next")
+    /// Reads and compiles a policy. `name` is how errors call the file; `pinned` reads a file that `[data]` names, as the
+    /// policy writes it: relative to the policy file.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with the file, each with its place.
+    pub fn parse(
+        name: &str,
+        text: &str,
+        pinned: &dyn Fn(&str) -> std::io::Result<Vec<u8>>,
+    ) -> Result<Policy, PolicyErrors> {
+        let mut problems = Problems::default();
+        let policy = Policy::read(text, pinned, &mut problems);
+        match policy {
+            Some(policy) if problems.is_empty() => Ok(policy),
+            _ => Err(problems.finish(name, text)),
+        }
+    }
+
+    fn read(text: &str, pinned: pinned::Read<'_>, problems: &mut Problems) -> Option<Policy> {
+        let tree = tree::read(text, problems)?;
+        let file = file::read(&tree, problems);
+        let mut services = ServiceNames::new();
+        let pinned = pinned::read(&file.data, &mut services, pinned, problems);
+        let mut names = Names::new(services);
+        let places = meant::places(&file, &pinned, &mut names, problems);
+        let has_ranges = pinned.ranges.is_some();
+        let rules = ruleset::rules(&file, &places, &names, has_ranges, problems);
+        let transit = scope::Transit::read(&file.transit, problems);
+        let mutes = mute::mutes(&file, &places, &names, &rules, problems);
+        let tests = test_case::tests(&file, &rules, problems);
+        if !problems.is_empty() {
+            return None;
+        }
+        let Ok(space) = space::build(&places, &pinned) else {
+            problems.add_with_hint(
+                &(0..0),
+                "too many prefixes hold each other: the address space would fall into too many pieces",
+                "give long lists of prefixes to few groups and destinations",
+            );
+            return None;
+        };
+        Some(Policy {
+            hash: hash::hash(&places, &names.services, &rules, &transit, &pinned),
+            zones: zone::Zones::new(&places, &names.services, space.classes()),
+            cuts: decider::Cuts::new(&rules),
+            tier_names: places.tiers.iter().map(|tier| tier.name.clone()).collect(),
+            symmetric: places
+                .services
+                .iter()
+                .filter(|service| service.symmetric)
+                .map(|service| service.ports.clone())
+                .collect(),
+            id: file.header.id,
+            title: file.header.title,
+            effective: file.header.effective,
+            places,
+            services: names.services,
+            rules,
+            space,
+            transit,
+            mutes,
+            tests,
+            has_ranges,
+            anybodys: fit::anybodys(),
+        })
     }
 
     /// Whether the policy has one network only, so that every inside address is at home there.
     pub fn has_one_network(&self) -> bool {
-        unimplemented!("written next")
+        self.places.networks.len() == 1
     }
 
-    /// Where an address belongs, seen from `network`: a flat look-up for IPv4, longest prefix for IPv6.
-    pub fn place(&self, _network: NetworkId, _addr: Addr) -> Place {
-        unimplemented!("written next")
+    /// Where an address belongs, seen from `network`: a flat look-up for IPv4, longest prefix for IPv6. The network's own
+    /// prefixes come first, then those of the networks that it is connected to, then the outside.
+    #[inline]
+    pub fn place(&self, network: NetworkId, addr: Addr) -> Place {
+        self.space.place(network, addr)
     }
 
     /// The [[subnets]] entry (an index) that holds the class's addresses, if any. Two addresses of one network with the
     /// same answer are of the same subnet.
-    pub fn subnet_of(&self, _class: ClassId) -> Option<u32> {
-        unimplemented!("written next")
-    }
-
-    /// The label of an end: tier, else `unassigned` inside a network, else the longest matching destination, else
-    /// `aws:SERVICE`, else `private`, else `local`, else `internet`.
-    pub fn zone(&self, _end: &End<'_>) -> ZoneId {
-        unimplemented!("written next")
-    }
-
-    /// The zone's name as shown.
-    pub fn zone_name(&self, _zone: ZoneId) -> &str {
-        unimplemented!("written next")
-    }
-
-    /// What kind of zone it is, for flags and severity.
-    pub fn zone_kind(&self, _zone: ZoneId) -> ZoneKind {
-        unimplemented!("written next")
-    }
-
-    /// The criticality of a tier; medium for every other zone.
-    pub fn criticality(&self, _zone: ZoneId) -> Criticality {
-        unimplemented!("written next")
+    pub fn subnet_of(&self, class: ClassId) -> Option<u32> {
+        self.space.class(class).subnet
     }
 
     /// The groups that an interface's facts put its addresses in, beyond those by prefix; sorted, without duplicates.
-    pub fn groups_by_facts(
-        &self,
-        _network: NetworkId,
-        _facts: &InterfaceFacts<'_>,
-    ) -> Vec<GroupId> {
-        unimplemented!("written next")
+    ///
+    /// Of a group's tags all values have to be among those of the record, which has no keys.
+    pub fn groups_by_facts(&self, network: NetworkId, facts: &InterfaceFacts<'_>) -> Vec<GroupId> {
+        let in_network = |group: &meant::Group| group.network.is_none_or(|of| of == network);
+        let members = self
+            .places
+            .groups
+            .iter()
+            .enumerate()
+            .filter(|(_, group)| in_network(group) && group.has_member(facts));
+        members.map(|(i, _)| GroupId(i as u16)).collect()
     }
 
     /// Whether any group is defined by interface facts; if not, [`Policy::groups_by_facts`] is always empty.
     pub fn has_groups_by_facts(&self) -> bool {
-        unimplemented!("written next")
+        self.places.groups.iter().any(meant::Group::is_by_facts)
     }
 
     /// The groups of a class by prefix, sorted.
-    pub fn groups_of(&self, _class: ClassId) -> &[GroupId] {
-        unimplemented!("written next")
+    pub fn groups_of(&self, class: ClassId) -> &[GroupId] {
+        &self.space.class(class).groups
     }
 
     /// The group's name.
-    pub fn group_name(&self, _group: GroupId) -> &str {
-        unimplemented!("written next")
-    }
-
-    /// Whether `[transit]` lists the address, seen from `network`, or the interface.
-    pub fn is_transit(&self, _addr: Option<Addr>, _interface: Option<&str>) -> bool {
-        unimplemented!("written next")
+    pub fn group_name(&self, group: GroupId) -> &str {
+        &self.places.groups[usize::from(group.0)].name
     }
 
     /// The network's name.
-    pub fn network_name(&self, _network: NetworkId) -> &str {
-        unimplemented!("written next")
+    pub fn network_name(&self, network: NetworkId) -> &str {
+        &self.places.networks[usize::from(network.0)].name
     }
 
     /// The rule, require or default.
-    pub fn rule(&self, _rule: RuleId) -> &Rule {
-        unimplemented!("written next")
+    pub fn rule(&self, rule: RuleId) -> &Rule {
+        &self.rules.texts[usize::from(rule.0)]
+    }
+
+    /// The default deny.
+    pub fn default_rule(&self) -> RuleId {
+        RuleId((self.rules.texts.len() - 1) as u16)
+    }
+
+    /// Whether the rule names the protocol itself (`ports = ["icmp"]`, a service of it) rather than covering it by naming
+    /// none. False for requires and the default.
+    pub fn names_protocol(&self, rule: RuleId, protocol: u8) -> bool {
+        let conditions = self.rules.allows.iter().chain(&self.rules.denies);
+        conditions
+            .filter(|condition| condition.rule == rule)
+            .any(|condition| condition.ports.names(protocol))
     }
 
     /// Whether (protocol, port) is a symmetric service: declared `symmetric = true`, or by default UDP 123, 500, 4500,
     /// 137, 138, 5353, 51820.
-    pub fn is_symmetric(&self, _protocol: u8, _port: u16) -> bool {
-        unimplemented!("written next")
-    }
-
-    /// The mute that covers a finding, if any.
-    pub fn mute(&self, _finding: &MuteQuestion<'_>) -> Option<&Mute> {
-        unimplemented!("written next")
+    pub fn is_symmetric(&self, protocol: u8, port: u16) -> bool {
+        const SYMMETRIC_UDP: [u16; 7] = [123, 500, 4500, 137, 138, 5353, 51820];
+        let by_default = protocol == protocol::UDP && SYMMETRIC_UDP.contains(&port);
+        by_default
+            || self
+                .symmetric
+                .iter()
+                .any(|set| set.contains(protocol, port))
     }
 
     /// `[policy] id`.
     pub fn id(&self) -> &str {
-        unimplemented!("written next")
+        &self.id
     }
 
     /// `[policy] title`, empty if it has none.
     pub fn title(&self) -> &str {
-        unimplemented!("written next")
+        &self.title
     }
 
-    /// SHA-256, in hex, over what decides (POLICY.md section 1): not over texts, tests, mutes or detectors.
+    /// `[policy] effective`: the policy is in force from this instant on, seconds since 1970.
+    pub fn effective(&self) -> Option<i64> {
+        self.effective
+    }
+
+    /// SHA-256, in hex, over what decides: networks, subnets, tiers, groups, destinations, services, rules, transit and
+    /// the digests of pinned data. Not over texts, tests, mutes or detectors, and not over the order of the file.
     pub fn hash(&self) -> &str {
-        unimplemented!("written next")
+        &self.hash
     }
 
     /// Names of the tiers in the order of the file, for the matrix.
     pub fn tiers(&self) -> &[String] {
-        unimplemented!("written next")
+        &self.tier_names
+    }
+
+    /// The policy's own tests, `[[test]]`.
+    pub fn tests(&self) -> &[TestCase] {
+        &self.tests
     }
 }
 

@@ -1,0 +1,255 @@
+//! Sets of (protocol, port) pairs as policies write them: `tcp/443`, `udp/1024-65535`, `tcp/*`, `icmp`, `50`.
+
+use std::fmt;
+
+use super::protocol;
+
+/// Ports of one protocol, both ends included; a protocol without ports has 0 to 0.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PortRange {
+    /// IANA protocol number.
+    pub protocol: u8,
+    /// The lowest port.
+    pub first: u16,
+    /// The highest port.
+    pub last: u16,
+}
+
+/// Why a text names no ports.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum PortError {
+    /// The protocol has no such name or number.
+    #[error("unknown protocol `{0}`")]
+    Protocol(String),
+    /// Ports behind a protocol that has none.
+    #[error("`{0}` has no ports")]
+    NoPorts(String),
+    /// Not a number from 0 to 65535.
+    #[error("port `{0}` is out of range: expected 0 to 65535")]
+    OutOfRange(String),
+    /// Not a port, a range or `*`.
+    #[error("expected a port, a range like 1024-65535 or *, got `{0}`")]
+    Syntax(String),
+    /// The first port is above the last.
+    #[error("the range {0}-{1} is empty: its first port is above its last")]
+    Empty(u16, u16),
+}
+
+impl std::str::FromStr for PortRange {
+    type Err = PortError;
+
+    fn from_str(text: &str) -> Result<PortRange, PortError> {
+        let (name, ports) = match text.split_once('/') {
+            Some((name, ports)) => (name, Some(ports)),
+            None => (text, None),
+        };
+        let protocol =
+            protocol::number(name).ok_or_else(|| PortError::Protocol(name.to_owned()))?;
+        let (first, last) = match ports {
+            None if protocol::has_ports(protocol) => (0, u16::MAX),
+            None => (0, 0),
+            Some(_) if !protocol::has_ports(protocol) => {
+                return Err(PortError::NoPorts(name.to_owned()));
+            }
+            Some("*") => (0, u16::MAX),
+            Some(ports) => match ports.split_once('-') {
+                None => (port(ports)?, port(ports)?),
+                Some((first, last)) => (port(first)?, port(last)?),
+            },
+        };
+        if first > last {
+            return Err(PortError::Empty(first, last));
+        }
+        Ok(PortRange {
+            protocol,
+            first,
+            last,
+        })
+    }
+}
+
+fn port(text: &str) -> Result<u16, PortError> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(PortError::Syntax(text.to_owned()));
+    }
+    text.parse()
+        .map_err(|_| PortError::OutOfRange(text.to_owned()))
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match protocol::name(self.protocol) {
+            Some(name) => f.write_str(name)?,
+            None => write!(f, "{}", self.protocol)?,
+        }
+        match (self.first, self.last) {
+            _ if !protocol::has_ports(self.protocol) => Ok(()),
+            (0, u16::MAX) => f.write_str("/*"),
+            (first, last) if first == last => write!(f, "/{first}"),
+            (first, last) => write!(f, "/{first}-{last}"),
+        }
+    }
+}
+
+/// A set of (protocol, port) pairs: sorted ranges that neither overlap nor touch.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct PortSet {
+    ranges: Vec<PortRange>,
+}
+
+/// All (protocol, port) pairs there are: a protocol without ports is one.
+pub const NUM_PAIRS: u32 = 5 * 65536 + 251;
+
+impl PortSet {
+    /// The set's ranges, sorted by protocol, then port.
+    pub fn ranges(&self) -> &[PortRange] {
+        &self.ranges
+    }
+
+    /// Whether the pair is in the set. The port of a protocol without ports is 0.
+    pub fn contains(&self, protocol: u8, port: u16) -> bool {
+        let behind = self
+            .ranges
+            .partition_point(|range| (range.protocol, range.first) <= (protocol, port));
+        behind > 0
+            && self.ranges[behind - 1].protocol == protocol
+            && self.ranges[behind - 1].last >= port
+    }
+
+    /// How many (protocol, port) pairs it holds; a protocol without ports is one.
+    pub fn num_pairs(&self) -> u32 {
+        self.ranges
+            .iter()
+            .map(|range| u32::from(range.last - range.first) + 1)
+            .sum()
+    }
+}
+
+impl FromIterator<PortRange> for PortSet {
+    fn from_iter<I: IntoIterator<Item = PortRange>>(ranges: I) -> PortSet {
+        let mut sorted: Vec<PortRange> = ranges.into_iter().collect();
+        sorted.sort_unstable();
+        let mut merged: Vec<PortRange> = Vec::with_capacity(sorted.len());
+        for range in sorted {
+            match merged.last_mut() {
+                Some(last)
+                    if last.protocol == range.protocol
+                        && range.first <= last.last.saturating_add(1) =>
+                {
+                    last.last = last.last.max(range.last);
+                }
+                _ => merged.push(range),
+            }
+        }
+        PortSet { ranges: merged }
+    }
+}
+
+impl fmt::Display for PortSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, range) in self.ranges.iter().enumerate() {
+            write!(f, "{}{range}", if i == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        let found: Result<PortSet, PortError> = text.split(' ').map(str::parse).collect();
+        let found = match found {
+            Ok(set) => format!("{set}: {}", set.num_pairs()),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn every_form_is_read() {
+        check("tcp/443", "tcp/443: 1");
+        check("udp/1024-65535", "udp/1024-65535: 64512");
+        check("tcp/*", "tcp/*: 65536");
+        check("icmp icmpv6", "icmp, icmpv6: 2");
+        check("gre 50 6/22", "tcp/22, gre, esp: 3");
+        check("tcp", "tcp/*: 65536");
+        check("99", "99: 1");
+    }
+
+    #[test]
+    fn overlapping_and_adjacent_ranges_are_one() {
+        check(
+            "tcp/80-90 tcp/85-100 tcp/101 udp/102",
+            "tcp/80-101, udp/102: 23",
+        );
+        check("tcp/65535 tcp/0-65534", "tcp/*: 65536");
+        check("icmp icmp", "icmp: 1");
+    }
+
+    #[test]
+    fn what_names_no_ports_says_why() {
+        check(
+            "tcp/65536",
+            "port `65536` is out of range: expected 0 to 65535",
+        );
+        check(
+            "tcp/99999999999999999999",
+            "port `99999999999999999999` is out of range: expected 0 to 65535",
+        );
+        check(
+            "tcp/90-80",
+            "the range 90-80 is empty: its first port is above its last",
+        );
+        check(
+            "tcp/https",
+            "expected a port, a range like 1024-65535 or *, got `https`",
+        );
+        check(
+            "tcp/",
+            "expected a port, a range like 1024-65535 or *, got ``",
+        );
+        check(
+            "tcp/+1",
+            "expected a port, a range like 1024-65535 or *, got `+1`",
+        );
+        check("icmp/8", "`icmp` has no ports");
+        check("tpc/443", "unknown protocol `tpc`");
+        check("256", "unknown protocol `256`");
+    }
+
+    #[test]
+    fn membership_is_by_protocol_and_port() {
+        let set: PortSet = ["tcp/80-90", "udp/85", "gre"]
+            .iter()
+            .map(|text| text.parse().expect("ports"))
+            .collect();
+        for (protocol, port, expected) in [
+            (6, 79, false),
+            (6, 80, true),
+            (6, 90, true),
+            (6, 91, false),
+            (17, 85, true),
+            (17, 84, false),
+            (47, 0, true),
+            (1, 0, false),
+        ] {
+            assert_eq!(set.contains(protocol, port), expected, "{protocol}/{port}");
+        }
+        assert!(!PortSet::default().contains(6, 80));
+    }
+
+    #[test]
+    fn the_whole_is_the_sum_of_all_protocols() {
+        let all: PortSet = (0..=255u8)
+            .map(|protocol| {
+                protocol
+                    .to_string()
+                    .parse::<PortRange>()
+                    .expect("a protocol")
+            })
+            .collect();
+        assert_eq!(all.num_pairs(), NUM_PAIRS);
+    }
+}

@@ -1,0 +1,202 @@
+//! [`Policy::decide`] with a memory: rules tell apart only so many questions, and traffic repeats itself.
+
+use hashbrown::HashTable;
+
+use super::{Decision, End, Policy, Question};
+use crate::net::protocol;
+
+/// How many answers are remembered, some 100 bytes each. Traffic that needs more is hostile or the policy enormous; then
+/// the memory starts afresh, which costs time and changes no answer.
+const MAX_REMEMBERED: usize = 1 << 17;
+
+/// [`Policy::decide`] that remembers: one per thread, the same answers.
+///
+/// `groups_key` of the ends must stand for the same groups as long as the decider lives.
+pub struct Decider<'p> {
+    policy: &'p Policy,
+    remembered: HashTable<(Key, Decision)>,
+    max_remembered: usize,
+}
+
+/// What rules can tell apart of a question, packed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
+    client: EndKey,
+    server: EndKey,
+    /// Protocol, interval of ports, epoch, path, encryption, family, and whether services are known.
+    rest: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct EndKey {
+    class_and_groups: u64,
+    services: u64,
+}
+
+impl Key {
+    #[inline]
+    fn hash(&self) -> u64 {
+        let one = mixed(
+            self.client.class_and_groups ^ 0x9e37_79b9_7f4a_7c15,
+            self.server.class_and_groups ^ 0xd1b5_4a32_d192_ed03,
+        );
+        let two = mixed(
+            self.client.services ^ 0x8bb8_4b93_962e_acc9,
+            self.server.services ^ 0x2d35_8dcc_aa6c_78a5,
+        );
+        mixed(one ^ self.rest, two.rotate_left(32) ^ 0x4b33_a62e_d433_d4a3)
+    }
+}
+
+/// Both halves of a 128-bit product: every bit of both inputs reaches every bit of the result.
+#[inline]
+fn mixed(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+impl<'p> Decider<'p> {
+    /// A decider with an empty memory.
+    pub fn new(policy: &'p Policy) -> Decider<'p> {
+        Decider::with_bound(policy, MAX_REMEMBERED)
+    }
+
+    fn with_bound(policy: &'p Policy, max_remembered: usize) -> Decider<'p> {
+        Decider {
+            policy,
+            remembered: HashTable::new(),
+            max_remembered,
+        }
+    }
+
+    /// What the policy says; computed once per distinct combination of what rules can tell apart.
+    #[inline]
+    pub fn decide(&mut self, question: &Question<'_>) -> Decision {
+        let key = self.policy.key(question);
+        let hash = key.hash();
+        match self.remembered.find(hash, |(other, _)| *other == key) {
+            Some((_, decision)) => *decision,
+            None => self.decide_anew(question, key, hash),
+        }
+    }
+
+    #[cold]
+    fn decide_anew(&mut self, question: &Question<'_>, key: Key, hash: u64) -> Decision {
+        let decision = self.policy.decide(question);
+        if self.remembered.len() >= self.max_remembered {
+            self.remembered.clear();
+        }
+        self.remembered
+            .insert_unique(hash, (key, decision), |(key, _)| key.hash());
+        decision
+    }
+}
+
+/// What rules can tell apart of ports and instants: cut where a rule begins or ends.
+pub(super) struct Cuts {
+    /// For each protocol the number of its list in `ports`, or [`NO_PORTS`].
+    list_of: [u8; 256],
+    /// Ports at which an interval begins, without 0; sorted.
+    ports: Vec<Vec<u16>>,
+    /// Instants at which an epoch begins; sorted.
+    dates: Vec<u32>,
+}
+
+/// The list of a protocol whose ports no rule tells apart.
+const NO_PORTS: u8 = u8::MAX;
+
+impl Cuts {
+    pub(super) fn new(rules: &super::ruleset::Rules) -> Cuts {
+        let mut list_of = [NO_PORTS; 256];
+        let mut ports: Vec<Vec<u16>> = Vec::new();
+        let sets = rules
+            .allows
+            .iter()
+            .chain(&rules.denies)
+            .flat_map(|condition| condition.ports.sets());
+        for range in sets.flat_map(|set| set.ranges()) {
+            if !protocol::has_ports(range.protocol) {
+                continue;
+            }
+            let list = &mut list_of[usize::from(range.protocol)];
+            if *list == NO_PORTS {
+                *list = ports.len() as u8;
+                ports.push(Vec::new());
+            }
+            let begins = [
+                Some(range.first).filter(|first| *first > 0),
+                range.last.checked_add(1),
+            ];
+            ports[usize::from(*list)].extend(begins.into_iter().flatten());
+        }
+        for list in &mut ports {
+            list.sort_unstable();
+            list.dedup();
+        }
+        let dates = rules
+            .dates
+            .iter()
+            .filter_map(|date| u32::try_from(*date).ok().filter(|date| *date > 0))
+            .collect();
+        Cuts {
+            list_of,
+            ports,
+            dates,
+        }
+    }
+
+    #[inline]
+    fn port_interval(&self, protocol: u8, port: u16) -> usize {
+        match self
+            .ports
+            .get(usize::from(self.list_of[usize::from(protocol)]))
+        {
+            Some(begins) => begins.partition_point(|begin| *begin <= port),
+            None => 0,
+        }
+    }
+
+    #[inline]
+    fn epoch(&self, at: u32) -> usize {
+        self.dates.partition_point(|date| *date <= at)
+    }
+}
+
+impl Policy {
+    #[inline]
+    fn key(&self, question: &Question<'_>) -> Key {
+        let Question {
+            client,
+            server,
+            protocol,
+            server_port,
+            ipv4,
+            at,
+            path,
+            encrypted,
+        } = question;
+        let rest = u64::from(*protocol)
+            | (self.cuts.port_interval(*protocol, *server_port) as u64) << 8
+            | (self.cuts.epoch(*at) as u64) << 25
+            | path.map_or(0, |path| path as u64 + 1) << 42
+            | encrypted.map_or(0, |encrypted| u64::from(encrypted) + 1) << 46
+            | u64::from(*ipv4) << 48
+            | u64::from(client.services_known) << 49
+            | u64::from(server.services_known) << 50;
+        Key {
+            client: EndKey::of(client),
+            server: EndKey::of(server),
+            rest,
+        }
+    }
+}
+
+impl EndKey {
+    #[inline]
+    fn of(end: &End<'_>) -> EndKey {
+        EndKey {
+            class_and_groups: u64::from(end.class.0) << 32 | u64::from(end.groups_key),
+            services: end.services,
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What a near miss says to a person.
+
+use super::names::Name;
+use super::ruleset::{Condition, Ports, What};
+use super::{Effect, Lacked, Miss, Path, Policy};
+
+impl Policy {
+    /// What a miss says to a person: `expired on 2026-03-31 (vendor-migration)`.
+    pub fn explain_miss(&self, miss: Miss) -> String {
+        let id = &self.rule(miss.rule).id;
+        let Some(allow) = self
+            .rules
+            .allows
+            .iter()
+            .find(|allow| allow.rule == miss.rule)
+        else {
+            return format!("lacks a condition ({id})");
+        };
+        let lacked = match miss.lacked {
+            Lacked::Expired => format!("expired on {}", day_or_instant(allow.expires)),
+            Lacked::NotYet => format!("not in force before {}", day_or_instant(allow.not_before)),
+            Lacked::Port => format!("allowed on {} only", ports(&allow.ports)),
+            Lacked::Path => format!(
+                "allowed by {} only",
+                allow
+                    .via
+                    .iter()
+                    .map(|path| Path::as_str(*path))
+                    .collect::<Vec<_>>()
+                    .join(" or ")
+            ),
+            Lacked::Family => format!(
+                "allowed for {} only",
+                if allow.ipv4 == Some(true) {
+                    "IPv4"
+                } else {
+                    "IPv6"
+                }
+            ),
+            Lacked::Require(require) => self.explain_require(require),
+            Lacked::Evidence => format!("no evidence: {}", self.evidence_wanted(allow)),
+        };
+        format!("{lacked} ({id})")
+    }
+
+    fn explain_require(&self, require: super::RuleId) -> String {
+        let id = &self.rule(require).id;
+        let what = self
+            .rules
+            .requires
+            .iter()
+            .find(|other| other.rule == require)
+            .map(|require| &require.what);
+        match (what, self.rule(require).effect) {
+            (Some(What::Encrypted), _) | (None, Effect::RequireEncrypted) => {
+                format!("not encrypted, and not exempt from {id}")
+            }
+            (Some(What::Shared { az, labels }), _) => {
+                let mut shared: Vec<&str> = labels.iter().map(String::as_str).collect();
+                if *az {
+                    shared.insert(0, "az");
+                }
+                format!(
+                    "{} not shared, and not exempt from {id}",
+                    shared.join(" and ")
+                )
+            }
+            (None, _) => format!("not exempt from {id}"),
+        }
+    }
+
+    /// What would have to be loaded or logged for the rule to be judged.
+    fn evidence_wanted(&self, allow: &Condition) -> String {
+        let mut wanted: Vec<&str> = Vec::new();
+        for name in allow
+            .from
+            .iter()
+            .chain(&allow.from_except)
+            .chain(&allow.to)
+            .chain(&allow.to_except)
+        {
+            match name {
+                Name::Group(group) if self.places.groups[usize::from(*group)].needs_inventory() => {
+                    wanted.push("an inventory")
+                }
+                Name::Destination(destination) => {
+                    let destination = &self.places.destinations[usize::from(*destination)];
+                    if !destination.domains.is_empty() {
+                        wanted.push("Resolver logs");
+                    }
+                    if !destination.missing_lists.is_empty() {
+                        wanted.push("prefix lists");
+                    }
+                    if destination.services != 0 && !self.has_ranges {
+                        wanted.push(SERVICES);
+                    }
+                }
+                Name::Aws(_) | Name::AnyAws | Name::Unlisted if !self.has_ranges => {
+                    wanted.push(SERVICES)
+                }
+                _ => {}
+            }
+        }
+        let asks_encryption = self.rules.requires.iter().any(|require| {
+            matches!(require.what, What::Encrypted)
+                && allow.exempt.binary_search(&require.rule).is_err()
+        });
+        if asks_encryption {
+            wanted.push("the encryption-status field");
+        }
+        wanted.sort_unstable();
+        wanted.dedup();
+        if wanted.is_empty() {
+            wanted.push("who is meant by its requires");
+        }
+        wanted.join(", ")
+    }
+}
+
+const SERVICES: &str = "the AWS service fields, or pinned ip_ranges";
+
+/// A day if the instant is its midnight, else date and time; UTC.
+fn day_or_instant(seconds: Option<i64>) -> String {
+    let Some(instant) = seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+    else {
+        return "an unknown date".to_owned();
+    };
+    let format = if instant.as_second() % 86_400 == 0 {
+        "%Y-%m-%d"
+    } else {
+        "%Y-%m-%dT%H:%M:%SZ"
+    };
+    instant.strftime(format).to_string()
+}
+
+fn ports(ports: &Ports) -> String {
+    match ports {
+        Ports::Any => "any port".to_owned(),
+        Ports::Only(sets) => sets
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
+        Ports::Except(set) => format!("other ports than {set}"),
+    }
+}

@@ -1,5 +1,7 @@
 //! Why a mode ended without a report. What a run survives (malformed lines, unreadable objects) is in its report.
 
+use crate::policy::PolicyErrors;
+
 /// Why a mode ended without a report. The message says what was attempted, on what, and what was expected.
 #[derive(Debug, thiserror::Error)]
 pub enum ScanError {
@@ -11,12 +13,9 @@ pub enum ScanError {
         /// What to do about it.
         hint: Option<String>,
     },
-    /// The policy has errors: all of them, rendered for people, each with its place.
-    #[error("{rendered}")]
-    Policy {
-        /// The rendered errors.
-        rendered: String,
-    },
+    /// The policy has errors: all of them, each with its place.
+    #[error("{0}")]
+    Policy(#[from] PolicyErrors),
     /// No object matched.
     #[error("{message}")]
     NoObjects {
@@ -35,7 +34,7 @@ impl ScanError {
     pub fn hint(&self) -> Option<&str> {
         match self {
             ScanError::Usage { hint, .. } | ScanError::NoObjects { hint, .. } => hint.as_deref(),
-            ScanError::Policy { .. } | ScanError::Failed(_) => None,
+            ScanError::Policy(_) | ScanError::Failed(_) => None,
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod error;
 pub mod plan;
+pub mod policy_file;
 pub mod progress;
 pub mod report;
 pub mod settings;

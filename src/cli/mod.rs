@@ -6,6 +6,7 @@ mod generate;
 mod known;
 mod log;
 mod meant;
+mod policy;
 mod report;
 mod say;
 mod scan;
@@ -70,7 +71,7 @@ pub fn run(args: impl Iterator<Item = std::ffi::OsString>) -> Exit {
     log::start(&line.log_format, &bar);
     match line.command {
         Command::Scan(args) => scan::run(&args, &bar),
-        Command::Policy(_) => Exit::Done,
+        Command::Policy(command) => policy::run(&command),
         Command::Generate(args) => generate::run(&args),
     }
 }

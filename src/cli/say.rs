@@ -52,14 +52,15 @@ pub(super) fn warning(message: &str) {
 /// Tells why a mode ended without a report, and says how the run ends.
 pub(super) fn failure(failure: &ScanError) -> Exit {
     match failure {
-        // Rendered with its own heads, places and colours.
-        ScanError::Policy { rendered } => {
-            let _ = writeln!(io::stderr(), "{}", rendered.trim_end());
+        // Rendered with heads and places of its own.
+        ScanError::Policy(errors) => {
+            let colour = io::stderr().is_terminal() && colour_is_welcome();
+            let _ = writeln!(io::stderr(), "{}", errors.render(colour).trim_end());
         }
         other => error(&other.to_string(), other.hint()),
     }
     match failure {
-        ScanError::Usage { .. } | ScanError::Policy { .. } | ScanError::NoObjects { .. } => {
+        ScanError::Usage { .. } | ScanError::Policy(_) | ScanError::NoObjects { .. } => {
             Exit::Usage
         }
         ScanError::Failed(_) => Exit::Failed,
@@ -81,11 +82,16 @@ fn to_people(head: &str, message: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// Whether standard output may be coloured: a terminal, and neither `NO_COLOR` (no-color.org) nor a dumb one.
+/// Whether standard output may be coloured.
 pub(super) fn colour() -> bool {
+    io::stdout().is_terminal() && colour_is_welcome()
+}
+
+/// Neither `NO_COLOR` (no-color.org) nor a dumb terminal.
+fn colour_is_welcome() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    io::stdout().is_terminal() && !refused && !dumb
+    !refused && !dumb
 }
 
 /// Columns of standard output: the terminal's, else [`PIPE_WIDTH`].

@@ -1,5 +1,9 @@
 //! What the program promises, part by part.
 
+// What `generate` writes.
+mod cli_generate;
+// Policies with and without errors.
+mod cli_policy;
 // The program as its users run it: what they type, what they get back.
 mod cli_program;
 // Help, wrong usage, wrong paths, broken pipes.

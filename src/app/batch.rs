@@ -2,6 +2,7 @@
 
 use super::error::ScanError;
 use super::plan::Plan;
+use super::policy_file;
 use super::progress::Progress;
 use super::report::RunReport;
 use super::settings::ScanSettings;
@@ -12,6 +13,7 @@ use super::settings::ScanSettings;
 /// Wrong usage, a policy with errors, nothing to read, or a run that cannot go on. Unreadable objects and malformed lines
 /// are no errors: they are in the report.
 pub fn scan(settings: &ScanSettings, _progress: &dyn Progress) -> Result<RunReport, ScanError> {
+    policy_file::load(&settings.policy)?;
     Err(not_yet(settings))
 }
 
@@ -24,5 +26,8 @@ pub fn plan(settings: &ScanSettings, _progress: &dyn Progress) -> Result<Plan, S
 }
 
 fn not_yet(settings: &ScanSettings) -> ScanError {
-    ScanError::Failed(anyhow::anyhow!("cannot judge {} yet", settings.sources.join(" ")))
+    ScanError::Failed(anyhow::anyhow!(
+        "cannot judge {} yet",
+        settings.sources.join(" ")
+    ))
 }

@@ -25,9 +25,13 @@ fn check(files: &[PathBuf]) -> Exit {
 /// What the file holds, in a line.
 fn summary(policy: &Policy) -> String {
     let rules = || (0..=policy.default_rule().0).map(|rule| policy.rule(RuleId(rule)).effect);
-    let number = |wanted: fn(Effect) -> bool| rules().filter(|effect| wanted(*effect)).count() as u64;
+    let number =
+        |wanted: fn(Effect) -> bool| rules().filter(|effect| wanted(*effect)).count() as u64;
     let requires = number(|effect| {
-        matches!(effect, Effect::RequireZone | Effect::RequireLabels | Effect::RequireEncrypted)
+        matches!(
+            effect,
+            Effect::RequireZone | Effect::RequireLabels | Effect::RequireEncrypted
+        )
     });
     let hash: String = policy.hash().chars().take(12).collect();
     format!(

@@ -60,9 +60,7 @@ pub(super) fn failure(failure: &ScanError) -> Exit {
         other => error(&other.to_string(), other.hint()),
     }
     match failure {
-        ScanError::Usage { .. } | ScanError::Policy(_) | ScanError::NoObjects { .. } => {
-            Exit::Usage
-        }
+        ScanError::Usage { .. } | ScanError::Policy(_) | ScanError::NoObjects { .. } => Exit::Usage,
         ScanError::Failed(_) => Exit::Failed,
     }
 }

@@ -10,7 +10,10 @@ use super::cli_program::run;
 fn same_seed_writes_the_same_bytes_and_another_seed_others() {
     let folder = tempfile::tempdir().expect("a folder");
     let make = |name: &str, seed: &str| {
-        let ran = run(folder.path(), &["generate", name, "--seed", seed, "--records", "3_000"]);
+        let ran = run(
+            folder.path(),
+            &["generate", name, "--seed", seed, "--records", "3_000"],
+        );
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
         assert!(ran.stdout.starts_with("wrote "), "{}", ran.stdout);
         files(&folder.path().join(name))
@@ -39,7 +42,10 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             if path.is_dir() {
                 folders.push(path);
             } else {
-                let name = path.strip_prefix(folder).expect("a path below the folder").to_owned();
+                let name = path
+                    .strip_prefix(folder)
+                    .expect("a path below the folder")
+                    .to_owned();
                 found.insert(name, fs::read(&path).expect("a readable file"));
             }
         }

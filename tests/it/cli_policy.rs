@@ -10,7 +10,12 @@ fn the_sample_policy_is_ok() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let ran = run(root, &["policy", "check", "policies/sec-003.toml"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-    assert!(ran.stdout.starts_with("ok: policies/sec-003.toml: SEC-003 with 5 tiers"), "{}", ran.stdout);
+    assert!(
+        ran.stdout
+            .starts_with("ok: policies/sec-003.toml: SEC-003 with 5 tiers"),
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]
@@ -38,7 +43,15 @@ to = "app"
 prots = ["tcp/443"]
 "#;
     fs::write(folder.path().join("p.toml"), text).expect("a file");
-    let words = ["p.toml:13:8", "`ap`", "did you mean `app`?", "p.toml:17:6", "p.toml:20:1", "`prots`", "p.toml: 3 errors"];
+    let words = [
+        "p.toml:13:8",
+        "`ap`",
+        "did you mean `app`?",
+        "p.toml:17:6",
+        "p.toml:20:1",
+        "`prots`",
+        "p.toml: 3 errors",
+    ];
     run(folder.path(), &["policy", "check", "p.toml"]).refused(2, &words);
     fs::write(folder.path().join("a.log"), "").expect("a file");
     run(folder.path(), &["scan", "a.log", "--policy", "p.toml"]).refused(2, &words);
@@ -49,7 +62,8 @@ fn a_file_that_is_no_policy_is_exit_2() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("binary"), b"\xff\xfe\x00").expect("a file");
     run(folder.path(), &["policy", "check", "binary"]).refused(2, &["`binary`", "expected UTF-8"]);
-    run(folder.path(), &["policy", "check", "nowhere.toml"]).refused(2, &["cannot read the policy `nowhere.toml`"]);
+    run(folder.path(), &["policy", "check", "nowhere.toml"])
+        .refused(2, &["cannot read the policy `nowhere.toml`"]);
     run(folder.path(), &["policy", "check", "."]).refused(2, &["cannot read the policy `.`"]);
 }
 

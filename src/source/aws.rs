@@ -41,6 +41,8 @@ pub(super) struct Found {
     pub files: Vec<Entry>,
     /// Files that are no flow logs.
     pub ignored: u64,
+    /// Whether there is anything that the selection does not want.
+    pub pruned: bool,
 }
 
 impl Found {
@@ -58,6 +60,7 @@ impl Found {
             all.partitions.extend(part.partitions);
             all.files.extend(part.files);
             all.ignored += part.ignored;
+            all.pruned |= part.pruned;
         }
         all
     }
@@ -77,12 +80,14 @@ impl AwsLogs {
                 accounts.push(folder);
             }
         }
+        let all = accounts.len();
         accounts.retain(|folder| selection.wants_account(bare(last_name(folder))));
         let parts = accounts
             .iter()
             .map(|folder| self.account(folder, selection));
         let mut found = Found::merge(try_join_all(parts).await?);
         found.ignored += ignored;
+        found.pruned |= accounts.len() < all;
         Ok(found)
     }
 
@@ -116,6 +121,8 @@ impl AwsLogs {
             for name in children.folders {
                 if selection.wants_region(bare(&name)) {
                     regions.push(format!("{service}{name}/"));
+                } else {
+                    found.pruned = true;
                 }
             }
         }
@@ -139,7 +146,7 @@ impl AwsLogs {
                 Some(first) if wanted(first, first.last_of_year(), selection) => {
                     years.push(self.year(folder, name, first, selection));
                 }
-                Some(_) => {}
+                Some(_) => found.pruned = true,
             }
         }
         let mut parts = try_join_all(years).await?;
@@ -173,7 +180,7 @@ impl AwsLogs {
                             .await?,
                     );
                 }
-                Some(_) => {}
+                Some(_) => found.pruned = true,
             }
         }
         if !days.is_empty() {
@@ -204,7 +211,7 @@ impl AwsLogs {
             match day.and_then(|day| Date::new(first.year(), first.month(), day).ok()) {
                 None => self.stray(&format!("{folder}{name}/"), found).await?,
                 Some(day) if wanted(day, day, selection) => days.push(day),
-                Some(_) => {}
+                Some(_) => found.pruned = true,
             }
         }
         Ok(days)

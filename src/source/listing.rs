@@ -1,7 +1,7 @@
 //! Which objects there are, a day at a time and in time order, so that what is held is a day's objects and no more.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use futures::future::try_join_all;
 use jiff::civil::Date;
@@ -34,8 +34,6 @@ pub struct Counts {
     /// Files that are no flow logs. In a bucket, a folder below `AWSLogs` that belongs to another service counts as one:
     /// it is not listed.
     pub ignored: u64,
-    /// Flow logs that were seen and that the selection does not want; folders that it does not want are not looked into.
-    pub unwanted: u64,
     /// LIST requests.
     pub list_requests: u64,
 }
@@ -57,6 +55,8 @@ pub struct Listing {
     timeless: Vec<Object>,
     names: Names,
     counts: Counts,
+    /// Whether anything was seen that the selection does not want.
+    pruned: bool,
     sources: Vec<String>,
     s3: Option<S3>,
 }
@@ -82,6 +82,7 @@ impl Listing {
             timeless: Vec::new(),
             names: Names::default(),
             counts: Counts::default(),
+            pruned: false,
             sources: sources.iter().map(Source::to_string).collect(),
             s3,
         };
@@ -147,20 +148,17 @@ impl Listing {
 
     /// A sentence about a listing that came to its end without an object: where was looked, what is there instead.
     pub fn nothing_found(&self) -> String {
-        let mut text = format!("no flow logs in {}", self.sources.join(", "));
-        let mut instead = Vec::new();
-        if self.counts.unwanted > 0 {
-            instead.push(format!(
-                "{} of other times, accounts or regions",
-                self.counts.unwanted
-            ));
-        }
+        let sources = self.sources.join(", ");
+        let mut text = if self.pruned {
+            format!("no flow logs of these times, accounts and regions in {sources}, but others")
+        } else {
+            format!("no flow logs in {sources}")
+        };
         if self.counts.ignored > 0 {
-            instead.push(format!("{} of another kind", self.counts.ignored));
-        }
-        if !instead.is_empty() {
-            text.push_str(": found only ");
-            text.push_str(&instead.join(" and "));
+            text.push_str(&format!(
+                "; {} files there are of another kind",
+                self.counts.ignored
+            ));
         }
         text
     }
@@ -241,6 +239,7 @@ impl Listing {
         let found = self.roots.iter().map(|root| root.discover(&self.selection));
         for (root, found) in try_join_all(found).await?.into_iter().enumerate() {
             self.counts.ignored += found.ignored;
+            self.pruned |= found.pruned;
             for partition in found.partitions {
                 for day in &partition.days {
                     self.pending
@@ -289,7 +288,7 @@ impl Listing {
             return;
         };
         if !self.selection.wants(facts) {
-            self.counts.unwanted += 1;
+            self.pruned = true;
             return;
         }
         let day = facts.day();
@@ -323,7 +322,7 @@ impl Listing {
 }
 
 /// A file that was named, whatever its extension.
-fn named_file(path: &PathBuf) -> Result<Object, SourceError> {
+fn named_file(path: &Path) -> Result<Object, SourceError> {
     let url = path.to_string_lossy();
     match path.metadata() {
         Ok(metadata) => Ok(Object {
@@ -331,7 +330,7 @@ fn named_file(path: &PathBuf) -> Result<Object, SourceError> {
             etag: None,
             key: KeyFacts::parse(&url),
             url: url.into(),
-            location: Location::File(path.clone()),
+            location: Location::File(path.to_owned()),
         }),
         Err(reason) => Err(SourceError::Io {
             path: url.into_owned(),

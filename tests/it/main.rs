@@ -12,3 +12,7 @@ mod cli_usage;
 mod lake;
 // Dependencies between modules point down only, and the core does no I/O.
 mod layers;
+// An S3 server for the tests, over real HTTP.
+mod s3_server;
+// Sources: which objects are found, by which requests; half an object never counts.
+mod source;

@@ -77,8 +77,7 @@ impl Answer<'_> {
             | "InvalidAccessKeyId"
             | "SignatureDoesNotMatch"
             | "InvalidToken"
-            | "TokenRefreshRequired"
-            | "RequestTimeTooSkewed" => {
+            | "TokenRefreshRequired" => {
                 return Trouble::Credentials(self.text());
             }
             "PermanentRedirect"
@@ -86,8 +85,13 @@ impl Answer<'_> {
             | "IllegalLocationConstraintException" => {
                 return Trouble::Region(self.region());
             }
-            "RequestTimeout" | "SlowDown" | "Throttling" | "InternalError"
-            | "ServiceUnavailable" => {
+            // The last: the SDK sets its clock by such an answer.
+            "RequestTimeout"
+            | "SlowDown"
+            | "Throttling"
+            | "InternalError"
+            | "ServiceUnavailable"
+            | "RequestTimeTooSkewed" => {
                 return Trouble::Passing(self.text());
             }
             _ => {}

@@ -24,6 +24,9 @@ pub(super) const BATCH_ROWS: usize = 8192;
 
 const MICROS: i64 = 1_000_000;
 
+/// The name that Parquet's specification gives to the items of a list.
+const ITEM: &str = "element";
+
 /// A column being built.
 pub(super) trait Column: Default {
     /// What a row gives.
@@ -213,7 +216,7 @@ pub(super) struct Texts(ListBuilder<StringBuilder>);
 
 impl Texts {
     fn item() -> Field {
-        Field::new("item", DataType::Utf8, true)
+        Field::new(ITEM, DataType::Utf8, true)
     }
 }
 
@@ -255,7 +258,7 @@ impl Weights {
     }
 
     fn item() -> Field {
-        Field::new("item", DataType::Struct(Weights::fields()), true)
+        Field::new(ITEM, DataType::Struct(Weights::fields()), true)
     }
 }
 

@@ -8,12 +8,17 @@ use arrow::array::{
     ArrayRef, Int64Array, MapBuilder, RecordBatch, StringArray, StringBuilder,
     TimestampMicrosecondArray,
 };
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::properties::ReaderProperties;
+use parquet::file::reader::FileReader;
+use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 use tidegate::flow::Tally;
+use tidegate::flow::field::{Field as RawField, Kind as RawKind};
 use tidegate::judge::{
     Confidence, Edge, Finding, Flags, JudgementRow, Kind, Observer, Orientation, Outcome, Subject,
     Verdict,
@@ -728,4 +733,141 @@ fn a_folder_that_cannot_be_written_is_an_error_for_people() {
         "{error}"
     );
     assert!(Path::new(&place.store().url()).is_file());
+}
+
+/// A column as the manual lists it: name, type, whether it is ever null.
+type Listed = (String, String, bool);
+
+/// The columns that a page lists under a heading.
+fn listed(page: &str, heading: &str) -> Vec<Listed> {
+    let start = page
+        .find(&format!("\n## `{heading}`\n"))
+        .expect("a heading for each table");
+    let section = page[start + 1..].split("\n## ").next().expect("a section");
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        assert_eq!(cells.len(), 4, "{row}");
+        (
+            cells[0].trim_matches('`').to_owned(),
+            cells[1].to_owned(),
+            cells[2] != "never",
+        )
+    })
+    .collect()
+}
+
+fn type_name(kind: &DataType) -> String {
+    match kind {
+        DataType::Utf8 => "text".to_owned(),
+        DataType::Int32 => "integer".to_owned(),
+        DataType::Int64 => "long".to_owned(),
+        DataType::Boolean => "boolean".to_owned(),
+        DataType::Timestamp(TimeUnit::Microsecond, Some(zone)) if &**zone == "UTC" => {
+            "time".to_owned()
+        }
+        DataType::List(item) => format!("list of {}", type_name(item.data_type())),
+        DataType::Struct(fields) => {
+            let fields = fields
+                .iter()
+                .map(|field| format!("{} {}", field.name(), type_name(field.data_type())));
+            format!("({})", fields.collect::<Vec<_>>().join(", "))
+        }
+        other => panic!("{other} is no plain type"),
+    }
+}
+
+fn columns<'a>(fields: impl IntoIterator<Item = &'a Field>) -> Vec<Listed> {
+    let column = |field: &Field| {
+        (
+            field.name().clone(),
+            type_name(field.data_type()),
+            field.is_nullable(),
+        )
+    };
+    fields.into_iter().map(column).collect()
+}
+
+#[test]
+fn the_manual_lists_every_column_as_it_is_written() {
+    let page = include_str!("../../docs/tables.md");
+    let place = Place::new();
+    let lake = place.lake();
+    let mut hour = lake.hour(Hour::of(SIX)).expect("begun");
+    fill(&mut hour, 10, 10, &mut ChaCha8Rng::seed_from_u64(1));
+    hour.commit().expect("committed");
+    lake.write_findings(Hour::of(SIX).day(), &[finding(1)], "digest")
+        .expect("written");
+    for (table, folder) in [
+        ("edges", "/hour=06"),
+        ("objects", "/hour=06"),
+        ("quarantine", "/hour=06"),
+        ("findings", ""),
+    ] {
+        let name = format!("{table}/date=2026-02-25{folder}/part-0000.parquet");
+        let content = lake.store().get(&name).expect("read").expect("it is there");
+        let reader = ParquetRecordBatchReaderBuilder::try_new(content).expect("a Parquet file");
+        let schema = reader.schema().clone();
+        assert_eq!(
+            columns(schema.fields().iter().map(AsRef::as_ref)),
+            listed(page, table),
+            "{table}"
+        );
+    }
+
+    let raw = RawField::ALL.iter().map(|field| {
+        let kind = match field.kind() {
+            RawKind::Text => "text",
+            RawKind::Int32 => "integer",
+            RawKind::Int64 => "long",
+            RawKind::Time => "time",
+        };
+        (field.column().to_owned(), kind.to_owned(), true)
+    });
+    let mut expected = columns(&JudgementBuilder::fields());
+    expected.extend(raw);
+    for (name, kind, null) in [
+        ("extra", "map of text to text", true),
+        ("source", "text", false),
+        ("line", "long", false),
+    ] {
+        expected.push((name.to_owned(), kind.to_owned(), null));
+    }
+    assert_eq!(listed(page, "records"), expected);
+}
+
+#[test]
+fn addresses_have_bloom_filters_as_small_as_the_file() {
+    let place = Place::new();
+    let lake = place.lake();
+    let mut hour = lake.hour(Hour::of(SIX)).expect("begun");
+    (0..3000).for_each(|index| hour.edge(&edge(index).row()).expect("taken"));
+    hour.commit().expect("committed");
+    let content = lake
+        .store()
+        .get("edges/date=2026-02-25/hour=06/part-0000.parquet")
+        .expect("read")
+        .expect("it is there");
+    let options = ReaderProperties::builder()
+        .set_read_bloom_filter(true)
+        .build();
+    let options = ReadOptionsBuilder::new()
+        .with_reader_properties(options)
+        .build();
+    let file = SerializedFileReader::new_with_options(content, options).expect("a Parquet file");
+    let group = file.get_row_group(0).expect("a row group");
+    for (column, there, absent) in [
+        (1, "10.0.3.231", "10.0.3.232"),
+        (2, "2001:db8::7", "10.1.0.2"),
+    ] {
+        let about = group.metadata().column(column);
+        let size = about.bloom_filter_length().expect("a bloom filter");
+        assert!(size < 8192, "{size} bytes for {}", about.column_path());
+        let filter = group.get_column_bloom_filter(column).expect("it is read");
+        assert!(
+            filter.check(there) && !filter.check(absent),
+            "{}",
+            about.column_path()
+        );
+    }
 }

@@ -111,8 +111,11 @@ fn addr(text: &str) -> Addr {
 
 /// Edge number `index` of many, in their order, with every column null in some and filled in others.
 fn edge(index: u32) -> Edge {
-    let some =
-        |text: &str, every: u32| (index % every == 0).then(|| format!("{text}{}", index % 7));
+    let some = |text: &str, every: u32| {
+        index
+            .is_multiple_of(every)
+            .then(|| format!("{text}{}", index % 7))
+    };
     Edge {
         network: "prod".to_owned(),
         client_addr: Addr::from_v4(0x0a00_0000 + index / 3),
@@ -121,7 +124,7 @@ fn edge(index: u32) -> Edge {
         } else {
             Addr::from_v4(0x0a01_0000 + index % 3)
         },
-        server_port: (index % 5 != 0).then_some((index % 65_536) as u16),
+        server_port: (!index.is_multiple_of(5)).then_some((index % 65_536) as u16),
         protocol: [6, 17, 1][index as usize % 3],
         orientation: Orientation::ALL[index as usize % Orientation::ALL.len()],
         outcome: Outcome::ALL.get(index as usize % 9).copied(),
@@ -161,7 +164,7 @@ fn object(index: u64) -> ObjectRow {
         time: SIX + 300 * index as u32,
         size: 1000 + index,
         decoded_size: 8000,
-        etag: (index % 2 == 0).then(|| format!("etag-{index}")),
+        etag: index.is_multiple_of(2).then(|| format!("etag-{index}")),
         account_id: Some("123456789012".to_owned()),
         region: Some("us-east-2".to_owned()),
         flow_log_id: Some("fl-1".to_owned()),
@@ -279,7 +282,7 @@ fn finding(index: usize) -> Finding {
             .map(|at| (Addr::from_v4(0x0a00_0000 + at as u32), 1000 - at as u64))
             .collect(),
     };
-    let some = |text: &str| (index % 2 == 0).then(|| text.to_owned());
+    let some = |text: &str| index.is_multiple_of(2).then(|| text.to_owned());
     Finding {
         finding_id: format!("{index:016x}"),
         day: Hour::of(SIX).day().start(),
@@ -290,7 +293,7 @@ fn finding(index: usize) -> Finding {
         network: "prod".to_owned(),
         client: end("etl", index),
         server: end("10.0.64.9", 1),
-        server_port: (index % 3 != 0).then_some(5432),
+        server_port: (!index.is_multiple_of(3)).then_some(5432),
         protocol: 6,
         rule: "default".to_owned(),
         reason: some("because").unwrap_or_default(),

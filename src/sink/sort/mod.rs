@@ -4,21 +4,23 @@
 //! become a sorted *run* in a nameless temporary file; sixteen runs become one of the next level. Batches come out cut by
 //! their content only: after so many rows, or after so many bytes of long rows.
 
-use std::fs::File;
-use std::io::{BufReader, BufWriter, Seek};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+mod held;
+mod runs;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, new_null_array};
-use arrow::compute::interleave;
-use arrow::datatypes::{DataType, SchemaRef};
+use std::fs::File;
+use std::io::{BufWriter, Seek};
+use std::path::{Path, PathBuf};
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use arrow::row::{RowConverter, Rows, SortField};
 
+use self::held::{Held, gather};
+use self::runs::Runs;
 use super::columns::BATCH_ROWS;
-use super::merge::{FAN_IN, MergeHeap};
+use super::merge::FAN_IN;
 use super::{LakeError, Table};
 
 /// Bytes after which a batch ends although it could take more rows: only rows of very long text get there.
@@ -45,12 +47,6 @@ struct Sorting {
     schema: SchemaRef,
     columns: Vec<usize>,
     converter: RowConverter,
-}
-
-/// A batch, and how many bytes each of its rows has.
-struct Held {
-    batch: RecordBatch,
-    weights: Vec<u32>,
 }
 
 impl RecordSorter {
@@ -104,8 +100,8 @@ impl RecordSorter {
 
     /// Bytes of memory that it holds now.
     pub fn memory(&self) -> usize {
-        // Beside batches and keys: a weight a row, and its place when they are sorted.
-        self.batches_memory + self.keys.size() + self.keys.num_rows() * 2 * size_of::<u32>()
+        // Beside batches and keys: a weight a row, and its place twice when they are sorted.
+        self.batches_memory + self.keys.size() + self.keys.num_rows() * 6 * size_of::<u32>()
     }
 
     /// Whether rows went to files.
@@ -132,10 +128,7 @@ impl RecordSorter {
             .append(&mut self.keys, &columns)
             .map_err(failed)?;
         self.batches_memory += batch.get_array_memory_size();
-        self.held.push(Held {
-            weights: weights(&batch),
-            batch,
-        });
+        self.held.push(Held::new(batch));
         if self.memory() > self.budget {
             self.spill()
         } else {
@@ -311,200 +304,10 @@ impl Source {
     }
 }
 
-/// The rows at these places, in this order.
-fn gather(
-    schema: &SchemaRef,
-    held: &[Held],
-    places: &[(usize, usize)],
-) -> Result<RecordBatch, LakeError> {
-    let columns = (0..schema.fields().len()).map(|column| {
-        let arrays: Vec<&dyn Array> = held
-            .iter()
-            .map(|held| held.batch.column(column).as_ref())
-            .collect();
-        // Most fields of most layouts are absent.
-        if arrays.iter().all(|array| array.null_count() == array.len()) {
-            return Ok(new_null_array(
-                schema.field(column).data_type(),
-                places.len(),
-            ));
-        }
-        interleave(&arrays, places)
-    });
-    let columns = columns.collect::<Result<Vec<_>, _>>().map_err(failed)?;
-    RecordBatch::try_new(schema.clone(), columns).map_err(failed)
-}
-
 /// Batches in memory, and the order of their rows.
 struct Memory {
     held: Vec<Held>,
     places: std::vec::IntoIter<(u32, u32)>,
-}
-
-/// A merge of runs under way.
-struct Runs {
-    cursors: Vec<Cursor>,
-    heap: MergeHeap,
-    /// The current batch of each run, and those left behind since the last batch was gathered.
-    held: Vec<Held>,
-}
-
-/// A run's current row.
-struct Cursor {
-    reader: StreamReader<BufReader<File>>,
-    keys: Rows,
-    held: usize,
-    row: usize,
-}
-
-impl Runs {
-    fn open(files: Vec<File>, sorting: &Sorting) -> Result<Runs, LakeError> {
-        let mut runs = Runs {
-            cursors: Vec::new(),
-            heap: MergeHeap::new(Vec::new(), |_, _| false),
-            held: Vec::new(),
-        };
-        for file in files {
-            let reader = StreamReader::try_new(BufReader::new(file), None).map_err(failed)?;
-            let mut cursor = Cursor {
-                reader,
-                keys: sorting.converter.empty_rows(0, 0),
-                held: 0,
-                row: 0,
-            };
-            if cursor.load(sorting, &mut runs.held)? {
-                runs.cursors.push(cursor);
-            }
-        }
-        let cursors = &runs.cursors;
-        runs.heap = MergeHeap::new((0..cursors.len()).collect(), |a, b| before(cursors, a, b));
-        Ok(runs)
-    }
-
-    fn next_row(&mut self, sorting: &Sorting) -> Result<Option<(usize, usize)>, LakeError> {
-        let Some(first) = self.heap.first() else {
-            return Ok(None);
-        };
-        let cursor = &mut self.cursors[first];
-        let place = (cursor.held, cursor.row);
-        cursor.row += 1;
-        let more = cursor.row < cursor.keys.num_rows() || cursor.load(sorting, &mut self.held)?;
-        let cursors = &self.cursors;
-        let order = |a: usize, b: usize| before(cursors, a, b);
-        if more {
-            self.heap.settle(order)
-        } else {
-            self.heap.remove_first(order)
-        }
-        Ok(Some(place))
-    }
-
-    /// Forgets the batches that no run is at any more.
-    fn let_go(&mut self) {
-        let mut kept: Vec<Option<Held>> = std::mem::take(&mut self.held)
-            .into_iter()
-            .map(Some)
-            .collect();
-        for cursor in &mut self.cursors {
-            if cursor.row < cursor.keys.num_rows() {
-                let held = kept[cursor.held]
-                    .take()
-                    .expect("each run has a batch of its own");
-                cursor.held = self.held.len();
-                self.held.push(held);
-            }
-        }
-    }
-}
-
-impl Cursor {
-    /// Goes to the run's next batch; false at its end.
-    fn load(&mut self, sorting: &Sorting, held: &mut Vec<Held>) -> Result<bool, LakeError> {
-        self.row = 0;
-        self.keys.clear();
-        let Some(batch) = self.reader.next().transpose().map_err(failed)? else {
-            return Ok(false);
-        };
-        sorting
-            .converter
-            .append(&mut self.keys, &sorting.key_columns(&batch))
-            .map_err(failed)?;
-        self.held = held.len();
-        held.push(Held {
-            weights: weights(&batch),
-            batch,
-        });
-        Ok(true)
-    }
-}
-
-fn before(cursors: &[Cursor], a: usize, b: usize) -> bool {
-    let (first, second) = (&cursors[a], &cursors[b]);
-    // Where keys are equal the earlier run comes first.
-    first
-        .keys
-        .row(first.row)
-        .cmp(&second.keys.row(second.row))
-        .then(a.cmp(&b))
-        .is_lt()
-}
-
-/// How many bytes of values each row has; a fixed number for what is not text.
-fn weights(batch: &RecordBatch) -> Vec<u32> {
-    let mut weights = vec![0; batch.num_rows()];
-    for column in batch.columns() {
-        add_weights(column, &mut weights);
-    }
-    weights
-}
-
-fn add_weights(array: &ArrayRef, weights: &mut [u32]) {
-    const FIXED: u32 = 8;
-    if array.null_count() == array.len() {
-        return;
-    }
-    match array.data_type() {
-        DataType::Utf8 => {
-            for (weight, ends) in weights
-                .iter_mut()
-                .zip(array.as_string::<i32>().value_offsets().windows(2))
-            {
-                *weight = weight.saturating_add((ends[1] - ends[0]) as u32);
-            }
-        }
-        DataType::Struct(_) => array
-            .as_struct()
-            .columns()
-            .iter()
-            .for_each(|column| add_weights(column, weights)),
-        DataType::List(_) => add_item_weights(
-            array.as_list::<i32>().values(),
-            array.as_list::<i32>().value_offsets(),
-            weights,
-        ),
-        DataType::Map(_, _) => {
-            let map = array.as_map();
-            add_item_weights(
-                &(Arc::new(map.entries().clone()) as ArrayRef),
-                map.value_offsets(),
-                weights,
-            );
-        }
-        _ => weights
-            .iter_mut()
-            .for_each(|weight| *weight = weight.saturating_add(FIXED)),
-    }
-}
-
-fn add_item_weights(items: &ArrayRef, offsets: &[i32], weights: &mut [u32]) {
-    let mut item_weights = vec![0; items.len()];
-    add_weights(items, &mut item_weights);
-    for (weight, ends) in weights.iter_mut().zip(offsets.windows(2)) {
-        let own = item_weights[ends[0] as usize..ends[1] as usize]
-            .iter()
-            .fold(0u32, |sum, item| sum.saturating_add(*item));
-        *weight = weight.saturating_add(own);
-    }
 }
 
 fn failed(error: ArrowError) -> LakeError {

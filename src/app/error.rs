@@ -1,6 +1,8 @@
 //! Why a mode ended without a report. What a run survives (malformed lines, unreadable objects) is in its report.
 
 use crate::policy::PolicyErrors;
+use crate::sink::LakeError;
+use crate::source::SourceError;
 
 /// Why a mode ended without a report. The message says what was attempted, on what, and what was expected.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +29,34 @@ pub enum ScanError {
     /// The run could not go on: no credentials, the lake's disk is full, an invariant broke.
     #[error("{0:#}")]
     Failed(#[from] anyhow::Error),
+}
+
+impl From<SourceError> for ScanError {
+    fn from(error: SourceError) -> ScanError {
+        let hint = error.hint();
+        if error.is_usage() {
+            return ScanError::Usage {
+                message: error.to_string(),
+                hint,
+            };
+        }
+        let advice = hint
+            .map(|hint| format!("\nhint: {hint}"))
+            .unwrap_or_default();
+        ScanError::Failed(anyhow::anyhow!("{error}{advice}"))
+    }
+}
+
+impl From<LakeError> for ScanError {
+    fn from(error: LakeError) -> ScanError {
+        match error {
+            LakeError::OtherIdentity { .. } | LakeError::Description { .. } => ScanError::Usage {
+                message: error.to_string(),
+                hint: None,
+            },
+            error => ScanError::Failed(error.into()),
+        }
+    }
 }
 
 impl ScanError {

@@ -1,9 +1,16 @@
 //! The modes, one file each, their settings, and what a run reports.
 
 pub mod batch;
+mod coverage;
 pub mod error;
+mod hours;
+mod malformed;
+mod pipeline;
 pub mod plan;
 pub mod policy_file;
 pub mod progress;
 pub mod report;
 pub mod settings;
+mod spill;
+mod summary;
+mod worker;

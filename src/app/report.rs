@@ -1,6 +1,7 @@
 //! What a run has to say: the material of every output format.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::flow::Tally;
 use crate::judge::Finding;
@@ -38,6 +39,51 @@ pub struct RunReport {
 }
 
 impl RunReport {
+    /// Takes the findings of all days: each once, worst first, and counted. `let_go` findings were beyond their day's
+    /// bound, `known` ids were accepted earlier.
+    pub fn take_findings(&mut self, days: Vec<Finding>, let_go: u64, known: &BTreeSet<String>) {
+        let mut by_id: BTreeMap<String, Finding> = BTreeMap::new();
+        for finding in days {
+            match by_id.get_mut(&finding.finding_id) {
+                Some(earlier) => earlier.absorb(&finding),
+                None => {
+                    by_id.insert(finding.finding_id.clone(), finding);
+                }
+            }
+        }
+        self.known = by_id
+            .keys()
+            .filter(|id| known.contains(*id))
+            .cloned()
+            .collect();
+        for finding in by_id.values() {
+            let severity = finding.severity.as_str();
+            *self.findings_total.entry(severity).or_default() += 1;
+            if !finding.muted && !known.contains(&finding.finding_id) {
+                *self.findings_open.entry(severity).or_default() += 1;
+            }
+        }
+        if let_go > 0 {
+            self.warnings.push(format!(
+                "{let_go} connections would have made findings beyond the bound of a day"
+            ));
+        }
+        self.findings = by_id.into_values().collect();
+        self.findings.sort_by(|a, b| {
+            let rank = |finding: &Finding| {
+                (
+                    Reverse(finding.severity),
+                    finding.muted,
+                    finding.kind,
+                    Reverse(finding.connections),
+                )
+            };
+            rank(a)
+                .cmp(&rank(b))
+                .then_with(|| a.finding_id.cmp(&b.finding_id))
+        });
+    }
+
     /// The highest severity among open findings.
     pub fn worst_open(&self) -> Option<Severity> {
         Severity::ALL.iter().copied().rev().find(|severity| {
@@ -148,4 +194,10 @@ pub struct LakeSummary {
     pub hours_kept: u64,
     /// Rows written, by table.
     pub rows: BTreeMap<&'static str, u64>,
+}
+
+/// A time as people and files write it: `2026-02-25T06:00:00Z`.
+pub fn rfc3339(seconds: u32) -> String {
+    jiff::Timestamp::from_second(i64::from(seconds))
+        .map_or_else(|_| seconds.to_string(), |time| time.to_string())
 }

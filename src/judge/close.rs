@@ -173,7 +173,7 @@ pub fn judge_slot(
     facts: &SlotFacts<'_>,
     horizon: &Horizon<'_>,
     edges: &mut EdgeTable,
-    each: &mut dyn FnMut(&Connection, &Ruling) -> io::Result<()>,
+    each: &mut dyn FnMut(&ConnectionTable, usize, &Ruling) -> io::Result<()>,
 ) -> io::Result<()> {
     let company = Company::of(slot)?;
     let context = SlotContext {
@@ -194,7 +194,7 @@ pub fn judge_slot(
                 table.views(place),
                 &ruling,
             );
-            each(connection, &ruling)?;
+            each(table, place, &ruling)?;
         }
         Ok(())
     })

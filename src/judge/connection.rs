@@ -13,7 +13,7 @@ use super::reporter::ReporterId;
 ///
 /// An end is the network that its address resolved in (for an outside end the record's own, marked), its address and
 /// its port. Interfaces are no part of it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(C)]
 pub struct Key {
     /// Address of the low end.
@@ -57,7 +57,7 @@ impl Home {
 }
 
 /// One of a connection's ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Side {
     /// The low end of the key.
     Low,

@@ -1,6 +1,9 @@
 //! The edges of an hour: what its slots' rulings add up to, one fixed-size entry per edge.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use crate::net::Addr;
 use crate::net::protocol::has_ports;
@@ -9,7 +12,7 @@ use crate::policy::{Answer, Lacked, Miss, Path, Policy, RuleId, Severity, ZoneId
 use super::connection::{Connection, Origin, Side, Tag, View};
 use super::facts::SlotFacts;
 use super::outcome::{Reject, classify};
-use super::reporter::{Reporter, ReporterId};
+use super::reporter::{Reporter, ReporterId, Reporters};
 use super::ruling::{Judged, Ruling, perspective};
 use super::traffic::Traffic;
 use super::{Confidence, EdgeRow, Inside, Orientation, Outcome, Reason, Verdict};
@@ -78,7 +81,7 @@ fn whole(halves: [u64; 2]) -> Addr {
 
 impl EdgeEntry {
     /// Adds another entry of the same edge.
-    pub fn merge(&mut self, other: &EdgeEntry, reporters: &[Reporter]) {
+    pub fn merge(&mut self, other: &EdgeEntry, reporters: &Reporters) {
         self.client_zone = self.client_zone.min(other.client_zone);
         self.server_zone = self.server_zone.min(other.server_zone);
         if self.via != other.via {
@@ -93,26 +96,13 @@ impl EdgeEntry {
         }
         self.first_seen = self.first_seen.min(other.first_seen);
         self.last_seen = self.last_seen.max(other.last_seen);
-        self.inside = smaller_reporter(self.inside, other.inside, reporters, |reporter| {
-            &reporter.texts
-        });
-        let workload = |reporter: &'_ Reporter| reporter.workload().map(str::to_owned);
-        if self.client_workload != other.client_workload {
-            self.client_workload = smaller_reporter(
-                self.client_workload,
-                other.client_workload,
-                reporters,
-                workload,
-            );
-        }
-        if self.server_workload != other.server_workload {
-            self.server_workload = smaller_reporter(
-                self.server_workload,
-                other.server_workload,
-                reporters,
-                workload,
-            );
-        }
+        self.inside =
+            reporters.smaller(self.inside, other.inside, |reporter| reporter.texts.clone());
+        let workload = |reporter: &Reporter| reporter.workload().map(str::to_owned);
+        self.client_workload =
+            reporters.smaller(self.client_workload, other.client_workload, workload);
+        self.server_workload =
+            reporters.smaller(self.server_workload, other.server_workload, workload);
         self.records += other.records;
         self.connections += other.connections;
         for way in 0..2 {
@@ -122,15 +112,9 @@ impl EdgeEntry {
         self.origin = self.origin.min(other.origin);
     }
 
-    /// The order of a file: by time, client, server, example, and what else makes the edge.
-    pub fn file_order(&self) -> impl Ord + use<> {
-        (
-            self.first_seen,
-            self.key.client,
-            self.key.server,
-            self.origin,
-            self.key,
-        )
+    /// The order of a file: by client, then server, then what else makes the edge.
+    pub fn compare(&self, other: &EdgeEntry) -> std::cmp::Ordering {
+        self.key.cmp(&other.key)
     }
 
     /// The client's address.
@@ -151,29 +135,41 @@ fn worse(a: u8, b: u8) -> u8 {
     }
 }
 
-/// Of two reporters (numbers + 1, 0 is none) the one that is smaller by what it says: its number depends on the order
-/// of arrival.
-fn smaller_reporter<'r, T: Ord>(
-    a: u32,
-    b: u32,
-    reporters: &'r [Reporter],
-    by: impl Fn(&'r Reporter) -> T,
-) -> u32 {
-    if a == 0 || b == 0 || a == b {
-        return a.max(b);
-    }
-    let of = |number: u32| by(&reporters[number as usize - 1]);
-    if of(b) < of(a) { b } else { a }
-}
-
 /// The edges of an hour, as far as they are in memory.
-#[derive(Default)]
 pub struct EdgeTable {
+    reporters: Arc<Reporters>,
     entries: HashMap<EdgeKey, EdgeEntry>,
     account: Account,
+    asides: Asides,
+}
+
+/// What edges do not show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asides {
+    /// Records that are copies by other flow logs of the same interface.
+    pub duplicates: u64,
+    /// Connections on which a rule with a path matched although theirs is unknown.
+    pub via_unknown: u64,
+}
+
+impl std::ops::AddAssign for Asides {
+    fn add_assign(&mut self, other: Asides) {
+        self.duplicates += other.duplicates;
+        self.via_unknown += other.via_unknown;
+    }
 }
 
 impl EdgeTable {
+    /// An empty table of an hour with these reporters.
+    pub fn new(reporters: Arc<Reporters>) -> EdgeTable {
+        EdgeTable {
+            reporters,
+            entries: HashMap::new(),
+            account: Account::default(),
+            asides: Asides::default(),
+        }
+    }
+
     /// Adds what a ruling amounts to: the connection itself, and its records that came after its close.
     pub fn add<'v>(
         &mut self,
@@ -196,7 +192,10 @@ impl EdgeTable {
                 }
             }
         };
-        self.account.fill(facts, views, share_of);
+        self.asides.duplicates += self.account.fill(facts, views, share_of);
+        if let Judged::Decided { decision, .. } = ruling.judged {
+            self.asides.via_unknown += u64::from(decision.via_unknown);
+        }
         let mut connections = 1;
         for share in Share::ALL {
             let judged = match share {
@@ -209,16 +208,22 @@ impl EdgeTable {
             };
             let mut entry = entry(policy, facts, connection, ruling, &judged, &totals);
             entry.connections = std::mem::take(&mut connections);
-            self.insert(&entry, facts.reporters);
+            self.insert(&entry);
         }
     }
 
-    /// Adds an entry.
-    pub fn insert(&mut self, entry: &EdgeEntry, reporters: &[Reporter]) {
-        self.entries
-            .entry(entry.key)
-            .and_modify(|known| known.merge(entry, reporters))
-            .or_insert(*entry);
+    fn insert(&mut self, entry: &EdgeEntry) {
+        match self.entries.entry(entry.key) {
+            Entry::Occupied(mut known) => known.get_mut().merge(entry, &self.reporters),
+            Entry::Vacant(place) => {
+                place.insert(*entry);
+            }
+        }
+    }
+
+    /// Takes out what edges do not show.
+    pub fn take_asides(&mut self) -> Asides {
+        std::mem::take(&mut self.asides)
     }
 
     /// How many edges it holds.
@@ -279,6 +284,8 @@ struct Stream {
     sender: Side,
     stream: u32,
     reporter: ReporterId,
+    /// Another flow log tells the same and counts instead.
+    is_copy: bool,
     sums: [Sums; 3],
 }
 
@@ -309,7 +316,7 @@ impl Account {
         facts: &SlotFacts<'_>,
         views: impl Iterator<Item = (Tag, &'v View)>,
         share_of: impl Fn(Tag) -> Share,
-    ) {
+    ) -> u64 {
         self.streams.clear();
         for (tag, view) in views {
             let stream = facts.reporter(tag.reporter()).stream;
@@ -324,6 +331,7 @@ impl Account {
                         sender: tag.sender(),
                         stream,
                         reporter: tag.reporter(),
+                        is_copy: false,
                         sums: Default::default(),
                     });
                     let last = self.streams.len() - 1;
@@ -332,11 +340,15 @@ impl Account {
             };
             sums[share_of(tag) as usize].add(view);
         }
-        self.leave_out_copies(facts);
+        self.mark_copies(facts)
     }
 
-    /// Of several flow logs that report one direction at one interface only the first's records count.
-    fn leave_out_copies(&mut self, facts: &SlotFacts<'_>) {
+    /// Of several flow logs that report one direction at one interface only the first's records count; how many do not.
+    fn mark_copies(&mut self, facts: &SlotFacts<'_>) -> u64 {
+        if self.streams.len() < 2 {
+            return 0;
+        }
+        let mut copies = 0;
         let reporter = |stream: &Stream| facts.reporter(stream.reporter);
         for place in 0..self.streams.len() {
             let own = &self.streams[place];
@@ -347,12 +359,11 @@ impl Account {
                     && reporter(other).counts_before(reporter(own))
             });
             if is_copy {
-                self.streams[place]
-                    .sums
-                    .iter_mut()
-                    .for_each(|sums| sums.records = 0);
+                copies += own.sums.iter().map(|sums| sums.records).sum::<u64>();
+                self.streams[place].is_copy = true;
             }
         }
+        copies
     }
 
     fn totals(&self, share: Share, client: Side) -> Option<Totals> {
@@ -368,9 +379,12 @@ impl Account {
             let sums = &stream.sums[share as usize];
             let Some(origin) = sums.origin else { continue };
             let way = usize::from(stream.sender != client);
-            totals.records += sums.records;
             totals.packets[way] = totals.packets[way].max(sums.packets);
             totals.bytes[way] = totals.bytes[way].max(sums.bytes);
+            if stream.is_copy {
+                continue;
+            }
+            totals.records += sums.records;
             totals.origin = totals.origin.min(origin);
             if sums.start != 0 {
                 totals.start = totals.start.min(sums.start);
@@ -513,7 +527,7 @@ pub struct EdgeWords<'a> {
     policy: &'a Policy,
     reporters: &'a [Reporter],
     /// URLs of the day's objects, by rank.
-    urls: &'a [std::sync::Arc<str>],
+    urls: &'a [Arc<str>],
     lacked: HashMap<Miss, String>,
 }
 
@@ -522,7 +536,7 @@ impl<'a> EdgeWords<'a> {
     pub fn new(
         policy: &'a Policy,
         reporters: &'a [Reporter],
-        urls: &'a [std::sync::Arc<str>],
+        urls: &'a [Arc<str>],
     ) -> EdgeWords<'a> {
         EdgeWords {
             policy,

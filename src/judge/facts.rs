@@ -129,6 +129,11 @@ impl<'a> SlotFacts<'a> {
         &self.reporters[id.0 as usize]
     }
 
+    /// Whether the reporter is among those that the facts were drawn from.
+    pub fn knows(&self, id: ReporterId) -> bool {
+        (id.0 as usize) < self.reporters.len()
+    }
+
     /// Whether the reporter carries others' flows: a transit gateway, a NAT gateway, an appliance.
     #[inline]
     pub fn carries_others(&self, id: ReporterId) -> bool {

@@ -74,6 +74,27 @@ pub struct Finding {
     pub muted: bool,
 }
 
+impl Finding {
+    /// Takes in the same finding of a later day: counts add up, and of distinct addresses the larger number stays, since
+    /// the same ones come back day by day.
+    pub fn absorb(&mut self, later: &Finding) {
+        self.severity = self.severity.max(later.severity);
+        self.confidence = self.confidence.max(later.confidence);
+        self.first_seen = self.first_seen.min(later.first_seen);
+        self.last_seen = self.last_seen.max(later.last_seen);
+        self.records += later.records;
+        self.connections += later.connections;
+        self.packets = self.packets.saturating_add(later.packets);
+        self.bytes = self.bytes.saturating_add(later.bytes);
+        self.muted &= later.muted;
+        if self.via != later.via {
+            self.via = None;
+        }
+        self.client.addresses = self.client.addresses.max(later.client.addresses);
+        self.server.addresses = self.server.addresses.max(later.server.addresses);
+    }
+}
+
 /// What one end of a finding is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject {

@@ -311,13 +311,20 @@ impl<'a> Folder<'a> {
 
     #[inline]
     fn home(&self, network: NetworkId, addr: Addr) -> Home {
-        if self.one_network {
-            return Home::inside(network.0);
-        }
-        match self.policy.place(network, addr).home {
-            Some(home) => Home::inside(home.0),
-            None => Home::outside(network.0),
-        }
+        home(self.policy, self.one_network, network, addr)
+    }
+}
+
+/// The home of an address in a record of `network`. With one network only there is nothing to tell apart, and no
+/// look-up is needed.
+#[inline]
+pub fn home(policy: &Policy, one_network: bool, network: NetworkId, addr: Addr) -> Home {
+    if one_network {
+        return Home::inside(network.0);
+    }
+    match policy.place(network, addr).home {
+        Some(home) => Home::inside(home.0),
+        None => Home::outside(network.0),
     }
 }
 

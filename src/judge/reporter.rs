@@ -194,13 +194,15 @@ impl Reporters {
         };
         reporter.network = network_of(policy, &reporter, default);
         let mut known = self.lock();
-        let interface = (
-            reporter.text(Field::InterfaceId).map(Box::from),
-            reporter
-                .text(Field::ResourceId)
-                .or(reporter.text(Field::TgwAttachmentId))
-                .map(Box::from),
-        );
+        let id = reporter
+            .text(Field::InterfaceId)
+            .or(reporter.text(Field::ResourceId))
+            .or(reporter.text(Field::TgwAttachmentId));
+        // Without an id nothing says that two flow logs tell of one interface.
+        let interface = match id {
+            Some(id) => (Some(Box::from(id)), None),
+            None => (None, Some(Box::from(flow_log))),
+        };
         let next = known.interfaces.len() as u32;
         reporter.interface = *known.interfaces.entry(interface).or_insert(next);
         let next = known.streams.len() as u32;
@@ -219,6 +221,17 @@ impl Reporters {
         known.all.push(reporter.clone());
         known.by_value.insert(reporter.clone(), id);
         (id, reporter)
+    }
+
+    /// Of two reporters (their numbers + 1; 0 is none) the one with the smaller value: the numbers themselves depend on
+    /// the order of arrival.
+    pub fn smaller<T: Ord>(&self, a: u32, b: u32, value: impl Fn(&Reporter) -> T) -> u32 {
+        if a == 0 || b == 0 || a == b {
+            return a.max(b);
+        }
+        let known = self.lock();
+        let of = |number: u32| value(&known.all[number as usize - 1]);
+        if of(b) < of(a) { b } else { a }
     }
 
     /// All reporters so far, by their numbers.

@@ -100,6 +100,15 @@ impl ConnectionTable {
         }
     }
 
+    /// Takes in what another table holds of one partition of `1 << bits`.
+    pub fn merge_partition(&mut self, other: &ConnectionTable, partition: u64, bits: u32) {
+        for place in 0..other.len() {
+            if partition_of(other.at(place), bits) == partition {
+                self.merge_connection(other.at(place), other.views(place));
+            }
+        }
+    }
+
     /// Adds everything that another table holds.
     pub fn merge(&mut self, other: &ConnectionTable) {
         for place in 0..other.len() {
@@ -223,6 +232,12 @@ impl ConnectionTable {
             self.index[probe] = hash >> 32 << 32 | (place as u64 + 1);
         }
     }
+}
+
+/// The partition of a connection, of `1 << bits`: by the upper bits of its key's hash, so that every table and every
+/// run puts it in the same one.
+pub fn partition_of(connection: &Connection, bits: u32) -> u64 {
+    connection.key().hash() >> (64 - bits)
 }
 
 #[inline]

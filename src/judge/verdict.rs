@@ -38,22 +38,44 @@ pub struct Zones {
     pub server: ZoneId,
 }
 
-/// The flags; `unassigned` counts as a tier.
+/// The flags of a connection between these zones.
 pub fn flags(policy: &Policy, zones: Zones, answer: Answer, verdict: Verdict) -> Flags {
+    let (client, server) = (
+        policy.zone_kind(zones.client),
+        policy.zone_kind(zones.server),
+    );
+    flags_of_kinds(
+        client,
+        server,
+        zones.client == zones.server,
+        answer,
+        verdict,
+    )
+}
+
+/// The flags; `unassigned` counts as a tier.
+///
+/// | flag | true when |
+/// |---|---|
+/// | `denied_attempt` | the verdict is blocked or attempted |
+/// | `egress_violation` | denied, client inside, server outside |
+/// | `cross_tier_violation` | denied, both inside, tiers differ |
+/// | `intra_tier_violation` | denied, both inside, same tier |
+/// | `ingress_violation` | denied, client outside, server inside |
+pub fn flags_of_kinds(
+    client: ZoneKind,
+    server: ZoneKind,
+    same_zone: bool,
+    answer: Answer,
+    verdict: Verdict,
+) -> Flags {
     let denied = answer == Answer::Deny;
-    let client_inside = policy.zone_kind(zones.client).is_inside();
-    let server_inside = policy.zone_kind(zones.server).is_inside();
+    let (client_inside, server_inside) = (client.is_inside(), server.is_inside());
     Flags {
         denied_attempt: matches!(verdict, Verdict::Blocked | Verdict::Attempted),
         egress_violation: denied && client_inside && !server_inside,
-        cross_tier_violation: denied
-            && client_inside
-            && server_inside
-            && zones.client != zones.server,
-        intra_tier_violation: denied
-            && client_inside
-            && server_inside
-            && zones.client == zones.server,
+        cross_tier_violation: denied && client_inside && server_inside && !same_zone,
+        intra_tier_violation: denied && client_inside && server_inside && same_zone,
         ingress_violation: denied && !client_inside && server_inside,
     }
 }
@@ -84,8 +106,7 @@ pub fn kind(verdict: Verdict, flags: Flags) -> Option<Kind> {
 /// | compliant | info |
 ///
 /// From medium up, one step up or down by the criticality of the inside end's tier (both inside: the server's). The
-/// deciding rule's own severity replaces all that, but not for what comes from outside and was stopped: that a scanner
-/// knocked is noise, whatever the rule that held.
+/// deciding rule's own severity replaces all that.
 pub fn severity(
     policy: &Policy,
     zones: Zones,
@@ -94,10 +115,8 @@ pub fn severity(
     verdict: Verdict,
 ) -> Severity {
     let client = policy.zone_kind(zones.client);
-    let is_knock = matches!(verdict, Verdict::Blocked | Verdict::Attempted) && !client.is_inside();
     if let Some(own) = decision.severity
         && verdict != Verdict::Compliant
-        && !(is_knock && client != ZoneKind::Private)
     {
         return own;
     }

@@ -8,6 +8,7 @@
 //! pins; `names`, `meant` and `ruleset` resolve what it means; `table` and `space` compile addresses. Then questions are
 //! answered: `fit` says whether an end is what a name says, `decide` what the rules say, `decider` remembers it.
 
+mod by_name;
 mod decide;
 mod decider;
 mod explain;

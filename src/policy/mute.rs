@@ -21,6 +21,7 @@ const KINDS: [&str; 8] = [
 ];
 
 /// A mute and what it covers.
+#[derive(Debug)]
 pub(super) struct Covering {
     kind: String,
     /// Empty is any; likewise the next three.

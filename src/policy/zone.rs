@@ -7,7 +7,7 @@ use super::{Criticality, End, Policy, ZoneId, ZoneKind};
 
 /// The zones of a policy: tiers, `unassigned`, destinations, AWS services, `private`, `local`, `internet`, in this order.
 pub(super) struct Zones {
-    names: Vec<String>,
+    pub(super) names: Vec<String>,
     kinds: Vec<ZoneKind>,
     num_tiers: u16,
     num_destinations: u16,

@@ -113,6 +113,12 @@ impl Listing {
         Ok(listing)
     }
 
+    /// The objects without a key time, ahead of the days; [`Listing::next`] then gives days only.
+    pub fn take_timeless(&mut self) -> Option<Batch> {
+        let objects = std::mem::take(&mut self.timeless);
+        self.batch(None, objects)
+    }
+
     /// The next day's objects, of all accounts and regions; when there are no more days, those without a key time.
     ///
     /// # Errors

@@ -1,0 +1,416 @@
+//! The hours of a run: what their slots amount to is gathered here, and committed hour by hour.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Context;
+
+use crate::judge::edges::{EdgeEntry, EdgeTable, EdgeWords};
+use crate::judge::findings::DayFindings;
+use crate::judge::fold::Unjudgeable;
+use crate::judge::reporter::{ReporterId, Reporters};
+use crate::judge::sketch::Distinct;
+use crate::judge::{Finding, Reason};
+use crate::policy::Policy;
+use crate::sink::{
+    Day, ExternalSorter, Hour, HourWriter, JudgementBuilder, Lake, ObjectRow, RecordSorter,
+    RowCounts,
+};
+
+use super::malformed::MalformedLines;
+use super::summary::Summary;
+
+/// Bytes of edges that a thread keeps in its table before they go to the hour's sorter.
+const EDGE_TABLE_BYTES: usize = 64 << 20;
+
+type EdgeSorter = ExternalSorter<
+    EdgeEntry,
+    fn(&EdgeEntry, &EdgeEntry) -> std::cmp::Ordering,
+    Box<dyn FnMut(&mut EdgeEntry, &EdgeEntry) -> bool + Send>,
+>;
+
+/// What an hour has gathered so far. Shared by the threads that work on it.
+pub struct HourState {
+    start: u32,
+    /// Who reported in it.
+    pub reporters: Arc<Reporters>,
+    tables: Mutex<Vec<EdgeTable>>,
+    sorter: Mutex<EdgeSorter>,
+    rows: Mutex<Rows>,
+    records: Option<Mutex<RecordSorter>>,
+}
+
+/// Rows that wait for the commit.
+#[derive(Default)]
+struct Rows {
+    objects: Vec<ObjectRow>,
+    malformed: Vec<MalformedLines>,
+    unjudgeable: BTreeMap<ReporterId, Unjudgeable>,
+}
+
+impl HourState {
+    /// A table for a thread to put edges into; [`HourState::give_back`] takes it again.
+    pub fn take_table(&self) -> EdgeTable {
+        lock(&self.tables)
+            .pop()
+            .unwrap_or_else(|| EdgeTable::new(self.reporters.clone()))
+    }
+
+    /// Takes a thread's table back.
+    ///
+    /// # Errors
+    /// When edges go to disk and cannot.
+    pub fn give_back(&self, mut table: EdgeTable) -> std::io::Result<()> {
+        if table.memory() > EDGE_TABLE_BYTES {
+            let mut sorter = lock(&self.sorter);
+            for entry in table.drain() {
+                sorter.push(entry)?;
+            }
+        }
+        lock(&self.tables).push(table);
+        Ok(())
+    }
+
+    /// Takes the account of an object, and its malformed lines if it counts.
+    pub fn object(&self, row: ObjectRow, malformed: Option<MalformedLines>) {
+        let mut rows = lock(&self.rows);
+        rows.objects.push(row);
+        rows.malformed
+            .extend(malformed.filter(|lines| !lines.is_empty()));
+    }
+
+    /// Takes records that no connection took.
+    pub fn unjudgeable(&self, counts: impl IntoIterator<Item = (ReporterId, Unjudgeable)>) {
+        let mut rows = lock(&self.rows);
+        for (reporter, counts) in counts {
+            let sum = rows.unjudgeable.entry(reporter).or_default();
+            sum.out_of_scope += counts.out_of_scope;
+            sum.missing_field += counts.missing_field;
+        }
+    }
+
+    /// Takes judged records.
+    ///
+    /// # Errors
+    /// When they go to disk and cannot.
+    pub fn records(
+        &self,
+        raw: &arrow::array::RecordBatch,
+        judgements: &mut JudgementBuilder,
+    ) -> anyhow::Result<()> {
+        let Some(records) = &self.records else {
+            return Ok(());
+        };
+        let mut sorter = lock(records);
+        let schema = sorter.schema();
+        sorter.push(judgements.finish_beside(&schema, raw)?)?;
+        Ok(())
+    }
+}
+
+/// The hours of a run: open ones, and what the committed ones add up to.
+pub struct Hours<'a> {
+    policy: &'a Policy,
+    lake: Option<&'a Lake>,
+    keep_records: bool,
+    temp: &'a Path,
+    memory: usize,
+    open: Mutex<BTreeMap<u32, Arc<HourState>>>,
+    total: Mutex<Total<'a>>,
+}
+
+/// What committed hours add up to.
+struct Total<'a> {
+    summary: Summary,
+    /// Findings of the day that is being gathered, where no lake holds its edges.
+    day: Option<(Day, DayFindings<'a>)>,
+    findings: Vec<Finding>,
+    findings_let_go: u64,
+    interfaces: Distinct,
+    out_of_scope: BTreeMap<String, u64>,
+    written: BTreeSet<Hour>,
+    rows: RowCounts,
+}
+
+/// What a run's hours came to.
+pub struct Outcome {
+    /// The material of the report.
+    pub summary: Summary,
+    /// Findings of all days, in the order of days.
+    pub findings: Vec<Finding>,
+    /// Findings beyond the bound of their day.
+    pub findings_let_go: u64,
+    /// Interfaces that reported.
+    pub interfaces: u64,
+    /// Records out of scope, by VPC.
+    pub out_of_scope: BTreeMap<String, u64>,
+    /// Hours that were written.
+    pub written: BTreeSet<Hour>,
+    /// Rows that were written, by table.
+    pub rows: RowCounts,
+}
+
+impl<'a> Hours<'a> {
+    /// No hours yet. Temporary files go to `temp`; `memory` bounds the rows of one hour in memory, bytes.
+    pub fn new(
+        policy: &'a Policy,
+        lake: Option<&'a Lake>,
+        keep_records: bool,
+        temp: &'a Path,
+        memory: usize,
+    ) -> Hours<'a> {
+        let total = Total {
+            summary: Summary::default(),
+            day: None,
+            findings: Vec::new(),
+            findings_let_go: 0,
+            interfaces: Distinct::default(),
+            out_of_scope: BTreeMap::new(),
+            written: BTreeSet::new(),
+            rows: RowCounts::new(),
+        };
+        Hours {
+            policy,
+            lake,
+            keep_records,
+            temp,
+            memory,
+            open: Mutex::default(),
+            total: Mutex::new(total),
+        }
+    }
+
+    /// The hour that begins at this instant, opened with these reporters if it is not open.
+    ///
+    /// # Errors
+    /// When the temporary folder fails.
+    pub fn open(
+        &self,
+        start: u32,
+        reporters: impl FnOnce() -> Arc<Reporters>,
+    ) -> anyhow::Result<Arc<HourState>> {
+        let mut open = lock(&self.open);
+        if let Some(hour) = open.get(&start) {
+            return Ok(hour.clone());
+        }
+        let reporters = reporters();
+        let merging = reporters.clone();
+        let combine = move |known: &mut EdgeEntry, other: &EdgeEntry| {
+            known.merge(other, &merging);
+            true
+        };
+        let records = match self.lake.filter(|_| self.keep_records) {
+            Some(_) => {
+                let schema = JudgementBuilder::records_schema(&crate::flow::flows_schema());
+                Some(Mutex::new(RecordSorter::new(
+                    schema,
+                    self.temp,
+                    self.memory,
+                )?))
+            }
+            None => None,
+        };
+        let hour = Arc::new(HourState {
+            start,
+            reporters,
+            tables: Mutex::default(),
+            sorter: Mutex::new(ExternalSorter::new(
+                self.temp,
+                self.memory,
+                EdgeEntry::compare,
+                Box::new(combine),
+            )),
+            rows: Mutex::default(),
+            records,
+        });
+        open.insert(start, hour.clone());
+        Ok(hour)
+    }
+
+    /// Commits an hour: its edges go into the report, and with the rest of its rows into the lake. Hours come in order.
+    ///
+    /// # Errors
+    /// When the lake or the temporary folder fails.
+    pub fn commit(&self, start: u32, urls: &[Arc<str>]) -> anyhow::Result<()> {
+        let Some(hour) = lock(&self.open).remove(&start) else {
+            return Ok(());
+        };
+        let name = Hour::of(start);
+        let mut writer = match self.lake {
+            Some(lake) => Some(lake.hour(name)?),
+            None => None,
+        };
+        self.commit_edges(&hour, urls, writer.as_mut())?;
+        self.commit_rows(&hour, writer.as_mut())?;
+        let Some(writer) = writer else { return Ok(()) };
+        let rows = writer
+            .commit()
+            .with_context(|| format!("cannot commit the hour {name} to the lake"))?;
+        let mut total = lock(&self.total);
+        total.written.insert(name);
+        for (table, count) in rows {
+            *total.rows.entry(table).or_default() += count;
+        }
+        Ok(())
+    }
+
+    fn commit_edges(
+        &self,
+        hour: &HourState,
+        urls: &[Arc<str>],
+        mut writer: Option<&mut HourWriter>,
+    ) -> anyhow::Result<()> {
+        let reporters = hour.reporters.snapshot();
+        let mut words = EdgeWords::new(self.policy, &reporters, urls);
+        let empty: EdgeSorter =
+            ExternalSorter::new(self.temp, 0, EdgeEntry::compare, Box::new(|_, _| true));
+        let mut sorter = std::mem::replace(&mut *lock(&hour.sorter), empty);
+        let mut guard = lock(&self.total);
+        let total = &mut *guard;
+        for mut table in lock(&hour.tables).drain(..) {
+            total.summary.add_asides(table.take_asides());
+            for entry in table.drain() {
+                sorter.push(entry)?;
+            }
+        }
+        let gather = self.lake.is_none();
+        if gather {
+            total.begin_hour(self.policy, Hour::of(hour.start).day());
+        }
+        for entry in sorter.finish()? {
+            let entry = entry?;
+            let row = words.row(&entry);
+            total.summary.add(self.policy, &row);
+            if let Some(writer) = writer.as_deref_mut() {
+                writer.edge(&row)?;
+            }
+            if let Some((_, day)) = total.day.as_mut().filter(|_| gather) {
+                day.add(&row);
+            }
+        }
+        if let Some((_, day)) = total.day.as_mut().filter(|_| gather) {
+            day.end_hour();
+        }
+        for reporter in &reporters {
+            total.interfaces.add(
+                reporter
+                    .inside()
+                    .interface_id
+                    .unwrap_or(&reporter.flow_log)
+                    .as_bytes(),
+            );
+        }
+        let rows = lock(&hour.rows);
+        for (id, counts) in &rows.unjudgeable {
+            total
+                .summary
+                .add_unjudged(Reason::OutOfScope, counts.out_of_scope);
+            total
+                .summary
+                .add_unjudged(Reason::MissingField, counts.missing_field);
+            if counts.out_of_scope > 0
+                && let Some(reporter) = reporters.get(id.0 as usize)
+            {
+                *total.out_of_scope.entry(reporter.place()).or_default() += counts.out_of_scope;
+            }
+        }
+        Ok(())
+    }
+
+    fn commit_rows(&self, hour: &HourState, writer: Option<&mut HourWriter>) -> anyhow::Result<()> {
+        let rows = std::mem::take(&mut *lock(&hour.rows));
+        let Some(writer) = writer else { return Ok(()) };
+        for lines in rows.malformed {
+            lines.each(|line| Ok(writer.quarantine(&line)?))?;
+        }
+        rows.objects.into_iter().for_each(|row| writer.object(row));
+        if let Some(records) = &hour.records {
+            let schema = lock(records).schema();
+            let empty = RecordSorter::new(schema, self.temp, 0)?;
+            let sorted = std::mem::replace(&mut *lock(records), empty);
+            for batch in sorted.finish()? {
+                writer.records(&batch?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the edges of an hour that the lake holds already into the report.
+    ///
+    /// # Errors
+    /// When the lake cannot be read.
+    pub fn recall(&self, lake: &Lake, hour: Hour) -> anyhow::Result<()> {
+        let mut reader = lake.edges([hour])?;
+        let mut total = lock(&self.total);
+        while let Some(block) = reader.next_block()? {
+            for place in 0..block.len() {
+                total.summary.add(self.policy, &block.row(place)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the hours came to.
+    pub fn finish(self) -> Outcome {
+        let mut total = self
+            .total
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        total.end_day();
+        Outcome {
+            summary: total.summary,
+            findings: total.findings,
+            findings_let_go: total.findings_let_go,
+            interfaces: total.interfaces.estimate(),
+            out_of_scope: total.out_of_scope,
+            written: total.written,
+            rows: total.rows,
+        }
+    }
+}
+
+impl<'a> Total<'a> {
+    fn begin_hour(&mut self, policy: &'a Policy, day: Day) {
+        if self.day.as_ref().is_some_and(|(open, _)| *open != day) {
+            self.end_day();
+        }
+        self.day
+            .get_or_insert_with(|| (day, DayFindings::new(policy, day.start())));
+    }
+
+    fn end_day(&mut self) {
+        if let Some((_, day)) = self.day.take() {
+            self.findings_let_go += day.let_go();
+            self.findings.extend(day.finish());
+        }
+    }
+}
+
+/// The findings of a day from all its committed edges, written into the lake unless it has them already.
+///
+/// # Errors
+/// When the lake fails.
+pub fn rebuild_findings(policy: &Policy, lake: &Lake, day: Day) -> anyhow::Result<Vec<Finding>> {
+    let made_from = lake.made_from(day, &policy.texts_digest())?;
+    if lake.findings_made_from(day)?.as_ref() == Some(&made_from) {
+        return Ok(lake.read_findings(day)?);
+    }
+    let mut findings = DayFindings::new(policy, day.start());
+    for hour in lake.committed_hours(day.first_hour()..=day.last_hour())? {
+        let mut reader = lake.edges([hour])?;
+        while let Some(block) = reader.next_block()? {
+            for place in 0..block.len() {
+                findings.add(&block.row(place)?);
+            }
+        }
+        findings.end_hour();
+    }
+    let findings = findings.finish();
+    lake.write_findings(day, &findings, &made_from)?;
+    Ok(findings)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,429 @@
+//! The stages of a batch and who works on what: fold objects into slots, prove, judge, commit hours in order.
+//!
+//! Every thread asks the [`Board`] for its next task. Objects are fetched ahead, in an order that interleaves as many
+//! slots as there are threads; a thread prefers the slot that it worked on last, so that there is little to merge. A slot
+//! is judged when it and the slots of its horizon have been folded; an hour is committed when its slots are judged and the
+//! hours before it are committed.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::spill::Run;
+use crate::judge::evidence::Evidence;
+use crate::judge::fold::{SLOT_SECS, SlotPart};
+
+/// A slot of a batch.
+#[derive(Debug)]
+pub struct SlotPlan {
+    /// Its start, seconds since 1970.
+    pub start: u32,
+    /// Its objects: the place in the batch, and the size as stored in bytes.
+    pub objects: Vec<(usize, u64)>,
+    /// Whether it is to be judged, or read for its evidence only.
+    pub judged: bool,
+}
+
+/// What a thread does next; `B` is an object's bytes, or why there are none.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Task<B> {
+    /// Fold an object into a slot.
+    Fold {
+        /// The slot's place.
+        slot: usize,
+        /// The object's place in the batch.
+        object: usize,
+        /// What was fetched.
+        body: B,
+    },
+    /// Draw the evidence of a slot whose objects are all folded.
+    Prove(usize),
+    /// Judge a slot.
+    Judge(usize),
+    /// Commit the hour that begins at this instant.
+    Commit(u32),
+}
+
+/// How far a slot is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Phase {
+    /// Objects are being fetched and folded.
+    Folding,
+    /// All objects are folded.
+    Folded,
+    /// Its evidence is being drawn.
+    Proving,
+    /// Its evidence is there.
+    Proven,
+    /// It is being judged.
+    Judging,
+    /// Nothing is left to do.
+    Done,
+}
+
+/// What has been gathered of a slot.
+#[derive(Default)]
+pub struct Gathered {
+    /// Parts that no thread is working on.
+    pub parts: Vec<SlotPart>,
+    /// Parts that went to disk.
+    pub runs: Vec<Run>,
+}
+
+struct Slot {
+    start: u32,
+    judged: bool,
+    objects: Vec<usize>,
+    phase: Phase,
+    /// Objects that are not folded yet, those in hand included.
+    left: usize,
+    gathered: Gathered,
+    evidence: Option<Arc<Evidence>>,
+}
+
+/// Bounds of what is in hand at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Threads that will ask for tasks.
+    pub threads: usize,
+    /// Slots whose evidence a slot is judged by.
+    pub horizon: u32,
+    /// Objects that are being fetched or wait to be folded.
+    pub objects: usize,
+    /// Their bytes as stored; one object may exceed it.
+    pub bytes: u64,
+}
+
+/// Who does what next: the state of a batch, shared by its threads.
+pub struct Board<B> {
+    state: Mutex<State<B>>,
+    changed: Condvar,
+    limits: Limits,
+}
+
+struct State<B> {
+    slots: Vec<Slot>,
+    /// Objects to be fetched, in order: slot, place, size.
+    to_fetch: VecDeque<(usize, usize, u64)>,
+    /// Objects that were fetched: slot, place, size, body.
+    fetched: VecDeque<(usize, usize, u64, B)>,
+    /// Objects and bytes that are being fetched or wait to be folded.
+    in_hand: (usize, u64),
+    /// Evidence of slots before the batch, by start.
+    before: BTreeMap<u32, Arc<Evidence>>,
+    /// Hours that are not committed yet, in order, each with how many of its slots are not judged.
+    hours: VecDeque<(u32, usize)>,
+    committing: bool,
+    /// A thread failed: no more tasks.
+    stopped: bool,
+}
+
+/// The hour of a slot.
+pub fn hour_of(slot: u32) -> u32 {
+    slot - slot % 3600
+}
+
+impl<B> Board<B> {
+    /// A board for the slots of a batch, in order of their start; `before` is the evidence of earlier slots.
+    pub fn new(
+        plans: Vec<SlotPlan>,
+        before: BTreeMap<u32, Arc<Evidence>>,
+        limits: Limits,
+    ) -> Board<B> {
+        let mut hours: VecDeque<(u32, usize)> = VecDeque::new();
+        for plan in plans.iter().filter(|plan| plan.judged) {
+            let hour = hour_of(plan.start);
+            match hours.back_mut() {
+                Some((last, count)) if *last == hour => *count += 1,
+                _ => hours.push_back((hour, 1)),
+            }
+        }
+        let to_fetch = interleaved(&plans, limits.threads);
+        let slots = plans
+            .into_iter()
+            .map(|plan| Slot {
+                start: plan.start,
+                judged: plan.judged,
+                objects: plan.objects.iter().map(|(object, _)| *object).collect(),
+                phase: if plan.objects.is_empty() {
+                    Phase::Folded
+                } else {
+                    Phase::Folding
+                },
+                left: plan.objects.len(),
+                gathered: Gathered::default(),
+                evidence: None,
+            })
+            .collect();
+        let state = State {
+            slots,
+            to_fetch,
+            fetched: VecDeque::new(),
+            in_hand: (0, 0),
+            before,
+            hours,
+            committing: false,
+            stopped: false,
+        };
+        Board {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            limits,
+        }
+    }
+
+    /// Puts what was gathered of a slot beforehand (from objects without key times) where its threads find it.
+    pub fn seed(&self, slot: usize, gathered: Gathered) {
+        self.lock().slots[slot].gathered = gathered;
+    }
+
+    /// Objects whose fetching may begin now: the slot's place and the object's. Ask after every task; each is named
+    /// once.
+    pub fn to_fetch(&self) -> Vec<(usize, usize)> {
+        let mut state = self.lock();
+        let mut begin = Vec::new();
+        // Two slots a thread: one in work, one whose objects arrive.
+        let open = state
+            .slots
+            .iter()
+            .position(|slot| slot.phase != Phase::Done)
+            .unwrap_or(0)
+            + 2 * self.limits.threads;
+        while let Some(&(slot, object, size)) = state.to_fetch.front() {
+            let (objects, bytes) = state.in_hand;
+            let has_room = objects == 0
+                || (objects < self.limits.objects && bytes + size <= self.limits.bytes);
+            if slot >= open || !has_room || state.stopped {
+                break;
+            }
+            state.in_hand = (objects + 1, bytes + size);
+            state.to_fetch.pop_front();
+            begin.push((slot, object));
+        }
+        begin
+    }
+
+    /// An object has arrived, or never will.
+    pub fn arrived(&self, slot: usize, object: usize, size: u64, body: B) {
+        self.lock().fetched.push_back((slot, object, size, body));
+        self.changed.notify_all();
+    }
+
+    /// The next task of a thread that worked on the slot `current` last; none when all is done. Waits while there is
+    /// nothing to do yet.
+    pub fn next(&self, current: &mut Option<usize>) -> Option<Task<B>> {
+        let mut state = self.lock();
+        loop {
+            if state.stopped || state.is_done() {
+                self.changed.notify_all();
+                return None;
+            }
+            if let Some(task) = state.pick(current, self.horizon_secs()) {
+                return Some(task);
+            }
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn horizon_secs(&self) -> u32 {
+        self.limits.horizon * SLOT_SECS
+    }
+
+    /// Takes a part of the slot to fold into.
+    pub fn take_part(&self, slot: usize) -> SlotPart {
+        self.lock().slots[slot]
+            .gathered
+            .parts
+            .pop()
+            .unwrap_or_default()
+    }
+
+    /// An object was folded (or could not be read): gives the part back, or the run that it went to.
+    pub fn folded(&self, slot: usize, part: Option<SlotPart>, run: Option<Run>) {
+        let mut state = self.lock();
+        let slot = &mut state.slots[slot];
+        slot.gathered.parts.extend(part);
+        slot.gathered.runs.extend(run);
+        slot.left -= 1;
+        if slot.left == 0 {
+            slot.phase = Phase::Folded;
+        }
+        self.changed.notify_all();
+    }
+
+    /// Takes all that was gathered of a slot.
+    pub fn take_gathered(&self, slot: usize) -> Gathered {
+        std::mem::take(&mut self.lock().slots[slot].gathered)
+    }
+
+    /// The slot's evidence is drawn; what was gathered waits for the judge.
+    pub fn proven(&self, slot: usize, evidence: Evidence, gathered: Gathered) {
+        let mut state = self.lock();
+        let slot = &mut state.slots[slot];
+        slot.evidence = Some(Arc::new(evidence));
+        slot.phase = if slot.judged {
+            Phase::Proven
+        } else {
+            Phase::Done
+        };
+        if slot.judged {
+            slot.gathered = gathered;
+        }
+        self.changed.notify_all();
+    }
+
+    /// The evidence to judge a slot by: its own, and that of its horizon, latest first.
+    pub fn horizon(&self, slot: usize) -> (Arc<Evidence>, Vec<Arc<Evidence>>) {
+        let state = self.lock();
+        let start = state.slots[slot].start;
+        let from = start.saturating_sub(self.horizon_secs());
+        let own = state.slots[slot].evidence.clone().unwrap_or_default();
+        let here = state.slots[..slot]
+            .iter()
+            .rev()
+            .take_while(|earlier| earlier.start >= from);
+        let mut earlier: Vec<Arc<Evidence>> =
+            here.filter_map(|slot| slot.evidence.clone()).collect();
+        earlier.extend(
+            state
+                .before
+                .range(from..start)
+                .rev()
+                .map(|(_, evidence)| evidence.clone()),
+        );
+        (own, earlier)
+    }
+
+    /// The slot is judged.
+    pub fn judged(&self, slot: usize) {
+        let mut state = self.lock();
+        state.slots[slot].phase = Phase::Done;
+        let hour = hour_of(state.slots[slot].start);
+        if let Some((_, left)) = state.hours.iter_mut().find(|(known, _)| *known == hour) {
+            *left -= 1;
+        }
+        self.changed.notify_all();
+    }
+
+    /// The hour is committed.
+    pub fn committed(&self) {
+        let mut state = self.lock();
+        state.hours.pop_front();
+        state.committing = false;
+        self.changed.notify_all();
+    }
+
+    /// Lets no thread begin anything more.
+    pub fn stop(&self) {
+        self.lock().stopped = true;
+        self.changed.notify_all();
+    }
+
+    /// Whether the slot is to be judged, or was read for its evidence only.
+    pub fn is_judged(&self, slot: usize) -> bool {
+        self.lock().slots[slot].judged
+    }
+
+    /// Places of the slot's objects in the batch.
+    pub fn objects(&self, slot: usize) -> Vec<usize> {
+        self.lock().slots[slot].objects.clone()
+    }
+
+    /// The slot's start, seconds.
+    pub fn start(&self, slot: usize) -> u32 {
+        self.lock().slots[slot].start
+    }
+
+    /// Takes the evidence that slots after the batch may need.
+    pub fn take_evidence(&self) -> BTreeMap<u32, Arc<Evidence>> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let mut evidence = std::mem::take(&mut state.before);
+        evidence.extend(
+            state
+                .slots
+                .iter_mut()
+                .filter_map(|slot| Some((slot.start, slot.evidence.take()?))),
+        );
+        let newest = evidence.last_key_value().map_or(0, |(start, _)| *start);
+        evidence.retain(|start, _| start + self.horizon_secs() >= newest);
+        evidence
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<B>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The order in which objects are fetched: those of as many slots as there are threads take turns.
+fn interleaved(plans: &[SlotPlan], threads: usize) -> VecDeque<(usize, usize, u64)> {
+    let mut order = VecDeque::new();
+    for (group, plans) in plans.chunks(threads.max(1)).enumerate() {
+        let longest = plans
+            .iter()
+            .map(|plan| plan.objects.len())
+            .max()
+            .unwrap_or(0);
+        for turn in 0..longest {
+            for (place, plan) in plans.iter().enumerate() {
+                if let Some(&(object, size)) = plan.objects.get(turn) {
+                    order.push_back((group * threads.max(1) + place, object, size));
+                }
+            }
+        }
+    }
+    order
+}
+
+impl<B> State<B> {
+    fn is_done(&self) -> bool {
+        self.hours.is_empty() && self.slots.iter().all(|slot| slot.phase == Phase::Done)
+    }
+
+    fn pick(&mut self, current: &mut Option<usize>, horizon_secs: u32) -> Option<Task<B>> {
+        if let Some(&(hour, 0)) = self.hours.front()
+            && !self.committing
+        {
+            self.committing = true;
+            return Some(Task::Commit(hour));
+        }
+        if let Some(slot) = self
+            .slots
+            .iter()
+            .position(|slot| slot.phase == Phase::Folded)
+        {
+            self.slots[slot].phase = Phase::Proving;
+            return Some(Task::Prove(slot));
+        }
+        if let Some(slot) = self.judgeable(horizon_secs) {
+            self.slots[slot].phase = Phase::Judging;
+            return Some(Task::Judge(slot));
+        }
+        let preferred = self
+            .fetched
+            .iter()
+            .position(|(slot, ..)| Some(*slot) == *current);
+        let (slot, object, size, body) = self.fetched.remove(preferred.unwrap_or(0))?;
+        *current = Some(slot);
+        self.in_hand = (self.in_hand.0 - 1, self.in_hand.1 - size);
+        Some(Task::Fold { slot, object, body })
+    }
+
+    /// The first proven slot, if all of its horizon is proven.
+    fn judgeable(&self, horizon_secs: u32) -> Option<usize> {
+        let slot = self
+            .slots
+            .iter()
+            .position(|slot| slot.phase == Phase::Proven)?;
+        let from = self.slots[slot].start.saturating_sub(horizon_secs);
+        let mut earlier = self.slots[..slot]
+            .iter()
+            .rev()
+            .take_while(|earlier| earlier.start >= from);
+        earlier
+            .all(|earlier| earlier.evidence.is_some())
+            .then_some(slot)
+    }
+}

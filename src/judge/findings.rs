@@ -1,0 +1,483 @@
+//! Findings of a day, from the edges of its hours.
+//!
+//! Every edge that is not compliant, and not merely information, feeds the finding of its subject; an unassigned end
+//! has one of its own. Rebuilding from the same edges gives the same findings.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
+
+use crate::net::Addr;
+use crate::net::protocol;
+use crate::policy::{MuteQuestion, Policy, Severity, ZoneKind};
+
+use super::sketch::Distinct;
+use super::verdict::{flags_of_kinds, kind};
+use super::{EdgeRow, Finding, Inside, Kind, Outcome, Subject, Verdict};
+
+/// How many findings a day may have. Beyond it new ones are counted and let go: nobody reads a hundred thousand, and
+/// each takes up to 64 KB for its distinct addresses.
+pub const FINDINGS_CAP: usize = 100_000;
+
+/// How many of the heaviest addresses a finding names.
+const HEAVIEST: usize = 10;
+
+/// The findings of one UTC day, as its hours come in, in order.
+pub struct DayFindings<'a> {
+    policy: &'a Policy,
+    day: u32,
+    findings: BTreeMap<Id, Gathered>,
+    hour: HashMap<(Id, End), HashMap<Addr, u64>>,
+    let_go: u64,
+}
+
+type Id = u64;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum End {
+    Client,
+    Server,
+}
+
+struct Gathered {
+    finding: Finding,
+    client: GatheredEnd,
+    server: GatheredEnd,
+    via_differs: bool,
+}
+
+#[derive(Default)]
+struct GatheredEnd {
+    distinct: Distinct,
+    bytes: BTreeMap<Addr, u64>,
+}
+
+impl<'a> DayFindings<'a> {
+    /// No findings yet; `day` is the UTC day's 00:00, seconds.
+    pub fn new(policy: &'a Policy, day: u32) -> DayFindings<'a> {
+        DayFindings {
+            policy,
+            day,
+            findings: BTreeMap::new(),
+            hour: HashMap::new(),
+            let_go: 0,
+        }
+    }
+
+    /// Takes an edge of the hour that is being added.
+    pub fn add(&mut self, edge: &EdgeRow<'_>) {
+        let (client, server) = (
+            zone_kind(self.policy, edge.client_zone),
+            zone_kind(self.policy, edge.server_zone),
+        );
+        if edge.verdict == Verdict::Unjudged {
+            return;
+        }
+        if let (Some(decision), Some(severity)) = (
+            edge.decision,
+            edge.severity.filter(|severity| *severity > Severity::Info),
+        ) {
+            let same_zone = edge.client_zone == edge.server_zone;
+            let flags = flags_of_kinds(client, server, same_zone, decision, edge.verdict);
+            if let Some(kind) = kind(edge.verdict, flags) {
+                let subjects = [
+                    client_subject(
+                        client,
+                        edge.client_zone,
+                        edge.client_addr,
+                        edge.client_workload,
+                    ),
+                    subject(
+                        server,
+                        edge.server_zone,
+                        edge.server_addr,
+                        edge.server_workload,
+                    ),
+                ];
+                self.feed(edge, kind, severity, subjects, true);
+            }
+        }
+        for (kind, zone, addr, end) in [
+            (client, edge.client_zone, edge.client_addr, End::Client),
+            (server, edge.server_zone, edge.server_addr, End::Server),
+        ] {
+            if kind == ZoneKind::Unassigned {
+                let own = subject(kind, zone, addr, None);
+                let subjects = if end == End::Client {
+                    [own, String::new()]
+                } else {
+                    [String::new(), own]
+                };
+                self.feed(edge, Kind::Unassigned, Severity::Low, subjects, false);
+            }
+        }
+    }
+
+    /// Ends an hour: of each finding and end the ten heaviest addresses of the hour count for the day.
+    pub fn end_hour(&mut self) {
+        for ((id, end), bytes) in self.hour.drain() {
+            let Some(gathered) = self.findings.get_mut(&id) else {
+                continue;
+            };
+            let day = match end {
+                End::Client => &mut gathered.client.bytes,
+                End::Server => &mut gathered.server.bytes,
+            };
+            for (addr, bytes) in heaviest(bytes) {
+                *day.entry(addr).or_default() += bytes;
+            }
+        }
+    }
+
+    /// How many findings were let go because the day had too many.
+    pub fn let_go(&self) -> u64 {
+        self.let_go
+    }
+
+    /// The day's findings: worst first, then by kind and id.
+    pub fn finish(mut self) -> Vec<Finding> {
+        self.end_hour();
+        let mut findings: Vec<Finding> =
+            self.findings.into_values().map(Gathered::finish).collect();
+        findings.sort_by(|a, b| {
+            (
+                std::cmp::Reverse(a.severity),
+                a.muted,
+                a.kind,
+                &a.finding_id,
+            )
+                .cmp(&(
+                    std::cmp::Reverse(b.severity),
+                    b.muted,
+                    b.kind,
+                    &b.finding_id,
+                ))
+        });
+        findings
+    }
+
+    /// Feeds the finding with these subjects; `paired` findings are about a connection, others about one address.
+    fn feed(
+        &mut self,
+        edge: &EdgeRow<'_>,
+        kind: Kind,
+        severity: Severity,
+        subjects: [String; 2],
+        paired: bool,
+    ) {
+        let (port, protocol) = if paired {
+            (edge.server_port, edge.protocol)
+        } else {
+            (None, 0)
+        };
+        let rule = if paired { edge.rule } else { "" };
+        let id = finding_id(edge.network, kind, &subjects, port, protocol, rule);
+        if !self.findings.contains_key(&id) && self.findings.len() == FINDINGS_CAP {
+            self.let_go += 1;
+            return;
+        }
+        let gathered = self.findings.entry(id).or_insert_with(|| {
+            Gathered::new(
+                self.policy,
+                self.day,
+                id,
+                edge,
+                kind,
+                severity,
+                subjects,
+                (port, protocol, rule),
+            )
+        });
+        gathered.add(edge, severity);
+        if gathered.finding.kind != Kind::Unassigned {
+            gathered.finding.muted |= is_muted(self.policy, edge, kind);
+        }
+        let bytes = edge.bytes_to_server + edge.bytes_to_client;
+        for (end, addr) in [
+            (End::Client, edge.client_addr),
+            (End::Server, edge.server_addr),
+        ] {
+            *self
+                .hour
+                .entry((id, end))
+                .or_default()
+                .entry(addr)
+                .or_default() += bytes;
+        }
+    }
+}
+
+impl Gathered {
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        policy: &Policy,
+        day: u32,
+        id: Id,
+        edge: &EdgeRow<'_>,
+        kind: Kind,
+        severity: Severity,
+        [client, server]: [String; 2],
+        (server_port, protocol, rule): (Option<u16>, u8, &str),
+    ) -> Gathered {
+        let stated = policy.rule_by_id(rule);
+        let subject = |subject: &str, zone: &str| Subject {
+            subject: subject.to_owned(),
+            zone: if subject.is_empty() {
+                String::new()
+            } else {
+                zone.to_owned()
+            },
+            addresses: 0,
+            heaviest: Vec::new(),
+        };
+        let finding = Finding {
+            finding_id: format!("{id:016x}"),
+            day,
+            kind,
+            severity,
+            confidence: edge.confidence,
+            title: title(kind, [&client, &server], edge, server_port, protocol),
+            network: edge.network.to_owned(),
+            client: subject(&client, edge.client_zone),
+            server: subject(&server, edge.server_zone),
+            server_port,
+            protocol,
+            rule: rule.to_owned(),
+            reason: stated.map(|rule| rule.reason.clone()).unwrap_or_default(),
+            owner: stated.map(|rule| rule.owner.clone()).unwrap_or_default(),
+            controls: stated.map(|rule| rule.controls.clone()).unwrap_or_default(),
+            lacked: edge.lacked.map(str::to_owned),
+            outcome: edge.outcome,
+            via: edge.via,
+            account_id: None,
+            region: None,
+            vpc_id: None,
+            subnet_id: None,
+            interface_id: None,
+            instance_id: None,
+            first_seen: edge.first_seen,
+            last_seen: edge.last_seen,
+            records: 0,
+            connections: 0,
+            packets: 0,
+            bytes: 0,
+            source: edge.source.to_owned(),
+            line: edge.line,
+            muted: false,
+        };
+        Gathered {
+            finding,
+            client: GatheredEnd::default(),
+            server: GatheredEnd::default(),
+            via_differs: false,
+        }
+    }
+
+    fn add(&mut self, edge: &EdgeRow<'_>, severity: Severity) {
+        let finding = &mut self.finding;
+        finding.severity = finding.severity.max(severity);
+        finding.confidence = finding.confidence.max(edge.confidence);
+        if finding.outcome.map(gravity) < edge.outcome.map(gravity) {
+            finding.outcome = edge.outcome;
+        }
+        self.via_differs |= finding.via != edge.via;
+        if let Some(lacked) = edge.lacked
+            && finding.lacked.as_deref().is_none_or(|known| lacked < known)
+        {
+            finding.lacked = Some(lacked.to_owned());
+        }
+        let known = Inside {
+            account_id: finding.account_id.as_deref(),
+            region: finding.region.as_deref(),
+            vpc_id: finding.vpc_id.as_deref(),
+            subnet_id: finding.subnet_id.as_deref(),
+            interface_id: finding.interface_id.as_deref(),
+            instance_id: finding.instance_id.as_deref(),
+        };
+        let nothing = Inside::default();
+        if edge.inside != nothing && (known == nothing || edge.inside < known) {
+            finding.account_id = edge.inside.account_id.map(str::to_owned);
+            finding.region = edge.inside.region.map(str::to_owned);
+            finding.vpc_id = edge.inside.vpc_id.map(str::to_owned);
+            finding.subnet_id = edge.inside.subnet_id.map(str::to_owned);
+            finding.interface_id = edge.inside.interface_id.map(str::to_owned);
+            finding.instance_id = edge.inside.instance_id.map(str::to_owned);
+        }
+        finding.first_seen = finding.first_seen.min(edge.first_seen);
+        finding.last_seen = finding.last_seen.max(edge.last_seen);
+        finding.records += edge.records;
+        finding.connections += edge.connections;
+        finding.packets = finding
+            .packets
+            .saturating_add(edge.packets_to_server)
+            .saturating_add(edge.packets_to_client);
+        finding.bytes = finding
+            .bytes
+            .saturating_add(edge.bytes_to_server)
+            .saturating_add(edge.bytes_to_client);
+        if (edge.source, edge.line) < (finding.source.as_str(), finding.line) {
+            finding.source = edge.source.to_owned();
+            finding.line = edge.line;
+        }
+        self.client.distinct.add_addr(edge.client_addr);
+        self.server.distinct.add_addr(edge.server_addr);
+    }
+
+    fn finish(self) -> Finding {
+        let mut finding = self.finding;
+        if self.via_differs {
+            finding.via = None;
+        }
+        for (subject, gathered) in [
+            (&mut finding.client, self.client),
+            (&mut finding.server, self.server),
+        ] {
+            subject.addresses = gathered.distinct.estimate();
+            subject.heaviest = heaviest(gathered.bytes);
+        }
+        finding
+    }
+}
+
+/// What an outcome weighs: the further the traffic got, the more.
+fn gravity(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Established => 7,
+        Outcome::Forwarded => 6,
+        Outcome::Delivered => 5,
+        Outcome::Sent => 4,
+        Outcome::Refused => 3,
+        Outcome::RejectedReturn => 2,
+        Outcome::RejectedServer => 1,
+        Outcome::RejectedClient => 0,
+    }
+}
+
+fn heaviest(bytes: impl IntoIterator<Item = (Addr, u64)>) -> Vec<(Addr, u64)> {
+    let mut all: Vec<(Addr, u64)> = bytes.into_iter().collect();
+    all.sort_by_key(|(addr, bytes)| (std::cmp::Reverse(*bytes), *addr));
+    all.truncate(HEAVIEST);
+    all
+}
+
+fn is_muted(policy: &Policy, edge: &EdgeRow<'_>, kind: Kind) -> bool {
+    let (Some(client_zone), Some(server_zone)) = (
+        policy.zone_named(edge.client_zone),
+        policy.zone_named(edge.server_zone),
+    ) else {
+        return false;
+    };
+    let question = MuteQuestion {
+        kind: kind.as_str(),
+        client_zone,
+        server_zone,
+        protocol: edge.protocol,
+        server_port: edge.server_port,
+        rule: edge.rule,
+        at: edge.first_seen,
+    };
+    policy.mute(&question).is_some()
+}
+
+fn zone_kind(policy: &Policy, name: &str) -> ZoneKind {
+    policy
+        .zone_named(name)
+        .map_or(ZoneKind::Internet, |zone| policy.zone_kind(zone))
+}
+
+/// What a finding is about, steadily: an inside end's workload, else its address; a client on the internet `internet`,
+/// any other outside end its destination or AWS service, else its /24 or /48.
+fn subject(kind: ZoneKind, zone: &str, addr: Addr, workload: Option<&str>) -> String {
+    match kind {
+        ZoneKind::Tier | ZoneKind::Unassigned => {
+            workload.map_or_else(|| addr.to_string(), str::to_owned)
+        }
+        ZoneKind::Destination | ZoneKind::Aws => zone.to_owned(),
+        ZoneKind::Internet | ZoneKind::Private | ZoneKind::Local => {
+            let (prefix, bits) = addr.neighbourhood();
+            format!("{prefix}/{bits}")
+        }
+    }
+}
+
+/// A client on the internet is just that: scanners change their addresses by the hour.
+fn client_subject(kind: ZoneKind, zone: &str, addr: Addr, workload: Option<&str>) -> String {
+    match kind {
+        ZoneKind::Internet => zone.to_owned(),
+        _ => subject(kind, zone, addr, workload),
+    }
+}
+
+fn finding_id(
+    network: &str,
+    kind: Kind,
+    [client, server]: &[String; 2],
+    port: Option<u16>,
+    protocol: u8,
+    rule: &str,
+) -> Id {
+    let port = port.map_or_else(|| "-".to_owned(), |port| port.to_string());
+    let text = [
+        network,
+        kind.as_str(),
+        client,
+        server,
+        &port,
+        &protocol.to_string(),
+        rule,
+    ]
+    .join("\u{1f}");
+    xxhash_rust::xxh3::xxh3_64(text.as_bytes())
+}
+
+/// One sentence for people.
+fn title(
+    kind: Kind,
+    [client, server]: [&str; 2],
+    edge: &EdgeRow<'_>,
+    port: Option<u16>,
+    protocol: u8,
+) -> String {
+    let end = |subject: &str, zone: &str| {
+        if subject == zone {
+            subject.to_owned()
+        } else {
+            format!("{zone} {subject}")
+        }
+    };
+    let (from, to) = (end(client, edge.client_zone), end(server, edge.server_zone));
+    let service = match port {
+        Some(port) => format!("{}/{port}", protocol_label(protocol)),
+        None => protocol_label(protocol).to_string(),
+    };
+    match kind {
+        Kind::DeniedAttempt if edge.verdict == Verdict::Attempted => {
+            format!("{from} tried to reach {to} on {service}, which is denied")
+        }
+        Kind::DeniedAttempt => {
+            format!("{from} was kept from reaching {to} on {service}, which is denied")
+        }
+        Kind::EgressViolation => {
+            format!("{from} reached out to {to} on {service}, which is denied")
+        }
+        Kind::CrossTierViolation => format!("{from} crossed to {to} on {service}, which is denied"),
+        Kind::IntraTierViolation => {
+            format!("{from} reached its neighbour {to} on {service}, which is denied")
+        }
+        Kind::IngressViolation => format!("{from} came in to {to} on {service}, which is denied"),
+        Kind::Overblocked => {
+            format!("{from} is allowed to reach {to} on {service}, but the network rejects it")
+        }
+        Kind::Unproven => format!(
+            "{from} reached {to} on {service}; whether that is allowed cannot be told from the logs"
+        ),
+        Kind::Unassigned => format!(
+            "{} is in no tier",
+            if client.is_empty() { server } else { client }
+        ),
+    }
+}
+
+fn protocol_label(number: u8) -> String {
+    protocol::name(number).map_or_else(|| format!("protocol {number}"), str::to_owned)
+}

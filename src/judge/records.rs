@@ -1,0 +1,376 @@
+//! The judged records of a slot: its objects are read a second time, and each record is given the ruling on its
+//! connection.
+
+use hashbrown::{HashMap, HashSet};
+
+use crate::flow::{Action, Fields, MalformedLine, Record, RecordSink};
+use crate::net::Addr;
+use crate::net::protocol::has_ports;
+use crate::policy::{GroupId, NetworkId, Policy, ZoneKind};
+
+use super::connection::{Connection, End, Home, Key, Kinds, Lane, Side, Tag, View};
+use super::facts::{Seat, SlotFacts};
+use super::fold::{ObjectFacts, slot_of};
+use super::orient::syn_ack_confidence;
+use super::outcome::{Reject, classify};
+use super::reporter::{ReporterId, Reporters};
+use super::ruling::{Judged, Ruling, perspective};
+use super::traffic::Traffic;
+use super::{Confidence, Flags, JudgementRow, Observer, Orientation, Reason, Verdict};
+
+/// Which records are wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wanted {
+    /// Those that are neither compliant nor unjudged, and those with an unassigned end.
+    Flagged,
+    /// All.
+    All,
+}
+
+/// The rulings that a slot's records will ask for.
+pub struct Rulings {
+    wanted: Wanted,
+    by_key: HashMap<Key, Stored>,
+    /// Copies by other flow logs: key, sender, stream.
+    copies: HashSet<(Key, Side, u32)>,
+    /// Objects that hold wanted records, by rank modulo 64.
+    objects: u64,
+}
+
+struct Stored {
+    ruling: Ruling,
+    /// How sure a SYN with ACK of its own makes a record.
+    syn_ack: Confidence,
+    /// What rejects are, by lane and sender.
+    rejects: [[Option<Reject>; 2]; 6],
+}
+
+impl Rulings {
+    /// No rulings yet.
+    pub fn new(wanted: Wanted) -> Rulings {
+        Rulings {
+            wanted,
+            by_key: HashMap::new(),
+            copies: HashSet::new(),
+            objects: 0,
+        }
+    }
+
+    /// Whether the object of this rank may hold wanted records.
+    pub fn wants_object(&self, rank: u32) -> bool {
+        self.wanted == Wanted::All || self.objects & 1 << (rank % 64) != 0
+    }
+
+    /// Whether no record is wanted.
+    pub fn is_empty(&self) -> bool {
+        self.wanted == Wanted::Flagged && self.by_key.is_empty()
+    }
+
+    /// Memory in use, bytes.
+    pub fn memory(&self) -> usize {
+        self.by_key.capacity() * (size_of::<(Key, Stored)>() + 1)
+            + self.copies.capacity() * size_of::<(Key, Side, u32)>()
+    }
+
+    /// Keeps a ruling if records of its connection are wanted.
+    pub fn keep<'v>(
+        &mut self,
+        policy: &Policy,
+        facts: &SlotFacts<'_>,
+        connection: &Connection,
+        views: impl Iterator<Item = (Tag, &'v View)> + Clone,
+        ruling: &Ruling,
+    ) {
+        let is_unassigned = |zone| policy.zone_kind(zone) == ZoneKind::Unassigned;
+        let flagged = !matches!(ruling.verdict(), Verdict::Compliant | Verdict::Unjudged)
+            || is_unassigned(ruling.zones.client)
+            || is_unassigned(ruling.zones.server);
+        if self.wanted == Wanted::Flagged && !flagged {
+            return;
+        }
+        let key = connection.key();
+        let traffic = Traffic::of(&key, views.clone(), facts);
+        let mut rejects = [[None; 2]; 6];
+        for (tag, _) in views.clone().filter(|(tag, _)| tag.lane().is_reject()) {
+            let class = classify(&key, &traffic, &ruling.oriented, tag.lane(), tag.sender());
+            rejects[tag.lane() as usize][tag.sender() as usize] = Some(class);
+        }
+        for (tag, _) in views.clone() {
+            let reporter = facts.reporter(tag.reporter());
+            let is_copy = views.clone().any(|(other, _)| {
+                let other_reporter = facts.reporter(other.reporter());
+                other.sender() == tag.sender()
+                    && other_reporter.stream != reporter.stream
+                    && other_reporter.interface == reporter.interface
+                    && other_reporter.counts_before(reporter)
+            });
+            if is_copy {
+                self.copies.insert((key, tag.sender(), reporter.stream));
+            }
+        }
+        let stored = Stored {
+            ruling: *ruling,
+            syn_ack: syn_ack_confidence(&traffic, ruling.oriented.client),
+            rejects,
+        };
+        self.objects |= connection.objects;
+        self.by_key.insert(key, stored);
+    }
+}
+
+/// What takes judged records.
+pub trait JudgedSink {
+    /// Takes a record with its judgement.
+    fn judged(&mut self, record: &Record, fields: &impl Fields, row: &JudgementRow<'_>);
+}
+
+/// Reads an object of the slot again and hands on the wanted records with their judgement.
+pub struct RecordJudge<'a, S> {
+    policy: &'a Policy,
+    reporters: &'a Reporters,
+    facts: &'a SlotFacts<'a>,
+    rulings: &'a Rulings,
+    object: ObjectFacts<'a>,
+    slot: u32,
+    one_network: bool,
+    sink: &'a mut S,
+    memo: HashMap<Vec<Option<Box<[u8]>>>, ReporterId>,
+}
+
+impl<'a, S: JudgedSink> RecordJudge<'a, S> {
+    /// A judge of the records that one object has of one slot.
+    pub fn new(
+        policy: &'a Policy,
+        reporters: &'a Reporters,
+        facts: &'a SlotFacts<'a>,
+        rulings: &'a Rulings,
+        object: ObjectFacts<'a>,
+        slot: u32,
+        sink: &'a mut S,
+    ) -> Self {
+        let one_network = policy.has_one_network();
+        RecordJudge {
+            policy,
+            reporters,
+            facts,
+            rulings,
+            object,
+            slot,
+            one_network,
+            sink,
+            memo: HashMap::new(),
+        }
+    }
+
+    fn reporter(&mut self, fields: &impl Fields) -> ReporterId {
+        let key: Vec<Option<Box<[u8]>>> = super::reporter::REPORTER_FIELDS
+            .iter()
+            .map(|field| fields.text(*field).map(Box::from))
+            .collect();
+        if let Some(id) = self.memo.get(&key) {
+            return *id;
+        }
+        let (id, _) = self.reporters.intern(
+            self.policy,
+            self.object.flow_log,
+            &self.object.place,
+            fields.num_fields(),
+            fields,
+        );
+        self.memo.insert(key, id);
+        id
+    }
+
+    fn home(&self, network: NetworkId, addr: Addr) -> Home {
+        super::fold::home(self.policy, self.one_network, network, addr)
+    }
+
+    fn unjudgeable(
+        &mut self,
+        record: &Record,
+        fields: &impl Fields,
+        network: Option<NetworkId>,
+        reason: Reason,
+    ) {
+        if self.rulings.wanted == Wanted::Flagged {
+            return;
+        }
+        let row = JudgementRow {
+            network: network.map(|network| self.policy.network_name(network)),
+            client_addr: None,
+            client_port: None,
+            server_addr: None,
+            server_port: None,
+            client_tier: None,
+            server_tier: None,
+            client_groups: &[],
+            server_groups: &[],
+            orientation: None,
+            confidence: None,
+            observer: None,
+            outcome: None,
+            via: None,
+            decision: None,
+            rule: reason.as_str(),
+            verdict: Verdict::Unjudged,
+            severity: None,
+            flags: Flags::default(),
+        };
+        self.sink.judged(record, fields, &row);
+    }
+
+    fn judge(
+        &mut self,
+        record: &Record,
+        fields: &impl Fields,
+        network: NetworkId,
+        key: &Key,
+        tag: Tag,
+    ) {
+        let Some(stored) = self.rulings.by_key.get(key) else {
+            return;
+        };
+        let ruling = &stored.ruling;
+        let sender = tag.sender();
+        let stream = self.facts.reporter(tag.reporter()).stream;
+        let judged = if self.rulings.copies.contains(&(*key, sender, stream)) {
+            Judged::Not(Reason::Duplicate)
+        } else {
+            match stored.rejects[tag.lane() as usize][sender as usize] {
+                Some(Reject::PostClose) => ruling.judged_alone(Reason::PostClose),
+                Some(Reject::Stray) => ruling.judged_alone(Reason::Stray),
+                _ => ruling.judged,
+            }
+        };
+        let (client, server) = (
+            key.end(ruling.oriented.client),
+            key.end(ruling.oriented.client.other()),
+        );
+        let (orientation, confidence) = own_orientation(record, sender, stored);
+        let ports = has_ports(key.protocol);
+        let is_late = matches!(judged, Judged::Not(Reason::PostClose | Reason::Stray));
+        let (client_groups, server_groups) = (self.groups(key, client), self.groups(key, server));
+        let mut row = JudgementRow {
+            network: Some(self.policy.network_name(network)),
+            client_addr: Some(client.addr),
+            client_port: ports.then_some(client.port),
+            server_addr: Some(server.addr),
+            server_port: ports.then_some(server.port),
+            client_tier: Some(self.policy.zone_name(ruling.zones.client)),
+            server_tier: Some(self.policy.zone_name(ruling.zones.server)),
+            client_groups: &client_groups,
+            server_groups: &server_groups,
+            orientation: Some(orientation),
+            confidence: Some(confidence),
+            observer: Some(self.observer(tag, key, ruling)),
+            outcome: ruling.outcome.filter(|_| !is_late),
+            via: ruling.via,
+            decision: None,
+            rule: "",
+            verdict: Verdict::Unjudged,
+            severity: None,
+            flags: Flags::default(),
+        };
+        match judged {
+            Judged::Decided {
+                decision,
+                verdict,
+                severity,
+                flags,
+            } => {
+                row.decision = Some(decision.answer);
+                row.rule = &self.policy.rule(decision.rule).id;
+                row.verdict = verdict;
+                row.severity = Some(severity);
+                row.flags = flags;
+            }
+            Judged::Not(reason) => row.rule = reason.as_str(),
+        }
+        self.sink.judged(record, fields, &row);
+    }
+
+    fn observer(&self, tag: Tag, key: &Key, ruling: &Ruling) -> Observer {
+        match self
+            .facts
+            .seat(tag, key.end(Side::Low), key.end(Side::High))
+        {
+            Seat::End(side) if side == ruling.oriented.client => Observer::Client,
+            Seat::End(_) => Observer::Server,
+            Seat::Transit => Observer::Transit,
+            Seat::Unknown => Observer::Unknown,
+        }
+    }
+
+    /// The names of an end's groups, by prefix and by interface facts, sorted.
+    fn groups(&self, key: &Key, end: End) -> Vec<&'a str> {
+        let place = self.policy.place(perspective(key), end.addr);
+        let by_facts: &[GroupId] = if place.home.is_some() {
+            self.facts.groups(self.facts.address(end).groups_key)
+        } else {
+            &[]
+        };
+        let by_prefix = self.policy.groups_of(place.class);
+        let mut names: Vec<&str> = by_prefix
+            .iter()
+            .chain(by_facts)
+            .map(|group| self.policy.group_name(*group))
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+/// A record with a SYN of its own shows that, where it says the same as its connection.
+fn own_orientation(record: &Record, sender: Side, stored: &Stored) -> (Orientation, Confidence) {
+    let oriented = &stored.ruling.oriented;
+    match Kinds::of(record) {
+        Kinds::SYN if sender == oriented.client => (Orientation::Syn, Confidence::Certain),
+        Kinds::SYN_ACK if sender != oriented.client => (Orientation::SynAck, stored.syn_ack),
+        _ => (oriented.orientation, oriented.confidence),
+    }
+}
+
+impl<S: JudgedSink> RecordSink for RecordJudge<'_, S> {
+    fn record(&mut self, record: &Record, fields: &impl Fields) {
+        if self.object.slot.unwrap_or_else(|| slot_of(record)) != self.slot {
+            return;
+        }
+        let id = self.reporter(fields);
+        if !self.facts.knows(id) {
+            // The object changed since it was judged; what is new in it was not.
+            return;
+        }
+        let reporter = self.facts.reporter(id);
+        let Some(network) = reporter.network else {
+            return self.unjudgeable(record, fields, None, Reason::OutOfScope);
+        };
+        if !record.complete || (record.action == Action::Absent && !reporter.is_transit_gateway()) {
+            return self.unjudgeable(record, fields, Some(network), Reason::MissingField);
+        }
+        let source = End {
+            home: self.home(network, record.pkt_src),
+            addr: record.pkt_src,
+            port: record.src_port,
+        };
+        let target = End {
+            home: self.home(network, record.pkt_dst),
+            addr: record.pkt_dst,
+            port: record.dst_port,
+        };
+        let (key, sender) = Key::of(source, target, record.protocol);
+        self.judge(
+            record,
+            fields,
+            network,
+            &key,
+            Tag::new(id, record.direction, Lane::of(record), sender),
+        );
+    }
+
+    fn status(&mut self, _record: &Record, _skip: bool, _fields: &impl Fields) {}
+
+    fn malformed(&mut self, _line: u64, _why: &MalformedLine, _text: &[u8]) {}
+
+    fn unverified(&mut self) {}
+}

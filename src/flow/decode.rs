@@ -1,5 +1,10 @@
 //! The way into the module: an object's bytes, in whatever dress, to records.
 
+use std::io::{BufReader, Read};
+
+use super::columnar::{MAGIC, decode_parquet};
+use super::inflate::{Inflater, Packing, SourceFailed, Whole, bound};
+use super::text::{TextDecoder, TextScratch};
 use super::{RecordSink, Tally};
 
 /// Why a line could not become a record.
@@ -138,7 +143,13 @@ pub trait Ranges: Send + Sync {
 
 /// Memory that [`decode`] uses again from object to object. One per thread.
 #[derive(Default)]
-pub struct Scratch {}
+pub struct Scratch {
+    inflater: Inflater,
+    text: TextScratch,
+}
+
+/// Bytes that a stream is read by, and that are asked of [`Ranges`] at once.
+const CHUNK: usize = 1 << 20;
 
 /// Decodes an object: sniffs its dress (gzip, zstd, Parquet, plain text), takes it off, finds the layout, and hands
 /// every record, status line and malformed line to `sink`.
@@ -147,10 +158,177 @@ pub struct Scratch {}
 /// When the object cannot be read to its end; whatever the sink was handed since [`RecordSink::unverified`] (and it was
 /// handed nothing else) must then be forgotten.
 pub fn decode<S: RecordSink>(
-    _input: Input<'_>,
-    _options: &DecodeOptions,
-    _scratch: &mut Scratch,
-    _sink: &mut S,
+    input: Input<'_>,
+    options: &DecodeOptions,
+    scratch: &mut Scratch,
+    sink: &mut S,
 ) -> Result<Decoded, DecodeError> {
-    unimplemented!("written next")
+    match input {
+        Input::Bytes(bytes) => decode_bytes(bytes, options, scratch, sink),
+        Input::Ranges(ranges) => decode_ranges(ranges, options, scratch, sink),
+    }
+}
+
+fn decode_bytes<S: RecordSink>(
+    bytes: &bytes::Bytes,
+    options: &DecodeOptions,
+    scratch: &mut Scratch,
+    sink: &mut S,
+) -> Result<Decoded, DecodeError> {
+    if bytes.starts_with(MAGIC) {
+        return decode_parquet(Input::Bytes(bytes), options, sink);
+    }
+    let Some(packing) = Packing::of(bytes) else {
+        return decode_text(bytes, options, &mut scratch.text, sink);
+    };
+    let most = bound(options, bytes.len() as u64);
+    let limit = usize::try_from(most.min(options.whole_limit)).unwrap_or(usize::MAX);
+    if let Whole::Done(text) = scratch.inflater.whole(packing, bytes, limit) {
+        return decode_text(text, options, &mut scratch.text, sink);
+    }
+    // Too large, or broken. A broken object of usual size should hand nothing to the sink, so it is read through first.
+    if let Some(error) = first_error(packing, bytes, most, options.whole_limit) {
+        return Err(error);
+    }
+    let reader = packing.reader(&bytes[..])?;
+    decode_stream(
+        reader,
+        Some(packing),
+        most,
+        options,
+        &mut scratch.text,
+        sink,
+    )
+}
+
+fn decode_text<S: RecordSink>(
+    text: &[u8],
+    options: &DecodeOptions,
+    scratch: &mut TextScratch,
+    sink: &mut S,
+) -> Result<Decoded, DecodeError> {
+    let mut decoder = TextDecoder::new(options, scratch);
+    decoder.push(text, sink)?;
+    let mut decoded = decoder.finish(sink)?;
+    decoded.bytes = text.len() as u64;
+    Ok(decoded)
+}
+
+/// Where a packed object breaks, if it does so within its first `read_limit` bytes.
+fn first_error(packing: Packing, packed: &[u8], most: u64, read_limit: u64) -> Option<DecodeError> {
+    let mut reader = match packing.reader(packed) {
+        Ok(reader) => reader,
+        Err(error) => return Some(error),
+    };
+    let mut chunk = vec![0; 64 << 10];
+    let mut offset = 0;
+    while offset <= read_limit {
+        match read(&mut reader, &mut chunk) {
+            Ok(0) => return None,
+            Ok(length) => offset += length as u64,
+            Err(error) => return Some(packing.error(error, offset)),
+        }
+        if offset > most {
+            return Some(DecodeError::Bomb { limit: most });
+        }
+    }
+    None
+}
+
+/// Reads, but not because of a signal.
+fn read(reader: &mut dyn Read, chunk: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match reader.read(chunk) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+fn decode_ranges<S: RecordSink>(
+    ranges: &dyn Ranges,
+    options: &DecodeOptions,
+    scratch: &mut Scratch,
+    sink: &mut S,
+) -> Result<Decoded, DecodeError> {
+    let head = ranges.read(0, ranges.size().min(4) as usize)?;
+    if head == MAGIC {
+        return decode_parquet(Input::Ranges(ranges), options, sink);
+    }
+    let reader = BufReader::with_capacity(CHUNK, RangesReader { ranges, at: 0 });
+    let Some(packing) = Packing::of(&head) else {
+        return decode_stream(
+            Box::new(reader),
+            None,
+            options.max_bytes,
+            options,
+            &mut scratch.text,
+            sink,
+        );
+    };
+    let most = bound(options, ranges.size());
+    decode_stream(
+        packing.reader(reader)?,
+        Some(packing),
+        most,
+        options,
+        &mut scratch.text,
+        sink,
+    )
+}
+
+/// Decodes text that comes piece by piece and may break before its end.
+fn decode_stream<S: RecordSink>(
+    mut reader: Box<dyn Read + '_>,
+    packing: Option<Packing>,
+    most: u64,
+    options: &DecodeOptions,
+    scratch: &mut TextScratch,
+    sink: &mut S,
+) -> Result<Decoded, DecodeError> {
+    sink.unverified();
+    let mut decoder = TextDecoder::new(options, scratch);
+    let mut chunk = vec![0; CHUNK];
+    let mut offset = 0;
+    loop {
+        let length = match (read(&mut *reader, &mut chunk), packing) {
+            (Ok(0), _) => break,
+            (Ok(length), _) => length,
+            (Err(error), Some(packing)) => return Err(packing.error(error, offset)),
+            (Err(error), None) => return Err(error.into()),
+        };
+        offset += length as u64;
+        if offset > most {
+            return Err(DecodeError::Bomb { limit: most });
+        }
+        decoder.push(&chunk[..length], sink)?;
+    }
+    let mut decoded = decoder.finish(sink)?;
+    decoded.bytes = offset;
+    Ok(decoded)
+}
+
+/// Reads ranges from first to last byte.
+struct RangesReader<'a> {
+    ranges: &'a dyn Ranges,
+    at: u64,
+}
+
+impl Read for RangesReader<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let length = out
+            .len()
+            .min(usize::try_from(self.ranges.size() - self.at).unwrap_or(usize::MAX));
+        if length == 0 {
+            return Ok(0);
+        }
+        let failed = |error: std::io::Error| std::io::Error::new(error.kind(), SourceFailed(error));
+        let bytes = self.ranges.read(self.at, length).map_err(failed)?;
+        if bytes.len() != length {
+            return Err(failed(std::io::ErrorKind::UnexpectedEof.into()));
+        }
+        out[..length].copy_from_slice(&bytes);
+        self.at += length as u64;
+        Ok(length)
+    }
 }

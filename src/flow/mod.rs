@@ -4,16 +4,25 @@
 //! Decoding is pushed: [`decode`] is handed a whole object or a reader, and calls a [`RecordSink`] for each record and
 //! each malformed line. Nothing here does I/O of its own, reads a clock, or knows a policy.
 
+mod cell;
+mod columnar;
+mod columns;
 pub mod decode;
 pub mod field;
+mod inflate;
 mod layout;
+mod positions;
 mod record;
+mod row;
 mod tally;
+mod text;
+mod wrapped;
 
+pub use columns::{FlowsBuilder, flows_schema};
 pub use decode::{
     DecodeError, DecodeOptions, Decoded, Input, MalformedLine, Ranges, Scratch, decode,
 };
 pub use field::Field;
-pub use layout::{Column, Layout};
+pub use layout::{Column, Layout, LayoutError};
 pub use record::{Action, Direction, Fields, Record, RecordSink};
 pub use tally::Tally;

@@ -32,9 +32,10 @@ pub enum Direction {
 /// Numbers that a record lacks are 0 unless said otherwise; `complete` tells whether it can be judged at all.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Record {
-    /// `srcaddr`: the hop the packet came from, as the interface saw it. Unspecified (`::`) when absent.
+    /// `srcaddr`: the hop the packet came from, as the interface saw it; `pkt_src` where only that is there, and
+    /// unspecified (`::`) where neither is.
     pub src: Addr,
-    /// `dstaddr`: the hop the packet went to.
+    /// `dstaddr`: the hop the packet went to; likewise.
     pub dst: Addr,
     /// `pkt-srcaddr`, the packet's own source; `src` where the record lacks it.
     pub pkt_src: Addr,
@@ -46,7 +47,7 @@ pub struct Record {
     pub dst_port: u16,
     /// `protocol`: the IANA number.
     pub protocol: u8,
-    /// Whether both addresses, the protocol and (where the protocol has them) both ports are there.
+    /// Whether both addresses (of hop or packet), the protocol and (where the protocol has them) both ports are there.
     pub complete: bool,
     /// `action`.
     pub action: Action,
@@ -54,9 +55,9 @@ pub struct Record {
     pub direction: Direction,
     /// `tcp-flags`: the OR over the capture window; none when missing, `-`, or the protocol is not TCP.
     pub tcp_flags: Option<u8>,
-    /// `traffic-path`: 1 to 8, 0 when absent.
+    /// `traffic-path`: 1 to 8 so far, 0 when absent.
     pub traffic_path: u8,
-    /// `encryption-status`: 0 to 3, none when absent.
+    /// `encryption-status`: 0 to 3 so far, none when absent.
     pub encryption: Option<u8>,
     /// `pkt-src-aws-service`.
     pub src_service: Service,
@@ -100,4 +101,14 @@ pub trait RecordSink {
     /// Says that what follows may yet prove broken (a checksum still to come): it must be kept apart until
     /// `decode` has returned `Ok`, and be forgotten if it returns an error.
     fn unverified(&mut self);
+    /// Whether the sink will ask for this field's text: columns of a Parquet object that nobody wants are not read.
+    /// What a [`Record`] is made of is always read. Asked before the first record.
+    fn wants(&self, _field: Field) -> bool {
+        true
+    }
+
+    /// Whether the sink will ask for fields that AWS does not document.
+    fn wants_extra(&self) -> bool {
+        true
+    }
 }

@@ -1,0 +1,235 @@
+//! The `flows` table: raw rows as logged, in Arrow.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{
+    ArrayRef, Int32Builder, Int64Builder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
+    TimestampMicrosecondBuilder,
+};
+use arrow::datatypes::{
+    DataType, Field as ArrowField, Fields as ArrowFields, Schema, SchemaRef, TimeUnit,
+};
+
+use super::Field;
+use super::field::Kind;
+use super::record::{Fields, Record};
+
+/// What a column of the table holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Source {
+    Field(Field),
+    Extra,
+    Object,
+    Line,
+}
+
+const NUM_COLUMNS: usize = Field::COUNT + 3;
+
+/// The schema of the `flows` table: one column for each field, named with `_` for `-`, then `extra` (fields that AWS
+/// does not document, text by name; null if there is none), `source` (path or URL) and `line` (see [`Record::line`]).
+///
+/// `start` and `end` are timestamps. A missing value is null.
+pub fn flows_schema() -> SchemaRef {
+    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+        Arc::new(Schema::new(
+            (0..NUM_COLUMNS)
+                .map(|column| arrow_field(source_of(column)))
+                .collect::<ArrowFields>(),
+        ))
+    });
+    Arc::clone(&SCHEMA)
+}
+
+fn source_of(column: usize) -> Source {
+    match column - column.min(Field::COUNT) {
+        _ if column < Field::COUNT => Source::Field(Field::ALL[column]),
+        0 => Source::Extra,
+        1 => Source::Object,
+        2 => Source::Line,
+        _ => panic!("the table has {NUM_COLUMNS} columns"),
+    }
+}
+
+fn arrow_field(source: Source) -> ArrowField {
+    let Source::Field(field) = source else {
+        return match source {
+            Source::Extra => ArrowField::new("extra", text_map(), true),
+            Source::Object => ArrowField::new("source", DataType::Utf8, false),
+            _ => ArrowField::new("line", DataType::Int64, false),
+        };
+    };
+    let kind = match field.kind() {
+        Kind::Text => DataType::Utf8,
+        Kind::Int32 => DataType::Int32,
+        Kind::Int64 => DataType::Int64,
+        Kind::Time => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
+    };
+    ArrowField::new(field.column(), kind, true)
+}
+
+const UTC: &str = "UTC";
+
+/// Names that Parquet's specification gives to the parts of a map.
+fn map_names() -> MapFieldNames {
+    MapFieldNames {
+        entry: "key_value".into(),
+        key: "key".into(),
+        value: "value".into(),
+    }
+}
+
+fn text_map() -> DataType {
+    let names = map_names();
+    let entry = ArrowFields::from(vec![
+        ArrowField::new(names.key, DataType::Utf8, false),
+        ArrowField::new(names.value, DataType::Utf8, true),
+    ]);
+    DataType::Map(
+        Arc::new(ArrowField::new(names.entry, DataType::Struct(entry), false)),
+        false,
+    )
+}
+
+/// Collects rows into batches of the `flows` table, or of some of its columns.
+pub struct FlowsBuilder {
+    schema: SchemaRef,
+    columns: Vec<Column>,
+    rows: usize,
+}
+
+enum Column {
+    Text(Field, StringBuilder),
+    Int32(Field, Int32Builder),
+    Int64(Field, Int64Builder),
+    Time(Field, TimestampMicrosecondBuilder),
+    Extra(MapBuilder<StringBuilder, StringBuilder>),
+    Object(StringBuilder),
+    Line(Int64Builder),
+}
+
+impl FlowsBuilder {
+    /// A builder of these columns of [`flows_schema`], in this order; none is all of them.
+    ///
+    /// # Panics
+    /// When an index is no column's.
+    pub fn new(projection: Option<&[usize]>) -> FlowsBuilder {
+        let all: Vec<usize> = (0..NUM_COLUMNS).collect();
+        let sources: Vec<Source> = projection
+            .unwrap_or(&all)
+            .iter()
+            .map(|column| source_of(*column))
+            .collect();
+        FlowsBuilder {
+            schema: Arc::new(Schema::new(
+                sources
+                    .iter()
+                    .map(|source| arrow_field(*source))
+                    .collect::<ArrowFields>(),
+            )),
+            columns: sources.into_iter().map(Column::new).collect(),
+            rows: 0,
+        }
+    }
+
+    /// The schema of the batches.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// Rows since the last batch.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there are no rows since the last batch.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Appends a row, be it a record or a NODATA or SKIPDATA line. `source` names the object,
+    /// `line` the row in it.
+    pub fn push(&mut self, record: &Record, fields: &impl Fields, source: &str, line: u64) {
+        for column in &mut self.columns {
+            column.push(record, fields, source, line);
+        }
+        self.rows += 1;
+    }
+
+    /// Ends the batch and begins the next.
+    pub fn finish(&mut self) -> RecordBatch {
+        self.rows = 0;
+        let arrays = self.columns.iter_mut().map(Column::finish).collect();
+        RecordBatch::try_new(self.schema(), arrays)
+            .expect("builders make the types of the schema, and as many rows each")
+    }
+}
+
+impl Column {
+    fn new(source: Source) -> Column {
+        match source {
+            Source::Field(field) => match field.kind() {
+                Kind::Text => Column::Text(field, StringBuilder::new()),
+                Kind::Int32 => Column::Int32(field, Int32Builder::new()),
+                Kind::Int64 => Column::Int64(field, Int64Builder::new()),
+                Kind::Time => {
+                    Column::Time(field, TimestampMicrosecondBuilder::new().with_timezone(UTC))
+                }
+            },
+            Source::Extra => Column::Extra(MapBuilder::new(
+                Some(map_names()),
+                StringBuilder::new(),
+                StringBuilder::new(),
+            )),
+            Source::Object => Column::Object(StringBuilder::new()),
+            Source::Line => Column::Line(Int64Builder::new()),
+        }
+    }
+
+    fn push(&mut self, record: &Record, fields: &impl Fields, source: &str, line: u64) {
+        match self {
+            Column::Text(field, column) => {
+                column.append_option(fields.text(*field).map(String::from_utf8_lossy))
+            }
+            Column::Int32(field, column) => {
+                column.append_option(number(fields, *field).and_then(|n| n.try_into().ok()))
+            }
+            Column::Int64(field, column) => column.append_option(number(fields, *field)),
+            Column::Time(field, column) => {
+                let seconds = if *field == Field::Start {
+                    record.start
+                } else {
+                    record.end
+                };
+                column.append_option((seconds != 0).then(|| i64::from(seconds) * 1_000_000));
+            }
+            Column::Extra(column) => {
+                let mut any = false;
+                fields.extra(&mut |name, text| {
+                    any = true;
+                    column.keys().append_value(name);
+                    column.values().append_value(String::from_utf8_lossy(text));
+                });
+                column
+                    .append(any)
+                    .expect("keys and values are appended together");
+            }
+            Column::Object(column) => column.append_value(source),
+            Column::Line(column) => column.append_value(line as i64),
+        }
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Column::Text(_, column) | Column::Object(column) => Arc::new(column.finish()),
+            Column::Int32(_, column) => Arc::new(column.finish()),
+            Column::Int64(_, column) | Column::Line(column) => Arc::new(column.finish()),
+            Column::Time(_, column) => Arc::new(column.finish()),
+            Column::Extra(column) => Arc::new(column.finish()),
+        }
+    }
+}
+
+/// A field's number; null for fields that nobody checks and that hold something else.
+fn number(fields: &impl Fields, field: Field) -> Option<i64> {
+    std::str::from_utf8(fields.text(field)?).ok()?.parse().ok()
+}

@@ -352,7 +352,7 @@ impl<'a, 'h> Worker<'a, 'h> {
         };
         for rank in objects.filter(|rank| rulings.wants_object(*rank as u32)) {
             let mut object = self.batch.objects[rank].clone();
-            
+
             // Whatever could not be read the first time is in the account already.
             let Ok(body) = self
                 .batch

@@ -642,6 +642,10 @@ impl Fields for Row<'_> {
         self.values(field)?.text(self.row)
     }
 
+    fn num_fields(&self) -> u16 {
+        self.rows.plan.columns.len() as u16
+    }
+
     fn extra(&self, each: &mut dyn FnMut(&str, &[u8])) {
         for (values, (_, column)) in self.rows.columns.iter().zip(&self.rows.plan.columns) {
             if let (Column::Unknown(name), Some(text)) = (column, values.text(self.row)) {

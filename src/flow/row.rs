@@ -390,6 +390,10 @@ impl Fields for TextRow<'_> {
             .map(Cell::bytes)
     }
 
+    fn num_fields(&self) -> u16 {
+        self.program.width as u16
+    }
+
     fn extra(&self, each: &mut dyn FnMut(&str, &[u8])) {
         for (column, name) in &self.program.unknown {
             if let Some(cell) = self.column(*column)

@@ -19,6 +19,9 @@ impl Policy {
     /// A digest, in hex, of what goes into findings beside what decides: reasons, owners, controls, severities, mutes.
     pub fn texts_digest(&self) -> String {
         let digest = Sha256::digest(format!("{:?}{:?}", self.rules.texts, self.mutes));
-        digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        digest[..8]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }

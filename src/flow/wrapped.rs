@@ -157,8 +157,8 @@ mod tests {
     fn an_object_ends_at_its_own_brace() {
         check("{}", Some(2));
         check(r#"{"a":{"b":1}}{"#, Some(13));
-        check(r#"{"a":"}\"}"}x"#, Some(11));
-        check(r#"{"a":"\\"}"#, Some(9));
+        check(r#"{"a":"}\"}"}x"#, Some(12));
+        check(r#"{"a":"\\"}"#, Some(10));
         check(r#"{"a":{}"#, None);
         check(r#"{"a":"}"#, None);
     }

@@ -128,6 +128,7 @@ fn open_listing(
         until,
         accounts,
         regions: settings.regions.clone(),
+        except: settings.lake.clone(),
     };
     let open = async {
         let s3 = if sources.iter().any(Source::is_s3) {

@@ -284,11 +284,15 @@ impl Partition {
     }
 }
 
-/// Whether a key's time lies where its day's folder says, give or take the slack.
-pub(super) fn fits_folder(time: u32, day: Date) -> bool {
+/// The key time of an object in a day's folder. A name that its folder contradicts counts for the folder's midnight: days
+/// are listed by folder, and one that is handed out is complete.
+pub(super) fn time_in_folder(time: u32, day: Date) -> u32 {
     let (start, end) = span(day, day);
-    let time = i64::from(time);
-    start - super::FOLDER_SLACK <= time && time < end + super::FOLDER_SLACK
+    if (start..end + super::FOLDER_SLACK).contains(&i64::from(time)) {
+        return time;
+    }
+    // A year of four digits may lie beyond 2106, where 32 bits end.
+    start.try_into().unwrap_or(u32::MAX)
 }
 
 /// From midnight of the first day until midnight after the last, seconds.

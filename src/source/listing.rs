@@ -49,8 +49,6 @@ pub struct Listing {
     pending: BTreeMap<Date, Vec<usize>>,
     /// Objects by the day of their key time, found before that day's turn.
     held: BTreeMap<Date, Vec<Object>>,
-    /// The last day that was handed out.
-    last: Option<Date>,
     /// Objects without a key time.
     timeless: Vec<Object>,
     names: Names,
@@ -78,7 +76,6 @@ impl Listing {
             partitions: Vec::new(),
             pending: BTreeMap::new(),
             held: BTreeMap::new(),
-            last: None,
             timeless: Vec::new(),
             names: Names::default(),
             counts: Counts::default(),
@@ -127,16 +124,10 @@ impl Listing {
         loop {
             let days = [self.pending.keys().next(), self.held.keys().next()];
             let Some(day) = days.into_iter().flatten().min().copied() else {
-                let objects = std::mem::take(&mut self.timeless);
-                return Ok(self.batch(None, objects));
+                return Ok(self.take_timeless());
             };
             self.list_day(day).await?;
-            // A folder may hold objects of the evening before.
-            let Some(first) = self.held.first_entry().filter(|first| *first.key() <= day) else {
-                continue;
-            };
-            let (day, objects) = first.remove_entry();
-            self.last = Some(day);
+            let objects = self.held.remove(&day).unwrap_or_default();
             if let Some(batch) = self.batch(Some(day), objects) {
                 return Ok(Some(batch));
             }
@@ -218,10 +209,15 @@ impl Listing {
             return Ok(());
         }
         let folder = given.rfind('/').map_or(0, |slash| slash + 1);
+        let except = self.selection.except.as_deref();
+        let except = except.and_then(|except| tree.inside(&given, except));
         let mut found = Vec::new();
         let mut ignored = 0;
         let mut take = |entry: super::tree::Entry| {
-            if is_taken(&entry.path[folder..]) {
+            let excepted = except
+                .as_ref()
+                .is_some_and(|except| entry.path.starts_with(except));
+            if !excepted && is_taken(&entry.path[folder..]) {
                 found.push(entry);
             } else {
                 ignored += 1;
@@ -276,10 +272,8 @@ impl Listing {
             self.counts.ignored += found.ignored;
             for entry in found.files {
                 let mut object = self.roots[root].tree.object(entry, &mut self.names);
-                let fits = |facts: &KeyFacts| aws::fits_folder(facts.time, day);
-                if !object.key.as_ref().is_some_and(fits) {
-                    // A name that its folder contradicts says nothing.
-                    object.key = None;
+                if let Some(facts) = &mut object.key {
+                    facts.time = aws::time_in_folder(facts.time, day);
                 }
                 self.hold(object);
             }
@@ -288,7 +282,7 @@ impl Listing {
     }
 
     /// Keeps an object until its day's turn.
-    fn hold(&mut self, mut object: Object) {
+    fn hold(&mut self, object: Object) {
         let Some(facts) = &object.key else {
             self.timeless.push(object);
             return;
@@ -298,12 +292,6 @@ impl Listing {
             return;
         }
         let day = facts.day();
-        if self.last.is_some_and(|last| day <= last) {
-            // Found in the folder of the day after: its own day is handed out already.
-            object.key = None;
-            self.timeless.push(object);
-            return;
-        }
         self.held.entry(day).or_default().push(object);
     }
 

@@ -97,6 +97,21 @@ fn refused(folder: &str, error: walkdir::Error) -> SourceError {
     }
 }
 
+/// The folder `path`, spelt as what is listed below `given`; none when it is not there, or not below.
+pub(super) fn inside(given: &str, path: &str) -> Option<String> {
+    let (root, path) = (
+        Path::new(given).canonicalize(),
+        Path::new(path).canonicalize(),
+    );
+    let below = path
+        .ok()?
+        .strip_prefix(root.ok()?)
+        .ok()?
+        .to_str()?
+        .to_owned();
+    (!below.is_empty()).then(|| format!("{given}{below}/"))
+}
+
 /// A path as text for a folder: one slash at its end.
 pub(super) fn folder_text(path: &Path) -> String {
     let text = path.to_string_lossy();

@@ -74,6 +74,9 @@ pub struct Selection {
     pub accounts: Vec<String>,
     /// Only these regions; empty is all.
     pub regions: Vec<String>,
+    /// Nothing below this folder (or `s3://` prefix) is taken unless it is named itself: the lake that a run writes is no
+    /// source of it.
+    pub except: Option<String>,
 }
 
 impl Selection {

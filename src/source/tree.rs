@@ -83,6 +83,18 @@ impl Tree {
         Ok(files)
     }
 
+    /// The folder that `words` name (a path or an `s3://` url), as text of this tree; none when it is not below `given`.
+    pub fn inside(&self, given: &str, words: &str) -> Option<String> {
+        match self {
+            Tree::Local => local::inside(given, words),
+            Tree::S3(_, bucket) => {
+                let key = words.strip_prefix("s3://")?.strip_prefix(&**bucket)?;
+                let folder = format!("{}/", key.strip_prefix('/')?.trim_end_matches('/'));
+                (folder.starts_with(given) && folder != given).then_some(folder)
+            }
+        }
+    }
+
     /// The object of an entry.
     pub fn object(&self, entry: Entry, names: &mut Names) -> Object {
         let key = KeyFacts::parse_shared(&entry.path, names);

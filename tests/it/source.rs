@@ -431,18 +431,18 @@ fn what_is_no_flow_log_is_counted() {
 }
 
 #[test]
-fn a_name_that_its_folder_contradicts_says_nothing() {
-    let name = plain("20260225T0605Z")
-        .rsplit('/')
-        .next()
-        .expect("a name")
-        .to_owned();
+fn a_name_that_its_folder_contradicts_counts_for_midnight() {
     let folder = "AWSLogs/111111111111/vpcflowlogs/us-east-1";
-    let wrong = format!("{folder}/2026/02/27/{name}");
-    // On the stroke of midnight either folder will do.
-    let midnight = plain("20260227T0000Z").replace("/27/", "/26/");
-    let stray = format!("{folder}/restored/{name}");
-    let bucket = Bucket::holding(&[&wrong, &midnight, &stray]);
+    let in_folder = |day: &str, time: &str| {
+        let key = plain(time);
+        format!("{folder}/{day}/{}", key.rsplit('/').next().expect("a name"))
+    };
+    let early = in_folder("2026/02/27", "20260225T0605Z");
+    let late = in_folder("2026/02/27", "20260303T0605Z");
+    // On the stroke of midnight the folder of the evening will do.
+    let midnight = in_folder("2026/02/26", "20260227T0000Z");
+    let stray = in_folder("restored", "20260225T0605Z");
+    let bucket = Bucket::holding(&[&early, &late, &midnight, &stray]);
     let listed = bucket
         .list(&["s3://logs"], Selection::default())
         .expect("a listing");
@@ -451,15 +451,51 @@ fn a_name_that_its_folder_contradicts_says_nothing() {
         .iter()
         .map(|(day, count)| (day.as_str(), *count))
         .collect();
-    assert_eq!(batches, [("2026-02-25", 1), ("2026-02-27", 1), ("none", 1)]);
+    assert_eq!(batches, [("2026-02-25", 1), ("2026-02-27", 3)]);
     assert_eq!(
         listed.urls(),
-        [
-            format!("s3://logs/{stray}"),
-            format!("s3://logs/{midnight}"),
-            format!("s3://logs/{wrong}")
-        ]
+        [&stray, &midnight, &early, &late].map(|key| format!("s3://logs/{key}"))
     );
+    let selection = during("2026-02-27T00:00:00Z", "2026-02-27T00:05:00Z");
+    let same = bucket.list(&["s3://logs"], selection).expect("a listing");
+    assert_eq!(same.urls(), listed.urls()[1..]);
+}
+
+#[test]
+fn the_lake_of_a_run_is_no_source_of_it() {
+    let except = |lake: &str| Selection {
+        except: Some(lake.to_owned()),
+        ..Selection::default()
+    };
+    let bucket = Bucket::holding(&["a.log", "lake/edges/x.parquet", "lakes/b.log"]);
+    let check = |sources: &[&str], lake: &str, urls: &[&str]| {
+        let listed = bucket.list(sources, except(lake)).expect("a listing");
+        assert_eq!(listed.urls(), urls, "{lake}");
+    };
+    let others = ["s3://logs/a.log", "s3://logs/lakes/b.log"];
+    let all = [
+        "s3://logs/a.log",
+        "s3://logs/lake/edges/x.parquet",
+        "s3://logs/lakes/b.log",
+    ];
+    check(&["s3://logs"], "s3://logs/lake", &others);
+    check(&["s3://logs"], "s3://logs/lake/", &others);
+    check(&["s3://logs"], "s3://other/lake/", &all);
+    check(&["s3://logs/lake"], "s3://logs/lake/", &all[1..2]);
+
+    let folder = folder(&["a.log", "lake/edges/x.parquet", "lakes/b.log"]);
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let check = |source: &str, lake: &str, names: &[&str]| {
+        let listed = local(&[&path(source)], except(&path(lake))).expect("a listing");
+        assert_eq!(below(folder.path(), &listed), names, "{lake}");
+    };
+    check("", "lakes/../lake", &["a.log", "lakes/b.log"]);
+    check(
+        "",
+        "none",
+        &["a.log", "lake/edges/x.parquet", "lakes/b.log"],
+    );
+    check("lake", "lake", &["lake/edges/x.parquet"]);
 }
 
 #[test]
@@ -590,6 +626,14 @@ fn a_broken_body_is_resumed_where_it_broke() {
         whole_limit: 5,
         ..FetchOptions::default()
     });
+}
+
+#[test]
+fn a_slow_body_is_waited_for() {
+    let bucket = Bucket::holding(&["a.log"]);
+    bucket.server.fail(Op::Get, "a.log", 1, Fault::Dribble);
+    assert_eq!(bucket.fetch("a.log"), Ok("a.log".to_owned()));
+    assert_eq!(bucket.server.log_of(Op::Get).len(), 1);
 }
 
 #[test]

@@ -136,6 +136,8 @@ pub enum Fault {
     Replace(&'static str),
     /// The object was deleted just before.
     Vanish,
+    /// Its body comes byte by byte.
+    Dribble,
     /// `Range` is not understood: everything is sent.
     IgnoreRange,
 }

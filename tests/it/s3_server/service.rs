@@ -254,7 +254,20 @@ impl S3 for Memory {
             tokio::task::yield_now().await;
             breaks_after.map(|_| Err(io::Error::other("the body breaks off here")))
         });
-        let chunks = stream::iter([Ok(sent)]).chain(rest.filter_map(future::ready));
+        let step = if matches!(fault, Some(Fault::Dribble)) {
+            1
+        } else {
+            sent.len()
+        };
+        let chunks: Vec<Bytes> = sent
+            .chunks(step.max(1))
+            .map(|chunk| sent.slice_ref(chunk))
+            .collect();
+        let chunks = stream::iter(chunks).then(|chunk| async {
+            tokio::task::yield_now().await;
+            Ok(chunk)
+        });
+        let chunks = chunks.chain(rest.filter_map(future::ready));
         Ok(S3Response::new(GetObjectOutput {
             body: Some(StreamingBlob::wrap(chunks)),
             content_length: Some(length as i64),

@@ -74,7 +74,7 @@ impl Addr {
                 bits >> 24 == 10
                     || bits >> 20 == 0xac1
                     || bits >> 16 == 0xc0a8
-                    || bits >> 22 == 0b01100100_01
+                    || bits >> 22 == 0x6440_0000 >> 22
             }
             None => self.0 >> 121 == 0xfc >> 1,
         }

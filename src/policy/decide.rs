@@ -240,9 +240,7 @@ impl Policy {
         let mut nearest: Option<((u8, Order), Miss)> = None;
         for weighed in allows.iter().filter(|allow| allow.fit.ends == Truth::Yes) {
             let mut failed = weighed.failed();
-            let Some(lacked) = failed.next() else {
-                return None;
-            };
+            let lacked = failed.next()?;
             if failed.next().is_some() {
                 continue;
             }

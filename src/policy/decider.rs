@@ -61,12 +61,17 @@ impl<'p> Decider<'p> {
         Decider::with_bound(policy, MAX_REMEMBERED)
     }
 
-    fn with_bound(policy: &'p Policy, max_remembered: usize) -> Decider<'p> {
+    pub(super) fn with_bound(policy: &'p Policy, max_remembered: usize) -> Decider<'p> {
         Decider {
             policy,
             remembered: HashTable::new(),
             max_remembered,
         }
+    }
+
+    /// How many answers are remembered now.
+    pub fn num_remembered(&self) -> usize {
+        self.remembered.len()
     }
 
     /// What the policy says; computed once per distinct combination of what rules can tell apart.

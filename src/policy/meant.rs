@@ -139,7 +139,7 @@ pub(super) fn places(
     }
 }
 
-fn sorted_by_name<'f, T>(items: &'f [T], name: impl Fn(&T) -> &Word) -> Vec<&'f T> {
+fn sorted_by_name<T>(items: &[T], name: impl Fn(&T) -> &Word) -> Vec<&T> {
     let mut sorted: Vec<&T> = items.iter().collect();
     sorted.sort_by(|a, b| name(a).text.cmp(&name(b).text));
     sorted

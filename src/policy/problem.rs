@@ -8,6 +8,9 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 /// How many errors of one file are kept. A generated file can have one in every line; nobody reads more than this.
 const MAX_ERRORS: usize = 200;
 
+/// How many errors of one file get a hint at most: comparing names takes time.
+const MAX_HINTED: usize = 2000;
+
 /// The widest excerpt of a source line, characters. A line can be megabytes long.
 const MAX_EXCERPT: usize = 160;
 
@@ -144,7 +147,13 @@ impl Problems {
         name: &str,
         known: impl IntoIterator<Item = &'n str>,
     ) {
-        let hint = nearest(name, known).map(|near| format!("did you mean `{near}`?"));
+        let wants_hint = self.found.len() < MAX_HINTED;
+        let near = if wants_hint {
+            nearest(name, known)
+        } else {
+            None
+        };
+        let hint = near.map(|near| format!("did you mean `{near}`?"));
         self.found.push((
             span.clone(),
             format!("unknown {what} `{}`", excerpt(name)),
@@ -158,8 +167,7 @@ impl Problems {
 
     /// The errors by place, with their lines.
     pub(super) fn finish(mut self, file: &str, text: &str) -> PolicyErrors {
-        self.found
-            .sort_by(|a, b| (a.0.start, a.0.end).cmp(&(b.0.start, b.0.end)));
+        self.found.sort_by_key(|(span, ..)| (span.start, span.end));
         self.found.dedup();
         let left_out = self.found.len().saturating_sub(MAX_ERRORS);
         self.found.truncate(MAX_ERRORS);
@@ -252,16 +260,30 @@ pub(super) fn excerpt(text: &str) -> String {
     short
 }
 
-/// The known name that takes the fewest edits to reach, if that is few for its length; of several the first by name.
+/// The known name that takes the fewest edits to reach, if that is few for its length, or that begins with what was
+/// written. Of several the one with the same first letter, then the first by name.
 pub(super) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let wanted: Vec<char> = name.chars().take(64).flat_map(char::to_lowercase).collect();
     let bound = (wanted.len() / 3).max(1);
     known
         .into_iter()
-        .map(|candidate| (edits(&wanted, candidate), candidate))
-        .filter(|(num_edits, _)| *num_edits <= bound)
+        .map(|candidate| {
+            let begins_so = wanted.len() >= 3 && candidate.starts_with(name);
+            let num_edits = edits(&wanted, candidate);
+            let other_letter = candidate.chars().next() != name.chars().next();
+            (
+                if begins_so {
+                    num_edits.min(bound)
+                } else {
+                    num_edits
+                },
+                other_letter,
+                candidate,
+            )
+        })
+        .filter(|(num_edits, ..)| *num_edits <= bound)
         .min()
-        .map(|(_, candidate)| candidate)
+        .map(|(.., candidate)| candidate)
 }
 
 /// Insertions, deletions, substitutions and swaps of neighbours that lead from one name to the other (optimal string

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::file::{self, File, RulePorts};
-use super::meant::Places;
+use super::meant::{Places, Subnet};
 use super::names::{Name, Names, Place};
 use super::problem::{Problems, excerpt, nearest};
 use super::tree::Word;
@@ -335,16 +335,16 @@ fn asked_for(require: &file::Require, places: &Places, problems: &mut Problems) 
     }
     let mut labels: Vec<String> = Vec::new();
     for word in require.same.iter().filter(|word| word.text != "az") {
-        let mut known: Vec<&str> = places
-            .subnets
-            .iter()
-            .flat_map(|subnet| subnet.labels.keys().map(String::as_str))
-            .collect();
-        if known.contains(&&**word) {
+        let has_label = |subnet: &Subnet| subnet.labels.contains_key(&word.text);
+        if places.subnets.iter().any(has_label) {
             labels.push(word.text.clone());
             continue;
         }
-        known.push("az");
+        let labels = places
+            .subnets
+            .iter()
+            .flat_map(|subnet| subnet.labels.keys());
+        let mut known: Vec<&str> = labels.map(String::as_str).chain(["az"]).collect();
         known.sort_unstable();
         known.dedup();
         problems.unknown(&word.span, "label, which no subnet has:", word, known);

@@ -66,7 +66,7 @@ pub(super) struct TooFragmented;
 
 /// How many (interval, prefix that holds it) pairs all tables of a policy may have together. More would take minutes and
 /// gigabytes.
-pub(super) const MAX_WORK: usize = 1 << 25;
+pub(super) const MAX_WORK: usize = 1 << 24;
 
 /// Builds a table: `number` is asked once per interval, with the values of all prefixes that hold it, shortest first;
 /// neighbours with equal numbers become one. `work` counts up to [`MAX_WORK`].
@@ -289,6 +289,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
         #[test]
         fn a_table_agrees_with_a_scan_of_all_prefixes(prefixes in prop::collection::vec(any_prefix(), 0..40), probes in prop::collection::vec(any_prefix(), 40)) {
             let mut numbered: Vec<(Prefix, u32)> = Vec::new();

@@ -152,6 +152,14 @@ impl<'a, 't> Section<'a, 't> {
         self.take(key).is_some()
     }
 
+    /// Whether the key's value is a list of nothing.
+    pub(super) fn is_empty_list(&mut self, key: &'static str) -> bool {
+        let value = self.take(key);
+        value
+            .and_then(|value| value.get_ref().as_array())
+            .is_some_and(|list| list.is_empty())
+    }
+
     /// Where the key's value stands, else the section's own place.
     pub(super) fn span_of(&mut self, key: &'static str) -> Span {
         self.take(key).map_or(self.span.clone(), Spanned::span)
@@ -410,7 +418,13 @@ impl<'a, 't> Section<'a, 't> {
                     let span = name.span.clone();
                     named.push((name, Section::new(title, span, table)));
                 }
-                None => self.wrong(problems, key, value, "named tables"),
+                None => {
+                    let found = article(value.get_ref().type_str());
+                    problems.add(
+                        &value.span(),
+                        format!("expected a table, got {found}: [{key}.{}]", excerpt(&name)),
+                    );
+                }
             }
         }
         named

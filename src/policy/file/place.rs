@@ -82,12 +82,19 @@ pub(super) fn networks(top: &mut Section<'_, '_>, problems: &mut Problems) -> Ve
         if !section.has("cidrs") {
             section.missing("cidrs", problems);
         }
+        let cidrs = leaf::prefixes(&mut section, "cidrs", problems);
         networks.push(Network {
             name,
             vpcs: leaf::ids(&mut section, "vpcs", "vpc-", problems),
             accounts: leaf::accounts(&mut section, problems),
             regions: leaf::regions(&mut section, problems),
-            cidrs: leaf::prefixes(&mut section, "cidrs", problems),
+            cidrs: bounded(
+                cidrs,
+                MAX_NAMED,
+                "cidrs of one network",
+                |(_, word)| word.span.clone(),
+                problems,
+            ),
             connected_to: section.words("connected_to", problems),
         });
         section.finish(problems);
@@ -262,7 +269,8 @@ pub(super) fn services(top: &mut Section<'_, '_>, problems: &mut Problems) -> Ve
         leaf::check_name(&name, "service", problems);
         let (words, symmetric) = match value.get_ref() {
             DeValue::Table(table) => {
-                let mut long = Section::new(format!("service `{}`", &*name), value.span(), table);
+                let mut long =
+                    Section::new(format!("service `{}`", &*name), name.span.clone(), table);
                 if !long.has("ports") {
                     long.missing("ports", problems);
                 }

@@ -207,7 +207,7 @@ fn required_names(
         return Vec::new();
     }
     let names = section.words(key, problems);
-    if names.is_empty() {
+    if section.is_empty_list(key) {
         problems.add_with_hint(
             &section.span_of(key),
             format!("`{key}` names nothing"),
@@ -228,7 +228,7 @@ fn rule_ports(section: &mut Section<'_, '_>, problems: &mut Problems) -> RulePor
     };
     match given.as_slice() {
         [] => RulePorts::Any,
-        [only] if services.is_empty() && ports.is_empty() && ports_except.is_empty() => {
+        [only] if section.is_empty_list(only) => {
             problems.add_with_hint(
                 &section.span_of(only),
                 format!("`{only}` names nothing"),
@@ -254,7 +254,7 @@ fn rule_ports(section: &mut Section<'_, '_>, problems: &mut Problems) -> RulePor
 
 fn paths(section: &mut Section<'_, '_>, problems: &mut Problems) -> Vec<Path> {
     let words = section.words("via", problems);
-    if section.has("via") && words.is_empty() {
+    if section.is_empty_list("via") {
         problems.add_with_hint(
             &section.span_of("via"),
             "`via` names nothing",

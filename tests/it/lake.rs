@@ -31,9 +31,9 @@ use tidegate::sink::{
 };
 
 /// 2026-02-25, 06:00 UTC.
-const SIX: u32 = 1_771_999_200;
+pub(super) const SIX: u32 = 1_771_999_200;
 
-fn identity() -> Identity {
+pub(super) fn identity() -> Identity {
     Identity {
         policy_id: "SEC-003".to_owned(),
         policy_hash: "0123abcd".to_owned(),
@@ -80,7 +80,7 @@ impl Drop for Place {
 }
 
 /// Every file of a store with its content.
-fn snapshot(store: &Store) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn snapshot(store: &Store) -> BTreeMap<String, Vec<u8>> {
     let files = store.list("").expect("listed").into_iter();
     files
         .map(|file| {
@@ -110,7 +110,7 @@ fn addr(text: &str) -> Addr {
 }
 
 /// Edge number `index` of many, in their order, with every column null in some and filled in others.
-fn edge(index: u32) -> Edge {
+pub(super) fn edge(index: u32) -> Edge {
     let some = |text: &str, every: u32| {
         index
             .is_multiple_of(every)
@@ -158,7 +158,7 @@ fn edge(index: u32) -> Edge {
     }
 }
 
-fn object(index: u64) -> ObjectRow {
+pub(super) fn object(index: u64) -> ObjectRow {
     ObjectRow {
         source: format!("s3://logs/{index:02}"),
         time: SIX + 300 * index as u32,
@@ -186,7 +186,7 @@ fn object(index: u64) -> ObjectRow {
 }
 
 /// Fills an hour; what is unordered by contract comes in the order of `random`.
-fn fill(hour: &mut HourWriter, edges: u32, malformed: u64, random: &mut ChaCha8Rng) {
+pub(super) fn fill(hour: &mut HourWriter, edges: u32, malformed: u64, random: &mut ChaCha8Rng) {
     for index in 0..edges {
         hour.edge(&edge(index).row()).expect("taken");
     }
@@ -273,7 +273,7 @@ fn objects_are_the_ledger_and_are_read_back_by_name() {
     assert_eq!(lake.outdated_hours(..).expect("listed").len(), 0);
 }
 
-fn finding(index: usize) -> Finding {
+pub(super) fn finding(index: usize) -> Finding {
     let end = |subject: &str, addresses: usize| Subject {
         subject: subject.to_owned(),
         zone: "app".to_owned(),
@@ -601,7 +601,7 @@ fn raw(rows: &[u64]) -> RecordBatch {
 }
 
 /// The judged rows of [`raw`].
-fn judged(rows: &[u64]) -> RecordBatch {
+pub(super) fn judged(rows: &[u64]) -> RecordBatch {
     let raw = raw(rows);
     let mut judgements = JudgementBuilder::default();
     for row in rows {

@@ -10,6 +10,8 @@ mod cli_program;
 mod cli_usage;
 // A lake: what is written is read back, the same rows give the same bytes, a crash repeats and loses nothing.
 mod lake;
+// The same lake in S3, over HTTP: as in a folder, and through throttling, broken answers and refusals.
+mod lake_s3;
 // Dependencies between modules point down only, and the core does no I/O.
 mod layers;
 // An S3 server for the tests, over real HTTP.

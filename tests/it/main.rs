@@ -14,6 +14,8 @@ mod lake;
 mod lake_s3;
 // Dependencies between modules point down only, and the core does no I/O.
 mod layers;
+// The policy reference: its examples parse, its tables are complete.
+mod policy_docs;
 // An S3 server for the tests, over real HTTP.
 mod s3_server;
 // Sources: which objects are found, by which requests; half an object never counts.

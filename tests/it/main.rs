@@ -20,3 +20,5 @@ mod policy_docs;
 mod s3_server;
 // Sources: which objects are found, by which requests; half an object never counts.
 mod source;
+// The program and its sources: a bucket says what a folder says, what cannot be read is named, exit codes.
+mod source_program;

@@ -18,8 +18,8 @@ pub struct Retry {
 impl Default for Retry {
     fn default() -> Retry {
         Retry {
-            tries: 7,
-            first: Duration::from_millis(300),
+            tries: 9,
+            first: Duration::from_millis(100),
             most: Duration::from_secs(20),
         }
     }
@@ -49,10 +49,10 @@ mod tests {
     #[test]
     fn ceilings_double_up_to_the_highest() {
         let retry = Retry::default();
-        let ceilings: Vec<u128> = [1, 2, 3, 7, 8, 1000]
+        let ceilings: Vec<u128> = [1, 2, 3, 8, 9, 1000]
             .map(|n| retry.ceiling(n).as_millis())
             .into();
-        assert_eq!(ceilings, [300, 600, 1200, 19_200, 20_000, 20_000]);
+        assert_eq!(ceilings, [100, 200, 400, 12_800, 20_000, 20_000]);
     }
 
     #[test]

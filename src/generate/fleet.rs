@@ -262,6 +262,11 @@ impl Interface {
         (self.role == Role::Worker).then_some("batch-workers")
     }
 
+    /// What it belongs to: an ECS service or an Auto Scaling group.
+    pub(super) fn workload(&self) -> Option<&'static str> {
+        self.ecs_service.or(self.scaling_group())
+    }
+
     /// Whether it opens connections from ports as low as 1024, as load balancers and NAT gateways do.
     pub(super) fn has_low_ports(&self) -> bool {
         matches!(

@@ -174,6 +174,12 @@ impl FlowLogs {
         }
     }
 
+    /// Whether a flow log that watches the interface in this slot names the workload that it belongs to.
+    pub(super) fn name_workloads(&self, interface: &Interface, slot: u32) -> bool {
+        let names = |&place: &usize| self.logs[place].fields.contains(&Field::AsgTag);
+        self.of(interface, slot).iter().any(names)
+    }
+
     /// The transit gateway's flow log, if there is one.
     pub(super) fn of_gateway(&self) -> Option<usize> {
         matches!(self.kind, Kind::Many { .. }).then_some(GATEWAY)

@@ -8,6 +8,7 @@ use super::SLOT_SECS;
 use super::breach;
 use super::connection::{Connection, End, ICMP, Route};
 use super::fleet::{Fleet, Role};
+use super::flowlog::FlowLogs;
 
 /// A finding that a scan must report: a line of `planted.ndjson`.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
@@ -44,17 +45,17 @@ pub(super) struct Plants {
 pub(super) type Says = (&'static str, &'static str, &'static str, &'static str);
 
 /// Everything planted in a run of so many slots from `first`. `focus` is the slot in which one of the logs is Parquet.
-pub(super) fn plant(fleet: &Fleet, first: u32, slots: u32, focus: u32) -> Plants {
-    let plants = Plants {
-        planted: Vec::new(),
-        connections: Vec::new(),
-    };
+pub(super) fn plant(fleet: &Fleet, logs: &FlowLogs, first: u32, slots: u32, focus: u32) -> Plants {
     let mut bed = Bed {
         fleet,
+        logs,
         first,
         slots,
         slot: 1 % slots,
-        plants,
+        plants: Plants {
+            planted: Vec::new(),
+            connections: Vec::new(),
+        },
     };
     breach::sow_all(&mut bed, focus);
     bed.plants
@@ -63,6 +64,7 @@ pub(super) fn plant(fleet: &Fleet, first: u32, slots: u32, focus: u32) -> Plants
 /// Where things are planted: slot after slot.
 pub(super) struct Bed<'a> {
     pub fleet: &'a Fleet,
+    logs: &'a FlowLogs,
     first: u32,
     slots: u32,
     pub slot: u32,
@@ -114,7 +116,7 @@ impl Bed<'_> {
     }
 
     /// Plants these connections as one finding, and goes on to another slot. The outside end's subject is `outside`; an inside
-    /// end's is its ECS service or its address.
+    /// end's is its workload, where a flow log names it, or its address.
     pub(super) fn sow(
         &mut self,
         what: &'static str,
@@ -125,7 +127,8 @@ impl Bed<'_> {
         let subject = |end: End| match end.interface.map(|index| &self.fleet.interfaces[index]) {
             None => outside.to_owned(),
             Some(interface) => interface
-                .ecs_service
+                .workload()
+                .filter(|_| self.logs.name_workloads(interface, self.slot))
                 .map_or_else(|| end.addr.to_string(), str::to_owned),
         };
         let one = connections[0];
@@ -172,7 +175,7 @@ mod tests {
             vector_db: 3,
             warehouse: 4,
         });
-        let plants = plant(&fleet, 0, 24, 12);
+        let plants = plant(&fleet, &FlowLogs::mixed(12), 0, 24, 12);
         let keys: BTreeSet<_> = plants
             .planted
             .iter()

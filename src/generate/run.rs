@@ -31,7 +31,13 @@ pub(super) fn run(
         Layouts::Mixed => FlowLogs::mixed(parquet_slot),
         Layouts::Version5 { objects } => FlowLogs::one(objects.max(1)),
     };
-    let plants = plant::plant(&fleet, options.start, options.slots, parquet_slot);
+    let plants = plant::plant(
+        &fleet,
+        &flow_logs,
+        options.start,
+        options.slots,
+        parquet_slot,
+    );
     let mut run = Run {
         options,
         fleet: &fleet,

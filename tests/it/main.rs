@@ -16,6 +16,8 @@ mod lake_s3;
 mod layers;
 // The policy reference: its examples parse, its tables are complete.
 mod policy_docs;
+// Samples: all that was planted is found, and nothing else.
+mod sample;
 // An S3 server for the tests, over real HTTP.
 mod s3_server;
 // Sources: which objects are found, by which requests; half an object never counts.

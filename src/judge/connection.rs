@@ -567,13 +567,9 @@ impl Connection {
     #[inline]
     pub fn add_services(&mut self, services: [Service; 2]) {
         for (end, service) in services.into_iter().enumerate() {
-            match service {
-                Service::Unknown => {}
-                Service::None | Service::Other => self.services_known |= 1 << end,
-                Service::Known(index) => {
-                    self.services_known |= 1 << end;
-                    self.services[end] |= 1 << index;
-                }
+            if service != Service::Unknown {
+                self.services_known |= 1 << end;
+                self.services[end] |= service.bits() as u32;
             }
         }
     }

@@ -167,7 +167,6 @@ impl<'a> Judge<'a> {
             home: place.home,
             class: place.class,
             groups: context.facts.groups(groups_key),
-            groups_key,
             services,
             services_known,
         }

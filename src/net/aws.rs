@@ -61,8 +61,9 @@ impl Service {
     }
 }
 
-/// The bit that stands, in sets of services, for all codes that [`SERVICES`] does not have.
-pub const OTHER_BIT: u64 = 1 << 63;
+/// The bit that stands, in sets of services, for all codes that [`SERVICES`] does not have: the highest of 32, so that
+/// what records can say fits into 32 bits.
+pub const OTHER_BIT: u64 = 1 << 31;
 
 impl Service {
     /// The service as a set: bit `i` is `SERVICES[i]`, [`OTHER_BIT`] a code that the list does not have.

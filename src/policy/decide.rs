@@ -22,8 +22,6 @@ pub struct End<'a> {
     pub class: ClassId,
     /// Groups by interface facts, sorted; without those by prefix.
     pub groups: &'a [GroupId],
-    /// Stands for `groups` in memory keys: equal numbers mean equal slices. 0 is the empty one.
-    pub groups_key: u32,
     /// AWS services that any record of the connection names for this end: bit `i` is `net::aws::SERVICES[i]`.
     pub services: u64,
     /// Whether any record of the connection has the service field of this end (a `-` counts).

@@ -2,7 +2,7 @@
 
 use hashbrown::HashTable;
 
-use super::{Decision, End, Policy, Question};
+use super::{Decision, End, GroupId, Policy, Question};
 use crate::net::protocol;
 
 /// How many answers are remembered, some 100 bytes each. Traffic that needs more is hostile or the policy enormous; then
@@ -10,11 +10,10 @@ use crate::net::protocol;
 const MAX_REMEMBERED: usize = 1 << 17;
 
 /// [`Policy::decide`] that remembers: one per thread, the same answers.
-///
-/// `groups_key` of the ends must stand for the same groups as long as the decider lives.
 pub struct Decider<'p> {
     policy: &'p Policy,
     remembered: HashTable<(Key, Decision)>,
+    group_sets: GroupSets,
     max_remembered: usize,
 }
 
@@ -65,6 +64,7 @@ impl<'p> Decider<'p> {
         Decider {
             policy,
             remembered: HashTable::new(),
+            group_sets: GroupSets::default(),
             max_remembered,
         }
     }
@@ -77,12 +77,24 @@ impl<'p> Decider<'p> {
     /// What the policy says; computed once per distinct combination of what rules can tell apart.
     #[inline]
     pub fn decide(&mut self, question: &Question<'_>) -> Decision {
-        let key = self.policy.key(question);
+        if self.group_sets.numbers.len() >= self.max_remembered {
+            self.forget();
+        }
+        let groups =
+            [&question.client, &question.server].map(|end| self.group_sets.number(end.groups));
+        let key = self.policy.key(question, groups);
         let hash = key.hash();
         match self.remembered.find(hash, |(other, _)| *other == key) {
             Some((_, decision)) => *decision,
             None => self.decide_anew(question, key, hash),
         }
+    }
+
+    /// Starts afresh. Numbers of group sets stand in remembered keys, so both go together.
+    #[cold]
+    fn forget(&mut self) {
+        self.remembered.clear();
+        self.group_sets.numbers.clear();
     }
 
     #[cold]
@@ -94,6 +106,38 @@ impl<'p> Decider<'p> {
         self.remembered
             .insert_unique(hash, (key, decision), |(key, _)| key.hash());
         decision
+    }
+}
+
+/// Numbers for the sets of groups that facts put ends in; the empty set is 0. They are the decider's own, because callers
+/// number groups anew in every slot.
+#[derive(Default)]
+struct GroupSets {
+    numbers: HashTable<(Box<[GroupId]>, u32)>,
+}
+
+impl GroupSets {
+    #[inline]
+    fn number(&mut self, groups: &[GroupId]) -> u32 {
+        if groups.is_empty() {
+            0
+        } else {
+            self.number_of_some(groups)
+        }
+    }
+
+    fn number_of_some(&mut self, groups: &[GroupId]) -> u32 {
+        let hash_of = |groups: &[GroupId]| {
+            groups.iter().fold(1, |hash, group| {
+                mixed(hash ^ u64::from(group.0), 0x9e37_79b9_7f4a_7c15)
+            })
+        };
+        let next = self.numbers.len() as u32 + 1;
+        let same = |(known, _): &(Box<[GroupId]>, u32)| **known == *groups;
+        let entry = self
+            .numbers
+            .entry(hash_of(groups), same, |(known, _)| hash_of(known));
+        entry.or_insert_with(|| (groups.into(), next)).get().1
     }
 }
 
@@ -169,7 +213,7 @@ impl Cuts {
 
 impl Policy {
     #[inline]
-    fn key(&self, question: &Question<'_>) -> Key {
+    fn key(&self, question: &Question<'_>, [client_groups, server_groups]: [u32; 2]) -> Key {
         let Question {
             client,
             server,
@@ -189,8 +233,8 @@ impl Policy {
             | u64::from(client.services_known) << 49
             | u64::from(server.services_known) << 50;
         Key {
-            client: EndKey::of(client),
-            server: EndKey::of(server),
+            client: EndKey::of(client, client_groups),
+            server: EndKey::of(server, server_groups),
             rest,
         }
     }
@@ -198,9 +242,9 @@ impl Policy {
 
 impl EndKey {
     #[inline]
-    fn of(end: &End<'_>) -> EndKey {
+    fn of(end: &End<'_>, groups: u32) -> EndKey {
         EndKey {
-            class_and_groups: u64::from(end.class.0) << 32 | u64::from(end.groups_key),
+            class_and_groups: u64::from(end.class.0) << 32 | u64::from(groups),
             services: end.services,
         }
     }

@@ -70,7 +70,8 @@ const RESERVED: [(&str, Name); 9] = [
 /// Words that zones have beside the reserved ones: no tier, group or destination may be called so.
 const ZONES: [&str; 2] = ["local", "default"];
 
-/// AWS services by their bits: the codes of the records' own fields, then what pinned ranges name beyond them.
+/// AWS services by their bits: the codes of the records' own fields, then what pinned ranges name beyond them. The bit for
+/// codes that records have and this list does not is left out.
 #[derive(Clone, Debug)]
 pub(super) struct ServiceNames {
     names: Vec<String>,
@@ -87,31 +88,31 @@ impl ServiceNames {
         }
     }
 
-    /// The bit of a service, a new one if need be; names beyond the 63rd share [`aws::OTHER_BIT`].
+    /// The bit of a service, a new one if need be; when all are taken, the one for other codes.
     pub(super) fn bit_or_add(&mut self, name: &str) -> u8 {
         if let Some(bit) = self.bit(name) {
             return bit;
         }
-        if self.names.len() < 63 {
-            self.names.push(name.to_owned());
-            return (self.names.len() - 1) as u8;
+        if self.names.len() == usize::from(OTHER) {
+            self.names.push(OTHER_NAME.to_owned());
         }
-        63
+        if self.names.len() == 64 {
+            return OTHER;
+        }
+        self.names.push(name.to_owned());
+        (self.names.len() - 1) as u8
     }
 
     /// The bit of a service.
     pub(super) fn bit(&self, name: &str) -> Option<u8> {
-        self.names
-            .iter()
-            .position(|known| known == name)
-            .map(|at| at as u8)
+        let at = self.names.iter().position(|known| known == name)?;
+        (at != usize::from(OTHER)).then_some(at as u8)
     }
 
     /// The service with this bit.
     pub(super) fn name(&self, bit: u8) -> &str {
-        self.names
-            .get(usize::from(bit))
-            .map_or("other", String::as_str)
+        let known = self.names.get(usize::from(bit));
+        known.map_or(OTHER_NAME, String::as_str)
     }
 
     /// The service that a word means, else an error with the nearest.
@@ -128,6 +129,12 @@ impl ServiceNames {
         bit
     }
 }
+
+/// The number of [`aws::OTHER_BIT`].
+const OTHER: u8 = aws::OTHER_BIT.trailing_zeros() as u8;
+
+/// What stands for services without a bit of their own.
+const OTHER_NAME: &str = "other";
 
 /// Where a word may stand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -231,5 +238,28 @@ fn kind(name: Name) -> &'static str {
         Name::Group(_) => "group",
         Name::Destination(_) => "destination",
         _ => "reserved word",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_beyond_the_list_get_bits_of_their_own_until_all_are_taken() {
+        let mut services = ServiceNames::new();
+        let bits: Vec<u8> = (0..50)
+            .map(|i| services.bit_or_add(&format!("NEW_{i}")))
+            .collect();
+        let num_own = 64 - 1 - aws::SERVICES.len();
+        let mut own = bits[..num_own].to_vec();
+        own.dedup();
+        assert_eq!(own.len(), num_own);
+        assert!(own.iter().all(|bit| *bit != OTHER));
+        assert!(bits[num_own..].iter().all(|bit| *bit == OTHER));
+        assert_eq!(services.name(bits[7]), "NEW_7");
+        assert_eq!(services.name(OTHER), "other");
+        assert_eq!(services.bit("other"), None);
+        assert_eq!(ServiceNames::new().name(OTHER), "other");
     }
 }

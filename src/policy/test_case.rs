@@ -69,7 +69,6 @@ impl Policy {
                 home: place.home,
                 class: place.class,
                 groups: &[],
-                groups_key: 0,
                 services: 0,
                 services_known: false,
             }

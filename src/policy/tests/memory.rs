@@ -138,6 +138,7 @@ fn any_question() -> impl Strategy<Value = String> {
     ]);
     let path = prop::sample::select(vec!["", "nat", "vgw"]);
     let encrypted = prop::sample::select(vec!["", "true", "false"]);
+    let groups = || prop::sample::select(vec!["", "", "secured", "etl,secured"]);
     (
         addr(),
         addr(),
@@ -146,6 +147,7 @@ fn any_question() -> impl Strategy<Value = String> {
         (service(), service()),
         path,
         encrypted,
+        (groups(), groups()),
     )
         .prop_map(
             |(
@@ -156,6 +158,7 @@ fn any_question() -> impl Strategy<Value = String> {
                 (client_service, server_service),
                 path,
                 encrypted,
+                (client_groups, server_groups),
             )| {
                 let server = match (protocol, server.contains(':')) {
                     ("icmp", _) => server.to_owned(),
@@ -166,6 +169,8 @@ fn any_question() -> impl Strategy<Value = String> {
                 for (key, value) in [
                     ("client-service", client_service),
                     ("server-service", server_service),
+                    ("client-groups", client_groups),
+                    ("server-groups", server_groups),
                     ("via", path),
                     ("encrypted", encrypted),
                 ] {
@@ -202,6 +207,32 @@ fn remembered_answers_are_bounded() {
     for host in 0..10 {
         let question = format!("10.0.{}.1 -> 10.0.64.1:443 tcp", host * 16);
         decider.decide(&Asked::new(&policy, &question).question());
+        assert!(decider.num_remembered() <= 3);
+    }
+}
+
+#[test]
+fn sets_of_groups_are_told_apart_by_what_they_hold() {
+    let policy = base(&format!(
+        "[groups.one]\ninterfaces = [\"eni-1\"]\n[groups.two]\ninterfaces = [\"eni-2\"]\n{}",
+        rules("allow a one -> data\nallow b two -> data")
+    ));
+    let mut decider = Decider::with_bound(&policy, 3);
+    for (groups, expected) in [
+        ("", "default"),
+        ("one", "a"),
+        ("two", "b"),
+        ("one,two", "a"),
+        ("one", "a"),
+    ] {
+        let groups = if groups.is_empty() {
+            String::new()
+        } else {
+            format!(" client-groups={groups}")
+        };
+        let asked = Asked::new(&policy, &format!("10.0.32.1 -> 10.0.64.1:443 tcp{groups}"));
+        let decision = decider.decide(&asked.question());
+        assert_eq!(policy.rule(decision.rule).id, expected, "{groups}");
         assert!(decider.num_remembered() <= 3);
     }
 }

@@ -169,20 +169,19 @@ impl Asked<'_> {
     }
 
     fn question(&self) -> Question<'_> {
-        let end = |(addr, services): (Addr, Option<u64>), groups, groups_key| {
+        let end = |(addr, services): (Addr, Option<u64>), groups| {
             let place = self.policy.place(NetworkId(0), addr);
             End {
                 home: place.home,
                 class: place.class,
                 groups,
-                groups_key,
                 services: services.unwrap_or(0),
                 services_known: services.is_some(),
             }
         };
         Question {
-            client: end(self.client, &self.client_groups, 1),
-            server: end(self.server, &self.server_groups, 2),
+            client: end(self.client, &self.client_groups),
+            server: end(self.server, &self.server_groups),
             protocol: self.protocol,
             server_port: self.port,
             ipv4: self.client.0.is_v4(),
@@ -240,7 +239,6 @@ fn zone_of(policy: &Policy, addr: &str, service: Option<&str>) -> String {
         home: place.home,
         class: place.class,
         groups: &[],
-        groups_key: 0,
         services: services.unwrap_or(0),
         services_known: services.is_some(),
     };

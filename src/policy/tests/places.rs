@@ -137,7 +137,6 @@ fn an_address_is_resolved_in_its_network_then_in_those_connected_then_outside() 
             home: place.home,
             class: place.class,
             groups: &[],
-            groups_key: 0,
             services: 0,
             services_known: false,
         };

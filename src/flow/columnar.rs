@@ -206,10 +206,12 @@ fn check_footer(
             ];
             let [start, data, length, unpacked, values] =
                 sizes.map(|size| u64::try_from(size).unwrap_or(u64::MAX));
+            // A nested column, which is not read, may hold many values in a row.
+            let flat = column.column_descr().max_rep_level() == 0;
             if data < start
                 || start.saturating_add(length) > size
                 || data > size
-                || values > group_rows
+                || flat && values > group_rows
             {
                 return Err(broken(format!(
                     "column `{}` lies outside of it",
@@ -275,9 +277,8 @@ impl Plan {
                 continue;
             }
             let column = match Column::from_name(&name.to_ascii_lowercase()) {
-                Column::Unknown(_) => Column::Unknown(name.clone()),
                 known if layout.columns.contains(&known) => Column::Unknown(name.clone()),
-                known => known,
+                column => column,
             };
             let wanted = match &column {
                 Column::Known(field) => always_read(*field) || sink.wants(*field),
@@ -490,8 +491,9 @@ impl Values {
         })
     }
 
-    fn text(&self, row: usize) -> Option<&[u8]> {
-        let text = self.text.get_or_init(|| {
+    /// The column as text, just as it is.
+    fn texts(&self) -> &BinaryArray {
+        self.text.get_or_init(|| {
             let numbers = self
                 .numbers
                 .as_ref()
@@ -501,8 +503,13 @@ impl Values {
             text.expect("integers have a text")
                 .as_binary::<i32>()
                 .clone()
-        });
-        let text = text.is_valid(row).then(|| text.value(row))?;
+        })
+    }
+
+    /// A value as text; none where it is missing.
+    fn text(&self, row: usize) -> Option<&[u8]> {
+        let texts = self.texts();
+        let text = texts.is_valid(row).then(|| texts.value(row))?;
         (!matches!(text, b"-" | b"None" | b"")).then_some(text)
     }
 }
@@ -566,9 +573,16 @@ impl Row<'_> {
     }
 
     fn show(&self, values: &Values) -> Vec<u8> {
+        if values.original.is_null(self.row) {
+            return b"-".to_vec();
+        }
+        let whole = |numbers: &Int64Array| numbers.value(self.row) != NO_NUMBER;
+        if values.numbers.as_ref().is_none_or(whole) {
+            return values.texts().value(self.row).to_vec();
+        }
         match cast(&values.original.slice(self.row, 1), &DataType::Utf8) {
-            Ok(text) if text.is_valid(0) => text.as_string::<i32>().value(0).as_bytes().to_vec(),
-            _ => b"-".to_vec(),
+            Ok(text) => text.as_string::<i32>().value(0).as_bytes().to_vec(),
+            Err(_) => b"-".to_vec(),
         }
     }
 
@@ -643,7 +657,7 @@ impl Fields for Row<'_> {
     }
 
     fn num_fields(&self) -> u16 {
-        self.rows.plan.columns.len() as u16
+        self.rows.plan.layout.columns.len() as u16
     }
 
     fn extra(&self, each: &mut dyn FnMut(&str, &[u8])) {

@@ -9,7 +9,7 @@ use super::Field;
 pub enum Column {
     /// A field that AWS documents.
     Known(Field),
-    /// A field that the program does not know, by its name in the header; it goes into `extra`.
+    /// A field that the program does not know, by its name as a header has it (hyphens); it goes into `extra`.
     Unknown(String),
 }
 
@@ -129,11 +129,11 @@ impl Layout {
 }
 
 impl Column {
-    /// The column with this name, in AWS's spelling or with underscores.
+    /// The column with this name, in AWS's spelling or with underscores as Parquet has it.
     pub fn from_name(name: &str) -> Column {
         match Field::from_name(name) {
             Some(field) => Column::Known(field),
-            None => Column::Unknown(name.to_owned()),
+            None => Column::Unknown(name.replace('_', "-")),
         }
     }
 
@@ -178,7 +178,7 @@ fn nearly(name: &str) -> Option<&'static str> {
     };
     let fields = Field::ALL.iter().map(|field| field.name());
     let (distance, meant) = fields
-        .map(|field| (typing_errors(name, &field.replace('_', "-")), field))
+        .map(|field| (typing_errors(name, field), field))
         .min_by_key(|(distance, _)| *distance)?;
     let allowed = if name.len() > 8 { 2 } else { 1 };
     (name.len() > 4 && distance <= allowed && letters(name) != letters(meant)).then_some(meant)

@@ -11,7 +11,7 @@ pub mod decode;
 pub mod field;
 mod inflate;
 mod layout;
-mod positions;
+pub mod positions;
 mod record;
 mod row;
 mod tally;

@@ -6,7 +6,7 @@
 
 /// The seams of a block. Used again from block to block.
 #[derive(Default)]
-pub(crate) struct Seams {
+pub struct Seams {
     /// Positions of bytes up to 0x20 in the block, ascending; the first entry is the imaginary newline before the block
     /// (`u32::MAX`, so that adding one wraps to the block's first byte).
     pub bounds: Vec<u32>,
@@ -19,7 +19,7 @@ pub(crate) struct Seams {
 
 /// Which implementation finds seams on this machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kernel {
+pub enum Kernel {
     /// 32 bytes at a time, by AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2,

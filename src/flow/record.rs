@@ -101,6 +101,7 @@ pub trait RecordSink {
     /// Says that what follows may yet prove broken (a checksum still to come): it must be kept apart until
     /// `decode` has returned `Ok`, and be forgotten if it returns an error.
     fn unverified(&mut self);
+
     /// Whether the sink will ask for this field's text: columns of a Parquet object that nobody wants are not read.
     /// What a [`Record`] is made of is always read. Asked before the first record.
     fn wants(&self, _field: Field) -> bool {

@@ -8,6 +8,10 @@ mod cli_policy;
 mod cli_program;
 // Help, wrong usage, wrong paths, broken pipes.
 mod cli_usage;
+// Bytes of an object become records: every dress, layout, wrapping and quirk.
+mod decode;
+// Parquet objects give what the same rows give as text; broken ones say so.
+mod decode_parquet;
 // A lake: what is written is read back, the same rows give the same bytes, a crash repeats and loses nothing.
 mod lake;
 // The same lake in S3, over HTTP: as in a folder, and through throttling, broken answers and refusals.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::ops::RangeBounds;
+use std::ops::{Bound, RangeBounds};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -126,12 +126,11 @@ impl Lake {
         &self,
         range: impl RangeBounds<Hour>,
     ) -> Result<(BTreeSet<Hour>, BTreeSet<Hour>), LakeError> {
-        let folder = format!("{}/", Table::Objects.name());
-        let ledgers = self.store.list(&folder)?;
-        let hours = ledgers
-            .iter()
-            .filter_map(|ledger| ledger_hour(ledger.name.strip_prefix(&folder)?));
-        let hours: BTreeSet<Hour> = hours.filter(|hour| range.contains(hour)).collect();
+        let hours: BTreeSet<Hour> = self
+            .ledger_hours(&range)?
+            .into_iter()
+            .filter(|hour| range.contains(hour))
+            .collect();
         if !self.mixed {
             return Ok((hours, BTreeSet::new()));
         }
@@ -150,6 +149,25 @@ impl Lake {
             }
         }
         Ok((current, outdated))
+    }
+
+    /// The hours that have a ledger, all of them or at least those of the range.
+    fn ledger_hours(&self, range: &impl RangeBounds<Hour>) -> Result<Vec<Hour>, LakeError> {
+        let all = format!("{}/", Table::Objects.name());
+        // A lake of years has many hours: what concerns one day should not list them all.
+        let folder = match (range.start_bound(), range.end_bound()) {
+            (Bound::Included(first), Bound::Included(last) | Bound::Excluded(last))
+                if first.day() == last.day() =>
+            {
+                Table::Objects.day_folder(first.day())
+            }
+            _ => all.clone(),
+        };
+        let ledgers = self.store.list(&folder)?;
+        Ok(ledgers
+            .iter()
+            .filter_map(|ledger| ledger_hour(ledger.name.strip_prefix(&all)?))
+            .collect())
     }
 
     fn ledgers(&self, hours: &[Hour]) -> Result<Vec<Bytes>, LakeError> {

@@ -5,6 +5,7 @@
 //! their content only: after so many rows, or after so many bytes of long rows.
 
 mod held;
+mod pending;
 mod runs;
 
 use std::fs::File;
@@ -18,6 +19,7 @@ use arrow::ipc::writer::StreamWriter;
 use arrow::row::{RowConverter, Rows, SortField};
 
 use self::held::{Held, gather};
+use self::pending::Pending;
 use self::runs::Runs;
 use super::columns::BATCH_ROWS;
 use super::merge::FAN_IN;
@@ -36,6 +38,7 @@ pub struct RecordSorter {
     sorting: Sorting,
     dir: PathBuf,
     budget: usize,
+    pending: Pending,
     held: Vec<Held>,
     keys: Rows,
     batches_memory: usize,
@@ -83,6 +86,7 @@ impl RecordSorter {
             converter,
         };
         Ok(RecordSorter {
+            pending: Pending::new(sorting.schema.fields().len(), budget),
             sorting,
             dir: dir.to_owned(),
             budget,
@@ -101,7 +105,10 @@ impl RecordSorter {
     /// Bytes of memory that it holds now.
     pub fn memory(&self) -> usize {
         // Beside batches and keys: a weight a row, and its place twice when they are sorted.
-        self.batches_memory + self.keys.size() + self.keys.num_rows() * 6 * size_of::<u32>()
+        self.pending.memory()
+            + self.batches_memory
+            + self.keys.size()
+            + self.keys.num_rows() * 6 * size_of::<u32>()
     }
 
     /// Whether rows went to files.
@@ -122,18 +129,28 @@ impl RecordSorter {
                 "expected a batch with the columns of the others".to_owned(),
             )));
         }
-        let columns = self.sorting.key_columns(&batch);
-        self.sorting
-            .converter
-            .append(&mut self.keys, &columns)
-            .map_err(failed)?;
-        self.batches_memory += batch.get_array_memory_size();
-        self.held.push(Held::new(batch));
+        if self.pending.push(batch) {
+            self.take_pending()?;
+        }
         if self.memory() > self.budget {
             self.spill()
         } else {
             Ok(())
         }
+    }
+
+    fn take_pending(&mut self) -> Result<(), LakeError> {
+        let Some((batch, memory)) = self.pending.join(&self.sorting.schema)? else {
+            return Ok(());
+        };
+        let columns = self.sorting.key_columns(&batch);
+        self.sorting
+            .converter
+            .append(&mut self.keys, &columns)
+            .map_err(failed)?;
+        self.batches_memory += memory;
+        self.held.push(Held::new(batch));
+        Ok(())
     }
 
     /// The places of all rows in memory, sorted: which batch, which row.
@@ -156,18 +173,19 @@ impl RecordSorter {
             .collect()
     }
 
-    fn take_memory(&mut self) -> Memory {
+    fn take_memory(&mut self) -> Result<Memory, LakeError> {
+        self.take_pending()?;
         let places = self.sorted_places();
         self.keys = self.sorting.converter.empty_rows(0, 0);
         self.batches_memory = 0;
-        Memory {
+        Ok(Memory {
             held: std::mem::take(&mut self.held),
             places: places.into_iter(),
-        }
+        })
     }
 
     fn spill(&mut self) -> Result<(), LakeError> {
-        let mut source = Source::Memory(self.take_memory());
+        let mut source = Source::Memory(self.take_memory()?);
         let run = self.write_run(&mut source)?;
         self.add_run(run, 0)
     }
@@ -207,12 +225,13 @@ impl RecordSorter {
     /// When a temporary file cannot be written or read.
     pub fn finish(mut self) -> Result<SortedBatches, LakeError> {
         if self.levels.is_empty() {
-            let source = Source::Memory(self.take_memory());
+            let source = Source::Memory(self.take_memory()?);
             return Ok(SortedBatches {
                 source,
                 sorting: self.sorting,
             });
         }
+        self.take_pending()?;
         if !self.held.is_empty() {
             self.spill()?;
         }

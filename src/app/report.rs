@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::flow::Tally;
-use crate::judge::Finding;
+use crate::judge::{Finding, Kind};
 use crate::policy::Severity;
 
 /// The report of a `scan`.
@@ -74,6 +74,8 @@ impl RunReport {
                 (
                     Reverse(finding.severity),
                     finding.muted,
+                    // What was held stands behind what got through.
+                    finding.kind == Kind::DeniedAttempt,
                     finding.kind,
                     Reverse(finding.connections),
                 )
@@ -95,6 +97,7 @@ impl RunReport {
 
     /// Whether `--known` lists this finding.
     pub fn is_known(&self, finding: &Finding) -> bool {
+        debug_assert!(self.known.is_sorted(), "known ids are sorted");
         self.known.binary_search(&finding.finding_id).is_ok()
     }
 }

@@ -6,12 +6,16 @@ mod cli_generate;
 mod cli_policy;
 // The program as its users run it: what they type, what they get back.
 mod cli_program;
+// A scan of the sample: reports, exit codes, errors for people.
+mod cli_scan;
 // Help, wrong usage, wrong paths, broken pipes.
 mod cli_usage;
 // Bytes of an object become records: every dress, layout, wrapping and quirk.
 mod decode;
 // Parquet objects give what the same rows give as text; broken ones say so.
 mod decode_parquet;
+// What the manual shows works.
+mod docs;
 // A lake: what is written is read back, the same rows give the same bytes, a crash repeats and loses nothing.
 mod lake;
 // The same lake in S3, over HTTP: as in a folder, and through throttling, broken answers and refusals.

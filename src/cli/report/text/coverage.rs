@@ -192,8 +192,16 @@ fn format(page: &mut Page, coverage: &Coverage) {
         );
         page.item("layout", &text);
     }
-    for (field, purpose) in &coverage.lacking {
-        page.item("lacking", &format!("{field}: {purpose}"));
+    if !coverage.lacking.is_empty() {
+        let lacking: Vec<String> = coverage
+            .lacking
+            .iter()
+            .map(|(field, purpose)| format!("{field} ({purpose})"))
+            .collect();
+        page.item(
+            "lacking",
+            &format!("in some objects: {}", lacking.join("; ")),
+        );
     }
     // In one line, however long, so that it can be copied.
     if let Some(advised) = &coverage.advised_format {

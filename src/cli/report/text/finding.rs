@@ -3,8 +3,8 @@
 
 use super::super::fields::reason;
 use super::super::words::{bytes, clean, count, counted, interval, service, wrap};
-use super::Page;
 use super::paint::Tone;
+use super::{LABEL, Page};
 use crate::judge::{Confidence, Finding, Subject};
 
 /// Addresses of an end that are named; JSON has up to ten.
@@ -13,13 +13,7 @@ const MAX_ADDRESSES: usize = 3;
 pub(super) fn write(page: &mut Page, finding: &Finding) {
     page.line("");
     head(page, finding);
-    let ends: Vec<String> = [("client", &finding.client), ("server", &finding.server)]
-        .iter()
-        .filter_map(|(side, end)| addresses(side, end))
-        .collect();
-    if !ends.is_empty() {
-        page.item("", &ends.join("; "));
-    }
+    page.item(&finding.finding_id, &seen(finding));
     let mut rule = format!("{}: {}", finding.rule, reason(finding));
     if !finding.owner.is_empty() {
         rule.push_str(&format!(" (owner {})", finding.owner));
@@ -28,13 +22,18 @@ pub(super) fn write(page: &mut Page, finding: &Finding) {
     if let Some(lacked) = &finding.lacked {
         page.item("nearest allow", lacked);
     }
-    page.item("seen", &seen(finding));
-    raw(page, finding);
+    // Whole, so that it can be copied.
+    let place = clean(&format!("{}:{}", finding.source, finding.line));
+    page.line(&format!(
+        "  {:<width$}{place}",
+        "raw line",
+        width = LABEL - 2
+    ));
 }
 
 /// A finding that was accepted earlier, in a line.
 pub(super) fn write_accepted(page: &mut Page, finding: &Finding, why: &str) {
-    let head = format!("  {why:<width$}", width = super::LABEL - 2);
+    let head = format!("  {why:<width$}", width = LABEL - 2);
     let head = page.paint.tone(Tone::Faint, &head);
     let text = format!(
         "{} {} {} [{}]",
@@ -50,16 +49,16 @@ fn head(page: &mut Page, finding: &Finding) {
     let severity = format!(
         "  {:<width$}",
         finding.severity.as_str().to_uppercase(),
-        width = super::LABEL - 2
+        width = LABEL - 2
     );
     let severity = page.paint.severity(finding.severity, &severity);
     let text = format!("{} {}", finding.kind.as_str(), ends(finding));
-    let room = page.width.saturating_sub(super::LABEL);
+    let room = page.width.saturating_sub(LABEL);
     for (index, line) in wrap(&clean(&text), room).iter().enumerate() {
         let lead = if index == 0 {
             severity.clone()
         } else {
-            " ".repeat(super::LABEL)
+            " ".repeat(LABEL)
         };
         let line = page.paint.tone(Tone::Strong, line);
         page.line(&format!("{lead}{line}"));
@@ -105,6 +104,7 @@ fn addresses(side: &str, subject: &Subject) -> Option<String> {
     Some(format!("{side} {}{others}", named.join(" ")))
 }
 
+/// How much, what became of it, when, and the addresses behind the subjects.
 fn seen(finding: &Finding) -> String {
     let mut parts = vec![
         counted(finding.connections, "connection"),
@@ -120,22 +120,10 @@ fn seen(finding: &Finding) -> String {
         parts.push("direction ambiguous".to_owned());
     }
     parts.push(interval(finding.first_seen, finding.last_seen));
-    parts.join(", ")
-}
-
-/// The raw line, whole, so that it can be copied; the id behind it or, for lack of room, below.
-fn raw(page: &mut Page, finding: &Finding) {
-    let place = clean(&format!("{}:{}", finding.source, finding.line));
-    let id = page
-        .paint
-        .tone(Tone::Faint, &format!("[{}]", finding.finding_id));
-    let one_line =
-        super::LABEL + place.chars().count() + 2 + finding.finding_id.len() + 2 <= page.width;
-    let label = format!("  {:<width$}", "raw line", width = super::LABEL - 2);
-    if one_line {
-        page.line(&format!("{label}{place}  {id}"));
-    } else {
-        page.line(&format!("{label}{place}"));
-        page.line(&format!("{}{id}", " ".repeat(super::LABEL)));
-    }
+    let ends = [("client", &finding.client), ("server", &finding.server)];
+    let named = ends.iter().filter_map(|(side, end)| addresses(side, end));
+    std::iter::once(parts.join(", "))
+        .chain(named)
+        .collect::<Vec<_>>()
+        .join("; ")
 }

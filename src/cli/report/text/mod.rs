@@ -30,7 +30,7 @@ struct Page {
 }
 
 /// Columns of the labels on the left.
-const LABEL: usize = 16;
+const LABEL: usize = 20;
 
 impl Page {
     fn new(look: &Look) -> Page {

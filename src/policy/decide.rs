@@ -9,8 +9,8 @@
 //! Where several rules of one class qualify, one names itself ([`Order`]), so that the order of the file means nothing.
 
 use super::fit::Truth;
-use super::names::Name;
-use super::ruleset::{Condition, Require, What};
+use super::ruleset::Condition;
+use super::weigh::{Order, Requires, Weighed};
 use super::{Answer, ClassId, GroupId, NetworkId, Path, Policy, RuleId, Severity};
 
 /// One end of a connection, with all that rules may match on.
@@ -94,10 +94,6 @@ pub enum Lacked {
     Evidence,
 }
 
-/// Which of several rules that qualify names itself, least first: the most specific name in `from`, then in `to`, the
-/// fewest (protocol, port) pairs, then the id.
-type Order = (u8, u8, u32, RuleId);
-
 impl Policy {
     /// What the policy says, rule by rule: the plain form.
     pub fn decide(&self, question: &Question<'_>) -> Decision {
@@ -135,28 +131,6 @@ impl Policy {
             unlabelled: false,
             via_unknown: false,
         }
-    }
-
-    fn weigh_allows<'p>(&'p self, question: &Question<'_>) -> Vec<Weighed<'p>> {
-        let weigh = |allow: &'p Condition| {
-            let fit = self.fit(allow, question);
-            let requires = if fit.ends == Truth::No {
-                Requires::Met
-            } else {
-                self.requires(allow, question)
-            };
-            Weighed {
-                allow,
-                fit,
-                requires,
-            }
-        };
-        self.rules
-            .allows
-            .iter()
-            .map(weigh)
-            .filter(|allow| allow.fit.ends != Truth::No)
-            .collect()
     }
 
     fn by_allow(&self, allows: &[Weighed<'_>], question: &Question<'_>) -> Option<Decision> {
@@ -258,203 +232,6 @@ impl Policy {
         }
         nearest.map(|(_, miss)| miss)
     }
-
-    /// How a rule's conditions stand.
-    fn fit(&self, condition: &Condition, question: &Question<'_>) -> Fit {
-        let (client, server) = (&question.client, &question.server);
-        let any = |names: &[Name], end: &End<'_>, other: &End<'_>| {
-            names.iter().fold(Truth::No, |truth, name| {
-                truth.or(self.is(end, *name, other))
-            })
-        };
-        let from = any(&condition.from, client, server)
-            .and(any(&condition.from_except, client, server).not());
-        let to =
-            any(&condition.to, server, client).and(any(&condition.to_except, server, client).not());
-        let at = i64::from(question.at);
-        Fit {
-            ends: from.and(to),
-            expired: condition.expires.is_some_and(|expires| at >= expires),
-            not_yet: condition
-                .not_before
-                .is_some_and(|not_before| at < not_before),
-            port: condition
-                .ports
-                .num_pairs_matching(question.protocol, question.server_port)
-                .is_some(),
-            path: condition.via.is_empty()
-                || question
-                    .path
-                    .is_none_or(|path| condition.via.contains(&path)),
-            family: condition.ipv4.is_none_or(|ipv4| ipv4 == question.ipv4),
-        }
-    }
-
-    /// A list counts as one rule per name: those count whose names match at least as surely as `level`.
-    fn order(&self, condition: &Condition, question: &Question<'_>, level: Truth) -> Order {
-        let rank = |names: &[Name], end: &End<'_>, other: &End<'_>| {
-            names
-                .iter()
-                .filter(|name| self.is(end, **name, other) >= level)
-                .map(|name| name.rank())
-                .min()
-                .unwrap_or(u8::MAX)
-        };
-        let ports = &condition.ports;
-        let num_pairs = ports
-            .num_pairs_matching(question.protocol, question.server_port)
-            .unwrap_or_else(|| ports.num_pairs());
-        (
-            rank(&condition.from, &question.client, &question.server),
-            rank(&condition.to, &question.server, &question.client),
-            num_pairs,
-            condition.rule,
-        )
-    }
-
-    /// How the requires stand that the allow is not exempt from.
-    fn requires(&self, allow: &Condition, question: &Question<'_>) -> Requires {
-        let mut broken = Vec::new();
-        let mut is_unknown = false;
-        for require in &self.rules.requires {
-            if allow.exempt.binary_search(&require.rule).is_ok() {
-                continue;
-            }
-            let (is_broken, unlabelled) = self.is_broken(require, question);
-            match self.applies(require, question).and(is_broken) {
-                Truth::Yes => broken.push(Broken {
-                    rule: require.rule,
-                    unlabelled,
-                }),
-                Truth::Unknown => is_unknown = true,
-                Truth::No => {}
-            }
-        }
-        match (broken.is_empty(), is_unknown) {
-            (false, _) => Requires::Broken(broken),
-            (true, true) => Requires::Unknown,
-            (true, false) => Requires::Met,
-        }
-    }
-
-    /// `between` applies when both ends match one of its words, not necessarily the same.
-    fn applies(&self, require: &Require, question: &Question<'_>) -> Truth {
-        let (client, server) = (&question.client, &question.server);
-        let any = |end: &End<'_>, other: &End<'_>| {
-            require.between.iter().fold(Truth::No, |truth, name| {
-                truth.or(self.is(end, *name, other))
-            })
-        };
-        any(client, server).and(any(server, client))
-    }
-
-    /// Whether the ends do not share what a require asks for, and whether that is only because an end lacks a label.
-    fn is_broken(&self, require: &Require, question: &Question<'_>) -> (Truth, bool) {
-        let (az, labels) = match &require.what {
-            What::Encrypted => {
-                let is_broken = question
-                    .encrypted
-                    .map_or(Truth::Unknown, |encrypted| (!encrypted).into());
-                return (is_broken, false);
-            }
-            What::Shared { az, labels } => (*az, labels),
-        };
-        let subnet = |end: &End<'_>| {
-            self.space
-                .class(end.class)
-                .subnet
-                .map(|subnet| &self.places.subnets[subnet as usize])
-        };
-        let (client, server) = (subnet(&question.client), subnet(&question.server));
-        let mut differs = false;
-        let mut is_missing = false;
-        let mut compare = |one: Option<&String>, other: Option<&String>| match (one, other) {
-            (Some(one), Some(other)) => differs |= one != other,
-            _ => is_missing = true,
-        };
-        if az {
-            compare(
-                client.and_then(|subnet| subnet.az.as_ref()),
-                server.and_then(|subnet| subnet.az.as_ref()),
-            );
-        }
-        for label in labels {
-            compare(
-                client.and_then(|subnet| subnet.labels.get(label)),
-                server.and_then(|subnet| subnet.labels.get(label)),
-            );
-        }
-        ((differs || is_missing).into(), is_missing && !differs)
-    }
-}
-
-/// An allow with its conditions weighed.
-struct Weighed<'p> {
-    allow: &'p Condition,
-    fit: Fit,
-    requires: Requires,
-}
-
-impl Weighed<'_> {
-    /// The conditions that fail; of its requires the first by id.
-    fn failed(&self) -> impl Iterator<Item = Lacked> {
-        let fit = &self.fit;
-        let require = match &self.requires {
-            Requires::Met => None,
-            Requires::Unknown => Some(Lacked::Evidence),
-            Requires::Broken(broken) => broken.first().map(|broken| Lacked::Require(broken.rule)),
-        };
-        let failed = [
-            fit.expired.then_some(Lacked::Expired),
-            fit.not_yet.then_some(Lacked::NotYet),
-            (!fit.path).then_some(Lacked::Path),
-            (!fit.family).then_some(Lacked::Family),
-            require,
-            (!fit.port).then_some(Lacked::Port),
-        ];
-        failed.into_iter().flatten()
-    }
-}
-
-/// How the conditions of a rule stand, one by one.
-struct Fit {
-    /// `from`, `to` and their exceptions.
-    ends: Truth,
-    expired: bool,
-    not_yet: bool,
-    port: bool,
-    path: bool,
-    family: bool,
-}
-
-impl Fit {
-    fn truth(&self) -> Truth {
-        let holds = !self.expired && !self.not_yet && self.port && self.path && self.family;
-        self.ends.and(holds.into())
-    }
-}
-
-/// How the requires of an allow stand.
-enum Requires {
-    Met,
-    /// One would have to be known to be met.
-    Unknown,
-    /// Sorted by id.
-    Broken(Vec<Broken>),
-}
-
-impl Requires {
-    fn broken(&self) -> &[Broken] {
-        match self {
-            Requires::Broken(broken) => broken,
-            Requires::Met | Requires::Unknown => &[],
-        }
-    }
-}
-
-struct Broken {
-    rule: RuleId,
-    unlabelled: bool,
 }
 
 fn nearness(lacked: Lacked) -> u8 {

@@ -4,28 +4,34 @@
 //! classes, the decision into a function of (class, class, protocol, ports, services, path, instant). No I/O: what the
 //! file pins (`[data]`) is handed in.
 //!
-//! In the order of what happens to a file: `tree` parses it with places, `file` reads it as written, `pinned` what it
-//! pins; `names`, `meant` and `ruleset` resolve what it means; `table` and `space` compile addresses. Then questions are
-//! answered: `fit` says whether an end is what a name says, `decide` what the rules say, `decider` remembers it.
+//! In the order of what happens to a file: `tree` parses it with places, `section` and `file` read it as written, `pinned`
+//! what it pins; `names`, `meant` and `ruleset` resolve what it means, `problem` collects what is wrong with it; `table`
+//! and `space` compile addresses. Then questions are answered: `fit` says whether an end is what a name says, `weigh` how
+//! the conditions of rules stand, `decide` what the policy says; `decider` remembers it.
 
 mod by_name;
 mod decide;
 mod decider;
+mod deny;
 mod explain;
 mod file;
 mod fit;
 mod hash;
+mod instant;
 mod meant;
 mod mute;
 mod names;
+mod nearest;
 mod pinned;
 mod problem;
 mod ruleset;
 mod scope;
+mod section;
 mod space;
 mod table;
 mod test_case;
 mod tree;
+mod weigh;
 mod word;
 mod zone;
 

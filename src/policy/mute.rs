@@ -62,7 +62,7 @@ fn covering(
             problems.unknown(&word.span, "rule", word, known());
         }
     }
-    let mut ends = |words: &[super::tree::Word]| {
+    let mut ends = |words: &[super::section::Word]| {
         let mut ends = Vec::new();
         for word in words {
             match names.resolve(word, Place::End, problems) {

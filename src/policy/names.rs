@@ -17,7 +17,7 @@
 use std::collections::HashMap;
 
 use super::problem::{Problems, excerpt};
-use super::tree::Word;
+use super::section::Word;
 use crate::net::aws;
 
 /// What a word of a rule refers to.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::file::Data;
 use super::names::ServiceNames;
 use super::problem::{Problems, excerpt};
-use super::tree::Word;
+use super::section::Word;
 use crate::net::Prefix;
 
 /// Reads a pinned file: its name as the policy has it, relative to the policy file.

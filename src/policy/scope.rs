@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::meant::{Network, Places};
 use super::problem::{Problems, excerpt};
-use super::tree::Word;
+use super::section::Word;
 use super::{NetworkId, Policy};
 use crate::net::{Addr, Prefix};
 

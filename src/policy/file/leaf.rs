@@ -3,7 +3,7 @@
 use crate::net::ports::{PortError, PortRange};
 use crate::net::{Prefix, PrefixError, protocol};
 use crate::policy::problem::{Problems, excerpt};
-use crate::policy::tree::{Section, Word};
+use crate::policy::section::{Section, Word};
 
 /// The longest name, bytes. Names stand in every row of a table.
 const MAX_NAME: usize = 128;

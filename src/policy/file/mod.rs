@@ -2,15 +2,18 @@
 //! with its place. What names refer to is the matter of [`super::meant`].
 
 mod leaf;
+mod mute;
 mod place;
 mod rule;
+mod test;
 
+pub(super) use mute::Mute;
 pub(super) use place::{Destination, Group, Network, Service, Subnet, Tier};
-use rule::Test;
-pub(super) use rule::{Effect, Mute, Require, Rule, RulePorts, TestEnd, Texts};
+pub(super) use rule::{Effect, Require, Rule, RulePorts, Texts};
+pub(super) use test::TestEnd;
 
 use super::problem::{Problems, Span};
-use super::tree::{Section, Word};
+use super::section::{Section, Word};
 
 /// A policy file as written.
 pub(super) struct File {
@@ -25,7 +28,7 @@ pub(super) struct File {
     pub(super) requires: Vec<Require>,
     pub(super) transit: Vec<Word>,
     pub(super) data: Data,
-    pub(super) tests: Vec<Test>,
+    pub(super) tests: Vec<test::Test>,
     pub(super) mutes: Vec<Mute>,
     /// Names of the configured detectors.
     pub(super) detectors: Vec<Word>,
@@ -61,8 +64,8 @@ pub(super) fn read(tree: &::toml::de::DeTable<'_>, problems: &mut Problems) -> F
         requires: rule::requires(&mut top, problems),
         transit: transit(&mut top, problems),
         data: data(&mut top, problems),
-        tests: rule::tests(&mut top, problems),
-        mutes: rule::mutes(&mut top, problems),
+        tests: test::tests(&mut top, problems),
+        mutes: mute::mutes(&mut top, problems),
         detectors: detectors(&mut top, problems),
     };
     top.finish(problems);

@@ -9,7 +9,7 @@ use crate::net::Prefix;
 use crate::net::ports::PortSet;
 use crate::policy::Criticality;
 use crate::policy::problem::{Problems, Span};
-use crate::policy::tree::{Section, Word};
+use crate::policy::section::{Section, Word};
 
 /// Bounds of a file, so that what is compiled from it fits into small numbers and into memory.
 const MAX_NETWORKS: usize = 1024;

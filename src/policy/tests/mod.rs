@@ -3,7 +3,9 @@
 mod decisions;
 mod errors;
 mod evidence;
+mod forms;
 mod hashes;
+mod hostile;
 mod memory;
 mod mutes;
 mod places;

@@ -88,7 +88,7 @@ impl<'a> Run<'a> {
             .iter()
             .filter(|planted| (from..from + SLOT_SECS).contains(&planted.start))
         {
-            self.record(connection);
+            self.record(connection, true);
         }
         let has_sandbox = self.options.layouts == Layouts::Mixed;
         while self.summary.records < due {
@@ -115,9 +115,14 @@ impl<'a> Run<'a> {
             play(&mut stage);
             let (connections, stragglers) = (stage.connections, stage.stragglers);
             for connection in &connections {
-                self.record(connection);
+                self.record(connection, false);
             }
-            for straggler in &stragglers {
+            // Where records are left out, a straggler's connection may be one of those.
+            let is_whole = self
+                .options
+                .records_per_connection
+                .is_none_or(|most| most >= 4);
+            for straggler in stragglers.iter().filter(|_| is_whole || is_noise) {
                 let mut rows = Vec::new();
                 self.recorder
                     .record_straggler(straggler, &mut |row| rows.push(row));
@@ -163,15 +168,15 @@ impl<'a> Run<'a> {
         Pace::Windows(windows.min(SLOT_SECS / 60))
     }
 
-    fn record(&mut self, connection: &Connection) {
+    /// Writes what is recorded of a connection. What is planted is recorded wholly; of other connections as many records are
+    /// kept as they are to have at most: fewer than four leave out some of the two directions at the two ends.
+    fn record(&mut self, connection: &Connection, is_planted: bool) {
         let mut rows = Vec::with_capacity(8);
         self.recorder.record(connection, &mut |row| rows.push(row));
-        // Two ends record two directions each; fewer records leave some of them out.
-        let keep = self
-            .options
-            .records_per_connection
-            .filter(|&wanted| wanted < 4);
-        rows.truncate(keep.map_or(rows.len(), |wanted| wanted as usize));
+        let wanted = self.options.records_per_connection;
+        if let Some(most @ 0..4) = wanted.filter(|_| !is_planted) {
+            rows.truncate(most as usize);
+        }
         // Behind a NAT gateway it is another connection.
         let behind_nat = matches!(connection.route, Route::Nat { gateway, .. } if {
             let nat = self.fleet.interfaces[gateway].addr(false);

@@ -1,7 +1,7 @@
 //! Bytes of an object become records, and every line is accounted for:
 //! `lines = blank + headers + records + no_data + skip_data + malformed`.
 //!
-//! Decoding is pushed: [`decode`] is handed a whole object or a reader, and calls a [`RecordSink`] for each record and
+//! Decoding is pushed: [`decode()`] is handed a whole object or a reader, and calls a [`RecordSink`] for each record and
 //! each malformed line. Nothing here does I/O of its own, reads a clock, or knows a policy.
 
 mod cell;

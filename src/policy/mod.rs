@@ -200,7 +200,7 @@ impl Policy {
         self.space.place(network, addr)
     }
 
-    /// The [[subnets]] entry (an index) that holds the class's addresses, if any. Two addresses of one network with the
+    /// The `[[subnets]]` entry (an index) that holds the class's addresses, if any. Two addresses of one network with the
     /// same answer are of the same subnet.
     pub fn subnet_of(&self, class: ClassId) -> Option<u32> {
         self.space.class(class).subnet

@@ -83,6 +83,10 @@ impl S3 {
             {
                 if let Some(end) = end_of_aws_logs(&entry.path[folder..]) {
                     let root = entry.path[..folder + end].to_owned();
+                    if aws_logs.last() == Some(&root) {
+                        // A server that does not know how to jump.
+                        continue;
+                    }
                     // `0` follows `/`: the first key that is not below the folder.
                     range.after = Some(format!("{}0", root.trim_end_matches('/')));
                     aws_logs.push(root);

@@ -28,6 +28,8 @@ mod policy_docs;
 mod sample;
 // An S3 server for the tests, over real HTTP.
 mod s3_server;
+// One answer, byte for byte, whatever the threads, the memory, the order, the division in time, or a kill.
+mod same_lake;
 // Sources: which objects are found, by which requests; half an object never counts.
 mod source;
 // The program and its sources: a bucket says what a folder says, what cannot be read is named, exit codes.

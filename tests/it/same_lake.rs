@@ -1,0 +1,231 @@
+//! One answer: whatever the threads, the memory, the order in which objects are named, the division of a run in time, or
+//! a kill in the middle, a lake holds the same bytes.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tidegate::generate::{Options, generate};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_tidegate");
+
+/// Logs of nine hours in many slots, with all layouts, made once a test.
+fn logs(records: u64, slots: u32) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = Options {
+        seed: 11,
+        records,
+        slots,
+        ..Options::default()
+    };
+    generate(folder.path(), &options).expect("generated");
+    folder
+}
+
+fn policy() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/sec-003.toml")
+}
+
+fn command(folder: &Path, lake: &str, more: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    command
+        .current_dir(folder)
+        .args(["scan", "logs", "--policy"])
+        .arg(policy())
+        .args(["--lake", lake])
+        .args(more);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+fn scan(folder: &Path, lake: &str, more: &[&str]) {
+    let ran = command(folder, lake, more)
+        .output()
+        .expect("the program runs");
+    assert_eq!(
+        ran.status.code(),
+        Some(0),
+        "{more:?}: {}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+}
+
+/// Every file of a lake by its name, but for `lake.json`, which says how the lake was asked for.
+fn files(lake: &Path) -> BTreeMap<String, Vec<u8>> {
+    let found = walkdir::WalkDir::new(lake)
+        .into_iter()
+        .map(|entry| entry.expect("a readable lake"));
+    let files =
+        found.filter(|entry| entry.file_type().is_file() && entry.file_name() != "lake.json");
+    files
+        .map(|entry| {
+            let name = entry
+                .path()
+                .strip_prefix(lake)
+                .expect("below the lake")
+                .display()
+                .to_string();
+            (name, std::fs::read(entry.path()).expect("a readable file"))
+        })
+        .collect()
+}
+
+fn assert_same(one: &BTreeMap<String, Vec<u8>>, other: &BTreeMap<String, Vec<u8>>, what: &str) {
+    let names = |files: &BTreeMap<String, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(one), names(other), "{what}: the same files");
+    for (name, bytes) in one {
+        assert!(other[name] == *bytes, "{what}: {name} differs");
+    }
+}
+
+#[test]
+fn threads_memory_and_a_second_run_leave_the_same_bytes() {
+    let folder = logs(30_000, 18);
+    scan(folder.path(), "one", &["--keep", "all", "--threads", "1"]);
+    let one = files(&folder.path().join("one"));
+    assert!(
+        one.keys().any(|name| name.starts_with("records/")),
+        "{:?}",
+        one.keys()
+    );
+    for (lake, more) in [
+        ("two", ["--threads", "2"]),
+        ("seven", ["--threads", "7"]),
+        ("small", ["--memory", "64MiB"]),
+    ] {
+        scan(
+            folder.path(),
+            lake,
+            &[&["--keep", "all"], &more[..]].concat(),
+        );
+        assert_same(&one, &files(&folder.path().join(lake)), lake);
+    }
+    scan(folder.path(), "two", &["--keep", "all"]);
+    assert_same(
+        &one,
+        &files(&folder.path().join("two")),
+        "a second run over the same lake",
+    );
+    scan(folder.path(), "two", &["--keep", "all", "--rejudge"]);
+    assert_same(&one, &files(&folder.path().join("two")), "judged again");
+}
+
+#[test]
+fn some_hours_of_a_day_are_judged_as_in_a_scan_of_the_whole_day() {
+    let folder = logs(20_000, 48);
+    scan(folder.path(), "whole", &["--keep", "all"]);
+    scan(
+        folder.path(),
+        "middle",
+        &[
+            "--keep",
+            "all",
+            "--since",
+            "2026-02-25T06:00:00Z",
+            "--until",
+            "2026-02-25T08:00:00Z",
+        ],
+    );
+    let of_middle =
+        |(name, _): &(String, Vec<u8>)| name.contains("hour=06") || name.contains("hour=07");
+    let whole: BTreeMap<_, _> = files(&folder.path().join("whole"))
+        .into_iter()
+        .filter(of_middle)
+        .collect();
+    let middle: BTreeMap<_, _> = files(&folder.path().join("middle"))
+        .into_iter()
+        .filter(|(name, _)| name.contains("hour="))
+        .collect();
+    assert!(!whole.is_empty());
+    assert_same(&whole, &middle, "hours 6 and 7");
+    scan(folder.path(), "middle", &["--keep", "all"]);
+    assert_same(
+        &files(&folder.path().join("whole")),
+        &files(&folder.path().join("middle")),
+        "completed later",
+    );
+}
+
+#[test]
+fn objects_without_key_times_give_the_same_lake_in_any_order_of_naming() {
+    let folder = logs(6_000, 6);
+    let flat = folder.path().join("flat");
+    std::fs::create_dir(&flat).expect("a folder");
+    let mut names = Vec::new();
+    for (number, entry) in walkdir::WalkDir::new(folder.path().join("logs"))
+        .sort_by_file_name()
+        .into_iter()
+        .enumerate()
+    {
+        let entry = entry.expect("readable logs");
+        if entry.file_type().is_file() {
+            let ending = if entry.path().to_string_lossy().ends_with("parquet") {
+                "parquet"
+            } else {
+                "log.gz"
+            };
+            let name = format!("flat/{number:04}.{ending}");
+            std::fs::copy(entry.path(), folder.path().join(&name)).expect("copied");
+            names.push(name);
+        }
+    }
+    let scan = |lake: &str, names: &[String], threads: &str| {
+        let mut command = Command::new(BINARY);
+        command
+            .current_dir(folder.path())
+            .arg("scan")
+            .args(names)
+            .arg("--policy")
+            .arg(policy());
+        command.args(["--lake", lake, "--keep", "all", "--threads", threads]);
+        let ran = command.output().expect("the program runs");
+        assert_eq!(
+            ran.status.code(),
+            Some(0),
+            "{}",
+            String::from_utf8_lossy(&ran.stderr)
+        );
+    };
+    scan("forward", &names, "1");
+    names.reverse();
+    scan("backward", &names, "3");
+    assert_same(
+        &files(&folder.path().join("forward")),
+        &files(&folder.path().join("backward")),
+        "named backward",
+    );
+}
+
+#[test]
+fn a_run_that_is_killed_and_run_again_leaves_what_an_undisturbed_one_leaves() {
+    let folder = logs(20_000, 36);
+    scan(folder.path(), "undisturbed", &["--keep", "all"]);
+    let undisturbed = files(&folder.path().join("undisturbed"));
+    let lake = folder.path().join("killed");
+    for committed in 0..3 {
+        let mut run = command(
+            folder.path(),
+            "killed",
+            &["--keep", "all", "--threads", "2"],
+        )
+        .spawn()
+        .expect("started");
+        // Killed as soon as another file of the next hour is in place: at whatever point the run then is.
+        let enough = undisturbed.len() * (committed + 1) / 4;
+        while run.try_wait().expect("a child").is_none() && files_in(&lake) < enough {
+            std::thread::yield_now();
+        }
+        let _ = run.kill();
+        run.wait().expect("a child");
+    }
+    scan(folder.path(), "killed", &["--keep", "all"]);
+    assert_same(&undisturbed, &files(&lake), "killed three times");
+}
+
+fn files_in(lake: &Path) -> usize {
+    walkdir::WalkDir::new(lake)
+        .into_iter()
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type().is_file())
+        .count()
+}

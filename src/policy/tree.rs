@@ -6,6 +6,7 @@
 
 use ::toml::Spanned;
 use ::toml::de::DeTable;
+use toml_parser::lexer::TokenKind;
 
 use super::problem::Problems;
 
@@ -56,54 +57,21 @@ pub(super) fn read<'t>(text: &'t str, problems: &mut Problems) -> Option<DeTable
     tree.map(Spanned::into_inner)
 }
 
-/// The byte of the first dot that makes a key deeper than [`MAX_KEY_PARTS`]; dots in strings and comments do not count.
+/// The byte of the first dot that makes a key deeper than [`MAX_KEY_PARTS`]. Told from the parser's own tokens, so that both
+/// agree on where strings and comments end.
 fn too_deep(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut dots = 0;
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'"' | b'\'' => {
-                at = behind_string(bytes, at);
-                continue;
-            }
-            b'#' => {
-                at += bytes[at..]
-                    .iter()
-                    .position(|byte| *byte == b'\n')
-                    .unwrap_or(bytes.len() - at);
-                continue;
-            }
-            b'.' => {
-                dots += 1;
-                if dots >= MAX_KEY_PARTS {
-                    return Some(at);
-                }
-            }
-            b'\n' | b'=' | b',' | b'[' | b'{' | b'}' => dots = 0,
+    let mut num_dots = 0;
+    for token in toml_parser::Source::new(text).lex() {
+        match token.kind() {
+            TokenKind::Dot => num_dots += 1,
+            TokenKind::Newline | TokenKind::Equals | TokenKind::Comma => num_dots = 0,
             _ => {}
         }
-        at += 1;
+        if num_dots >= MAX_KEY_PARTS {
+            return Some(token.span().start());
+        }
     }
     None
-}
-
-/// The first byte behind the string that begins here; an unclosed one ends with its line (or the file, if of many).
-fn behind_string(bytes: &[u8], start: usize) -> usize {
-    let quote = bytes[start];
-    let many_lines = bytes[start..].starts_with(&[quote; 3]);
-    let mut at = start + if many_lines { 3 } else { 1 };
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'\\' if quote == b'"' => at += 1,
-            b'\n' if !many_lines => return at,
-            _ if byte == quote && !many_lines => return at + 1,
-            _ if byte == quote && bytes[at..].starts_with(&[quote; 3]) => return at + 3,
-            _ => {}
-        }
-        at += 1;
-    }
-    bytes.len()
 }
 
 #[cfg(test)]
@@ -128,6 +96,10 @@ mod tests {
             "a.".repeat(500_000) + "b = 1",
             "[".to_owned() + &"a.".repeat(500_000) + "b]",
             "x = { ".to_owned() + &"a . ".repeat(100_000) + "b = 1 }",
+            "x = { y = \"\"\"z\"\"\"\", ".to_owned() + &"a.".repeat(500_000) + "b = 1 }",
+            "x = \"y\\\n".to_owned() + &"a.".repeat(500_000) + "b = 1",
+            "# x\r".to_owned() + &"a.".repeat(500_000) + "b = 1",
+            "'a'.\"b\".".repeat(250_000) + "c = 1",
         ] {
             assert!(problems_of(&hostile).ends_with("expected a key of at most 16 parts\n"));
         }

@@ -16,3 +16,18 @@ fn every_test_of_the_sample_policy_holds() {
         }
     }
 }
+
+#[test]
+fn the_sample_policy_says_who_it_is() {
+    let text = include_str!("../../../policies/sec-003.toml");
+    let policy = parse(text).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(policy.id(), "SEC-003");
+    assert_eq!(policy.title(), "Network policy and segmentation");
+    assert_eq!(policy.effective(), Some(1_763_164_800));
+    assert!(policy.has_one_network());
+    let rule = policy.rule(policy.default_rule());
+    assert_eq!(
+        (rule.id.as_str(), rule.effect),
+        ("default", Effect::Default)
+    );
+}

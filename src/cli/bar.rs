@@ -22,8 +22,10 @@ pub(super) struct Bar {
 impl Bar {
     /// A bar that shows itself at the first progress.
     pub(super) fn new() -> Bar {
+        let listing = ProgressStyle::with_template("{msg}").expect("the template is well formed");
         Bar {
-            bar: ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()),
+            bar: ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+                .with_style(listing),
             records: Arc::new(AtomicU64::new(0)),
         }
     }

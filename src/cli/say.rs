@@ -65,14 +65,14 @@ pub(super) fn failure(failure: &ScanError) -> Exit {
     }
 }
 
-/// Lines behind the first are indented; control characters from keys and logs do not reach the terminal.
+/// Lines behind the first are indented, but for a hint that the message brings along; control characters from keys and logs do not reach the terminal.
 fn to_people(head: &str, message: &str) {
     let mut text = String::new();
     for (index, line) in message.lines().enumerate() {
-        let lead = if index == 0 {
-            format!("{head}: ")
-        } else {
-            " ".repeat(head.len() + 2)
+        let lead = match index {
+            0 => format!("{head}: "),
+            _ if line.starts_with("hint: ") => String::new(),
+            _ => " ".repeat(head.len() + 2),
         };
         text.push_str(&format!("{lead}{}\n", words::clean(line)));
     }

@@ -298,3 +298,72 @@ fn a_reader_that_goes_away_is_no_failure() {
     drop(child.stdout.take());
     assert_eq!(child.wait().expect("the program ends").code(), Some(0));
 }
+
+#[test]
+fn a_lake_is_completed_and_belongs_to_one_selection() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("lake").display().to_string();
+    let lake = |arguments: &[&str]| -> Value {
+        let ran = scan(&[&["--lake", &place, "--format", "json"], arguments].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let report: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        assert!(
+            report["findings"]
+                .as_array()
+                .is_some_and(|findings| !findings.is_empty())
+        );
+        report["lake"].clone()
+    };
+    let check = |arguments: &[&str], written: u64, kept: u64| {
+        let summary = lake(arguments);
+        assert_eq!(
+            (
+                summary["hours_written"].as_u64(),
+                summary["hours_kept"].as_u64()
+            ),
+            (Some(written), Some(kept))
+        );
+    };
+    check(&["--until", "2026-02-25T06:00:00Z"], 1, 0);
+    check(&[], 1, 1);
+    check(&[], 0, 2);
+    check(&["--rejudge"], 2, 0);
+    let words = [
+        "the lake at",
+        "holds something else",
+        "us-east-2",
+        "hint: give another folder",
+        "--rejudge",
+    ];
+    scan(&["--lake", &place, "--regions", "us-east-2"]).refused(2, &words);
+}
+
+#[test]
+fn logs_are_text_or_json_on_standard_error() {
+    let folder = small_logs();
+    let of = |format: &str| {
+        let output = command(folder.path())
+            .args([
+                "scan",
+                "a.log",
+                "--policy",
+                "p.toml",
+                "--lake",
+                "lake",
+                "--log-format",
+                format,
+            ])
+            .env("RUST_LOG", "trace")
+            .output()
+            .expect("the program starts");
+        String::from_utf8(output.stderr).expect("UTF-8")
+    };
+    for line in of("json").lines().filter(|line| line.starts_with('{')) {
+        let log: Value = serde_json::from_str(line).expect("a log line is JSON");
+        assert!(
+            log["level"].is_string() && log["timestamp"].is_string(),
+            "{line}"
+        );
+    }
+    assert!(!of("text").contains('\u{1b}'));
+}

@@ -59,17 +59,27 @@ fn objects(page: &mut Page, coverage: &Coverage) {
 fn lines(page: &mut Page, coverage: &Coverage) {
     let tally = &coverage.lines;
     let classes = [
-        (tally.records, "records"),
-        (tally.headers, "headers"),
-        (tally.blank, "blank"),
-        (tally.no_data, "no data"),
-        (tally.skip_data, "lost by AWS (SKIPDATA)"),
-        (tally.malformed, "malformed"),
+        (tally.records, "record", "records"),
+        (tally.headers, "header", "headers"),
+        (tally.blank, "blank", "blank"),
+        (tally.no_data, "no data", "no data"),
+        (
+            tally.skip_data,
+            "lost by AWS (SKIPDATA)",
+            "lost by AWS (SKIPDATA)",
+        ),
+        (tally.malformed, "malformed", "malformed"),
     ];
     let classes: Vec<String> = classes
         .iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, class)| format!("{} {class}", count(*number)))
+        .filter(|(number, ..)| *number > 0)
+        .map(|(number, one, many)| {
+            format!(
+                "{} {}",
+                count(*number),
+                if *number == 1 { one } else { many }
+            )
+        })
         .collect();
     let mut text = count(tally.lines);
     if !classes.is_empty() {

@@ -18,12 +18,14 @@ pub(super) fn write(page: &mut Page, report: &RunReport) {
         return;
     }
     page.title("Connections: client (row) to server (column)");
-    let grid = grid(report, page.paint.is_on());
-    let fits = grid.lines().all(|line| visible_width(&line) <= page.width);
-    if fits {
-        push(page, &grid);
-        page.item("", LEGEND);
-        return;
+    // Roomy if there is room, else tight.
+    for padding in [(1, 1), (1, 0)] {
+        let grid = grid(report, page.paint.is_on(), padding);
+        if grid.lines().all(|line| visible_width(&line) <= page.width) {
+            push(page, &grid);
+            page.item("", LEGEND);
+            return;
+        }
     }
     let pairs = pairs(report, page.paint.is_on());
     push(page, &pairs);
@@ -45,7 +47,7 @@ fn push(page: &mut Page, table: &Table) {
     }
 }
 
-fn grid(report: &RunReport, colour: bool) -> Table {
+fn grid(report: &RunReport, colour: bool, padding: (u16, u16)) -> Table {
     let rows = zones(report, |(client, _)| client);
     let columns = zones(report, |(_, server)| server);
     let mut table = bare_table(colour);
@@ -69,6 +71,9 @@ fn grid(report: &RunReport, colour: bool) -> Table {
             ));
         }
         table.add_row(row);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding(padding);
     }
     table
 }

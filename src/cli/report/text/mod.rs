@@ -174,6 +174,7 @@ fn tail(page: &mut Page, report: &RunReport) {
         let rows: Vec<String> = lake
             .rows
             .iter()
+            .filter(|(_, number)| **number > 0)
             .map(|(table, number)| format!("{table} {}", words::count(*number)))
             .collect();
         let mut text = format!(

@@ -2,7 +2,7 @@
 
 /// Hears how far a run is. Called from any thread.
 pub trait Progress: Send + Sync {
-    /// The listing is complete: so much is to be read.
+    /// Another day is listed: so much more is to be read.
     fn begin(&self, objects: u64, bytes: u64);
 
     /// So much more is done: whole objects, bytes as stored, records.

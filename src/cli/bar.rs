@@ -56,6 +56,10 @@ impl Bar {
 
 impl Progress for Bar {
     fn begin(&self, _objects: u64, bytes: u64) {
+        if self.bar.length().is_some() {
+            self.bar.inc_length(bytes);
+            return;
+        }
         self.bar.reset();
         self.bar.set_style(self.style());
         self.bar.set_length(bytes);

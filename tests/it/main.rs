@@ -16,6 +16,8 @@ mod decode;
 mod decode_parquet;
 // What the manual shows works.
 mod docs;
+// Broken and hostile objects: counted or named, never a crash.
+mod hostile;
 // A lake: what is written is read back, the same rows give the same bytes, a crash repeats and loses nothing.
 mod lake;
 // The same lake in S3, over HTTP: as in a folder, and through throttling, broken answers and refusals.

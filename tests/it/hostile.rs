@@ -1,6 +1,6 @@
 //! Broken and hostile objects: each is counted or named, the rest is judged, and the exit code says so.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use serde_json::Value;
@@ -113,11 +113,10 @@ fn gzip_with_a_wrong_checksum_is_unreadable() {
 
 #[test]
 fn a_gzip_bomb_is_unreadable() {
-    check_unreadable(
-        "bomb.log.gz",
-        &gzip(&vec![b'a'; 64 << 20]),
-        "after decompression",
-    );
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::copy(&mut std::io::repeat(b'a').take(64 << 20), &mut encoder).expect("in memory");
+    let object = encoder.finish().expect("in memory");
+    check_unreadable("bomb.log.gz", &object, "after decompression");
 }
 
 #[test]

@@ -102,7 +102,7 @@ enum Column {
     Int32(Field, Int32Builder),
     Int64(Field, Int64Builder),
     Time(Field, TimestampMicrosecondBuilder),
-    Extra(MapBuilder<StringBuilder, StringBuilder>),
+    Extra(Box<MapBuilder<StringBuilder, StringBuilder>>),
     Object(StringBuilder),
     Line(Int64Builder),
 }
@@ -175,11 +175,11 @@ impl Column {
                     Column::Time(field, TimestampMicrosecondBuilder::new().with_timezone(UTC))
                 }
             },
-            Source::Extra => Column::Extra(MapBuilder::new(
+            Source::Extra => Column::Extra(Box::new(MapBuilder::new(
                 Some(map_names()),
                 StringBuilder::new(),
                 StringBuilder::new(),
-            )),
+            ))),
             Source::Object => Column::Object(StringBuilder::new()),
             Source::Line => Column::Line(Int64Builder::new()),
         }

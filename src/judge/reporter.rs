@@ -162,11 +162,14 @@ pub struct Reporters {
     known: Mutex<Known>,
 }
 
+/// What tells interfaces apart: an id, or the flow log where records have none.
+type InterfaceName = (Option<Box<str>>, Option<Box<str>>);
+
 #[derive(Default)]
 struct Known {
     all: Vec<Reporter>,
     by_value: HashMap<Reporter, ReporterId>,
-    interfaces: HashMap<(Option<Box<str>>, Option<Box<str>>), u32>,
+    interfaces: HashMap<InterfaceName, u32>,
     streams: HashMap<(Box<str>, u32), u32>,
 }
 

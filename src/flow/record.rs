@@ -75,6 +75,23 @@ pub struct Record {
     pub line: u64,
 }
 
+impl Record {
+    /// Which way the traffic went at the interface: `flow-direction`, else what its addresses tell. AWS shows an
+    /// interface's own address in place of the packet's only in `dstaddr` of what comes in and in `srcaddr` of what goes
+    /// out (VPC User Guide, *Flow log limitations*).
+    #[inline]
+    pub fn told_direction(&self) -> Direction {
+        if self.direction != Direction::Unknown {
+            return self.direction;
+        }
+        match (self.src == self.pkt_src, self.dst == self.pkt_dst) {
+            (true, false) => Direction::Ingress,
+            (false, true) => Direction::Egress,
+            _ => Direction::Unknown,
+        }
+    }
+}
+
 /// The text of a record's fields, whatever the object's format.
 pub trait Fields {
     /// The field's text; none when the object lacks the field or the value is `-`.

@@ -255,7 +255,8 @@ impl<'a> Folder<'a> {
         target: (Home, Addr),
     ) {
         let known = &mut self.memo.met[met];
-        let own = match record.direction {
+        let direction = record.told_direction();
+        let own = match direction {
             Direction::Egress => source,
             Direction::Ingress => target,
             Direction::Unknown => {
@@ -277,7 +278,7 @@ impl<'a> Folder<'a> {
                 own,
             );
         }
-        if record.direction == Direction::Ingress
+        if direction == Direction::Ingress
             && record.pkt_dst != record.dst
             && !known.carries
             && known.may_carry
@@ -402,7 +403,7 @@ impl RecordSink for Folder<'_> {
         self.pending.push(Contribution {
             key,
             hash,
-            tag: Tag::new(reporter, record.direction, Lane::of(record), sender),
+            tag: Tag::new(reporter, record.told_direction(), Lane::of(record), sender),
             view: View::of(
                 record,
                 Origin::new(self.object.rank, record.line),

@@ -364,7 +364,7 @@ impl<S: JudgedSink> RecordSink for RecordJudge<'_, S> {
             fields,
             network,
             &key,
-            Tag::new(id, record.direction, Lane::of(record), sender),
+            Tag::new(id, record.told_direction(), Lane::of(record), sender),
         );
     }
 

@@ -134,7 +134,9 @@ pub fn outcome(traffic: &Traffic, oriented: &Oriented, rejects: &Rejects) -> Opt
     if rejects.of_return {
         return Some(Outcome::RejectedReturn);
     }
-    if is_tcp && request.kinds.has(Kinds::SYN) && reply.kinds == Kinds::RST {
+    // What was rejected late is no part of the story; what was rejected of an attempt the other way is.
+    let only_resets = reply.passed == Kinds::RST && !rejects.of_other;
+    if is_tcp && request.kinds.has(Kinds::SYN) && only_resets {
         return Some(Outcome::Refused);
     }
     let has_accepted = |kinds| request.accepted.has(kinds) || reply.accepted.has(kinds);

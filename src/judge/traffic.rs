@@ -12,6 +12,8 @@ pub struct Stream {
     pub kinds: Kinds,
     /// Kinds of accepted records; empty if none was accepted.
     pub accepted: Kinds,
+    /// Kinds of records that were not rejected: those without an action included.
+    pub passed: Kinds,
     /// Bytes that a transit gateway forwarded.
     pub forwarded_bytes: u64,
     /// Lanes in use, by bit of [`Lane`].
@@ -76,6 +78,9 @@ impl Traffic {
             let kinds = Kinds(view.kinds);
             stream.kinds = stream.kinds.with(kinds);
             stream.lanes |= 1 << lane as u8;
+            if !lane.is_reject() {
+                stream.passed = stream.passed.with(kinds);
+            }
             if view.start != 0 {
                 stream.start = stream.start.min(view.start);
             }

@@ -181,7 +181,11 @@ impl EdgeTable {
     ) {
         let key = connection.key();
         let has_rejects = views.clone().any(|(tag, _)| tag.lane().is_reject());
-        let traffic = has_rejects.then(|| Traffic::of(&key, views.clone(), facts));
+        // A reason that ranks before theirs holds for late records too: then there is one share, and one largest sum.
+        let is_one_story =
+            matches!(ruling.judged, Judged::Not(reason) if reason < Reason::PostClose);
+        let traffic =
+            (has_rejects && !is_one_story).then(|| Traffic::of(&key, views.clone(), facts));
         let share_of = |tag: Tag| match traffic.as_ref().filter(|_| tag.lane().is_reject()) {
             None => Share::Own,
             Some(traffic) => {

@@ -203,7 +203,9 @@ fn own_addresses(
     if !notes.own.is_empty() {
         return notes.own.clone();
     }
-    let common: Vec<(Home, Addr)> = notes.candidates.iter().collect();
+    let mut common: Vec<(Home, Addr)> = notes.candidates.iter().collect();
+    // Of what it sent to itself both addresses are one.
+    common.dedup();
     if common.len() < 2 {
         return common;
     }

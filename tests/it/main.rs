@@ -18,6 +18,16 @@ mod decode_parquet;
 mod docs;
 // Broken and hostile objects: counted or named, never a crash.
 mod hostile;
+// AWS's documented examples, judged.
+mod judge_aws;
+// Who is the client: every row of the ladder, and what has misled others.
+mod judge_orientation;
+// Every kind of REJECT, of observer, of transit, of reason not to judge.
+mod judge_rejects;
+// Where an endpoint belongs, what a rule decides: every word, step and rank.
+mod judge_rules;
+// Every row of outcome, verdict, flags and severity.
+mod judge_verdict;
 // A lake: what is written is read back, the same rows give the same bytes, a crash repeats and loses nothing.
 mod lake;
 // The same lake in S3, over HTTP: as in a folder, and through throttling, broken answers and refusals.
@@ -36,3 +46,5 @@ mod same_lake;
 mod source;
 // The program and its sources: a bucket says what a folder says, what cannot be read is named, exit codes.
 mod source_program;
+// The slow, obvious twin of the judge.
+mod twin;

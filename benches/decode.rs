@@ -131,13 +131,8 @@ fn counted<'a, 'b>(bencher: Bencher<'a, 'b>) -> Bencher<'a, 'b> {
         .counter(ItemsCount::new(RECORDS))
 }
 
-#[divan::bench(args = [true, false])]
-fn seams(bencher: Bencher<'_, '_>, vectors: bool) {
-    let kernel = if vectors {
-        Kernel::detect()
-    } else {
-        Kernel::Portable
-    };
+#[divan::bench(args = Kernel::all())]
+fn seams(bencher: Bencher<'_, '_>, kernel: Kernel) {
     let mut found = Seams::default();
     counted(bencher).bench_local(|| {
         for block in TEXT.chunks(BLOCK) {

@@ -108,7 +108,7 @@ impl<'a> Cell<'a> {
         Ok(Some(eight_digits(digits)))
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn long_number(self) -> Result<Option<u64>, Bad> {
         if self.len.wrapping_sub(9) >= 8 {
             return self.longest_number();
@@ -119,6 +119,19 @@ impl<'a> Cell<'a> {
             return Err(Bad);
         }
         Ok(Some(eight_digits(high) * 100_000_000 + eight_digits(low)))
+    }
+
+    /// As [`Cell::number`], and fastest for ten digits: seconds since 1970.
+    #[inline(always)]
+    pub fn time(self) -> Result<Option<u64>, Bad> {
+        let high = (self.load(0) ^ ZEROS) << 48;
+        let low = self.load(2) ^ ZEROS;
+        if (self.len != 10) | !are_digits(high) | !are_digits(low) {
+            return self.number();
+        }
+        Ok(Some(
+            (high >> 48 & 0xf) * 1_000_000_000 + (high >> 56) * 100_000_000 + eight_digits(low),
+        ))
     }
 
     #[cold]
@@ -133,23 +146,40 @@ impl<'a> Cell<'a> {
         number.map(|number| Some(number as u64)).ok_or(Bad)
     }
 
-    /// One digit as often as `-`, so told apart without a branch; 0 for `-`. Longer numbers up to 255 hold, too.
+    /// A number up to 255; none for `-`.
+    #[inline(always)]
+    pub fn byte(self) -> Result<Option<u8>, Bad> {
+        if self.len.wrapping_sub(1) >= 3 {
+            return self.long_byte();
+        }
+        let (value, wrong, _) = octet(self.load(0) as u32, self.len as u32);
+        if wrong {
+            return if self.is_dash() { Ok(None) } else { Err(Bad) };
+        }
+        Ok(Some(value))
+    }
+
+    /// Zeros may stand before a number.
+    #[cold]
+    fn long_byte(self) -> Result<Option<u8>, Bad> {
+        let number = self.number()?.ok_or(Bad)?;
+        u8::try_from(number).map(Some).map_err(|_| Bad)
+    }
+
+    /// As [`Cell::byte`], with 0 for `-`, and fastest where one digit is as likely as `-`.
     #[inline(always)]
     pub fn digit(self) -> Result<u8, Bad> {
-        if self.len == 1 {
-            // SAFETY: READABLE bytes from the start.
-            let byte = unsafe { *self.start };
-            let digit = byte.wrapping_sub(b'0');
-            let known = digit <= 9;
-            return if known | (byte == b'-') {
-                Ok(if known { digit } else { 0 })
-            } else {
-                Err(Bad)
-            };
+        if self.len != 1 {
+            return self.byte().map(|byte| byte.unwrap_or(0));
         }
-        match self.number()? {
-            Some(number) => u8::try_from(number).map_err(|_| Bad),
-            None => Ok(0),
+        // SAFETY: READABLE bytes from the start.
+        let byte = unsafe { *self.start };
+        let digit = byte.wrapping_sub(b'0');
+        let known = digit <= 9;
+        if known | (byte == b'-') {
+            Ok(if known { digit } else { 0 })
+        } else {
+            Err(Bad)
         }
     }
 
@@ -162,6 +192,7 @@ impl<'a> Cell<'a> {
         }
     }
 
+    #[inline(never)]
     fn other_address(self) -> Result<Option<Addr>, Bad> {
         if self.is_dash() {
             return Ok(None);
@@ -204,14 +235,9 @@ impl<'a> Cell<'a> {
             // SAFETY: an octet starts below 15, so four bytes from there are within READABLE.
             let text =
                 u32::from_le(unsafe { self.start.add(start).cast::<u32>().read_unaligned() });
-            // The last digit in the top byte, zeros below the first.
-            let digits = (text ^ 0x3030_3030) << (32 - 8 * len);
-            let in_order = digits.swap_bytes();
-            let above_nine = (digits.wrapping_add(0x7676_7676) | digits) & 0x8080_8080 != 0;
-            let above_255 = in_order > 0x02_05_05;
-            let leading_zero = in_order < (1 << (8 * len - 8)) & !1;
-            wrong |= above_nine | above_255 | leading_zero;
-            bits = bits << 8 | digits.wrapping_mul(1 | 10 << 8 | 100 << 16) >> 24;
+            let (value, is_wrong, leading_zero) = octet(text, len);
+            wrong |= is_wrong | leading_zero;
+            bits = bits << 8 | u32::from(value);
         }
         if wrong { None } else { Some(bits) }
     }
@@ -249,8 +275,24 @@ impl<'a> Cell<'a> {
         if self.len.wrapping_sub(1) >= 16 {
             return self.bytes() == other.bytes();
         }
-        let wide = |cell: Cell<'_>| u128::from(cell.load(0)) | u128::from(cell.load(8)) << 64;
-        (wide(self) ^ wide(other)) << (128 - 8 * self.len) == 0
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::*;
+            // SAFETY: SSE2 is part of the architecture, and READABLE bytes are readable.
+            let equal = unsafe {
+                let (one, two) = (
+                    _mm_loadu_si128(self.start.cast()),
+                    _mm_loadu_si128(other.start.cast()),
+                );
+                _mm_movemask_epi8(_mm_cmpeq_epi8(one, two)) as u32
+            };
+            equal | u32::MAX << self.len == u32::MAX
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let wide = |cell: Cell<'_>| u128::from(cell.load(0)) | u128::from(cell.load(8)) << 64;
+            (wide(self) ^ wide(other)) << (128 - 8 * self.len) == 0
+        }
     }
 
     /// What the text says of an AWS service.
@@ -262,6 +304,20 @@ impl<'a> Cell<'a> {
             service(self.bytes())
         }
     }
+}
+
+/// The number of one to three digits that `text` begins with; whether it is none up to 255; whether it begins with a
+/// needless zero.
+#[inline(always)]
+fn octet(text: u32, len: u32) -> (u8, bool, bool) {
+    // The last digit in the top byte, zeros below the first.
+    let digits = (text ^ ZEROS as u32) << (32 - 8 * len);
+    let in_order = digits.swap_bytes();
+    let above_nine = (digits.wrapping_add(0x7676_7676) | digits) & 0x8080_8080 != 0;
+    let above_255 = in_order > 0x02_05_05;
+    let leading_zero = in_order < (1 << (8 * len - 8)) & !1;
+    let value = digits.wrapping_mul(1 | 10 << 8 | 100 << 16) >> 24;
+    (value as u8, above_nine | above_255, leading_zero)
 }
 
 const ZEROS: u64 = 0x3030_3030_3030_3030;
@@ -301,6 +357,7 @@ const fn shape(text: &[u8]) -> usize {
     (len * 7 + text[0] as usize + text[len - 1] as usize * 3 + text[len / 2] as usize * 5) & 63
 }
 
+#[inline(never)]
 fn service(text: &[u8]) -> Service {
     if text.is_empty() {
         return Service::None;
@@ -339,8 +396,15 @@ mod tests {
             number.map(Some).ok_or(Bad)
         };
         assert_eq!(cell.number(), expected, "number of {string:?}");
+        assert_eq!(cell.time(), expected, "time of {string:?}");
 
         let digit = number.and_then(|number| u8::try_from(number).ok());
+        let byte = if dash {
+            Ok(None)
+        } else {
+            digit.map(Some).ok_or(Bad)
+        };
+        assert_eq!(cell.byte(), byte, "byte of {string:?}");
         assert_eq!(
             cell.digit(),
             if dash { Ok(0) } else { digit.ok_or(Bad) },

@@ -175,11 +175,10 @@ impl Column {
                     Column::Time(field, TimestampMicrosecondBuilder::new().with_timezone(UTC))
                 }
             },
-            Source::Extra => Column::Extra(Box::new(MapBuilder::new(
-                Some(map_names()),
-                StringBuilder::new(),
-                StringBuilder::new(),
-            ))),
+            Source::Extra => {
+                let (keys, values) = (StringBuilder::new(), StringBuilder::new());
+                Column::Extra(Box::new(MapBuilder::new(Some(map_names()), keys, values)))
+            }
             Source::Object => Column::Object(StringBuilder::new()),
             Source::Line => Column::Line(Int64Builder::new()),
         }

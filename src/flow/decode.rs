@@ -94,7 +94,7 @@ pub struct Decoded {
     pub times: Option<(u32, u32)>,
 }
 
-/// Bounds and hints for [`decode`].
+/// Bounds and hints for [`decode()`].
 #[derive(Debug, Clone)]
 pub struct DecodeOptions {
     /// The layout of lines without a header (`--layout`).
@@ -141,7 +141,7 @@ pub trait Ranges: Send + Sync {
     fn read(&self, start: u64, length: usize) -> std::io::Result<bytes::Bytes>;
 }
 
-/// Memory that [`decode`] uses again from object to object. One per thread.
+/// Memory that [`decode()`] uses again from object to object. One per thread.
 #[derive(Default)]
 pub struct Scratch {
     inflater: Inflater,

@@ -12,6 +12,7 @@ pub mod field;
 mod inflate;
 mod layout;
 pub mod positions;
+mod program;
 mod record;
 mod row;
 mod tally;

@@ -1,12 +1,10 @@
 //! A row becomes a record: which field is read how, and what makes a line malformed. Text and Parquet differ only in
 //! where their cells come from, so that both give the same answer.
 
-use std::sync::Arc;
-
-use super::cell::{Bad, Cell, NO_WORD, word};
+use super::Field;
+use super::cell::{Bad, NO_WORD, word};
 use super::decode::MalformedLine;
-use super::record::{Action, Direction, Fields, Record};
-use super::{Column, Field, Layout};
+use super::record::{Action, Direction, Record};
 use crate::net::aws::Service;
 use crate::net::{Addr, protocol};
 
@@ -25,49 +23,6 @@ pub(crate) enum Status {
     NoData,
     /// AWS lost records.
     SkipData,
-}
-
-/// A layout made ready: the column of each field, in one look-up.
-pub(crate) struct Program {
-    /// The column of each field, by the field's number; [`NONE`] if the layout lacks it.
-    columns: [u8; Field::COUNT],
-    /// The columns that AWS does not document.
-    unknown: Vec<(u8, String)>,
-    /// How many columns there are.
-    pub width: usize,
-    /// Whether any column holds something that a header's word cannot be. Only then does parsing tell them apart.
-    pub tells_headers: bool,
-    /// What was compiled.
-    pub layout: Arc<Layout>,
-}
-
-/// No column.
-const NONE: u8 = u8::MAX;
-
-impl Program {
-    /// Compiles a layout. Where a field stands twice, the first column holds it.
-    pub fn new(layout: Arc<Layout>) -> Program {
-        let mut program = Program {
-            columns: [NONE; Field::COUNT],
-            unknown: Vec::new(),
-            width: layout.columns.len(),
-            tells_headers: layout
-                .columns
-                .iter()
-                .any(|column| matches!(column, Column::Known(field) if is_checked(*field))),
-            layout: Arc::clone(&layout),
-        };
-        for (index, column) in (0..NONE).zip(&layout.columns) {
-            match column {
-                Column::Known(field) if program.columns[*field as usize] == NONE => {
-                    program.columns[*field as usize] = index;
-                }
-                Column::Known(_) => {}
-                Column::Unknown(name) => program.unknown.push((index, name.clone())),
-            }
-        }
-        program
-    }
 }
 
 /// Whether a wrong text in this field makes its line malformed.
@@ -122,8 +77,23 @@ pub(crate) trait Cells {
     /// A whole number, not negative.
     fn number(&self, field: Field) -> Result<Option<u64>, Bad>;
 
-    /// A number up to 255 that usually has one digit; 0 where it is missing.
-    fn digit(&self, field: Field) -> Result<u8, Bad>;
+    /// A whole number that usually has ten digits.
+    fn time(&self, field: Field) -> Result<Option<u64>, Bad> {
+        self.number(field)
+    }
+
+    /// A number up to 255.
+    fn byte(&self, field: Field) -> Result<Option<u8>, Bad> {
+        match self.number(field)? {
+            Some(number) => u8::try_from(number).map(Some).map_err(|_| Bad),
+            None => Ok(None),
+        }
+    }
+
+    /// A number up to 255; 0 where it is missing.
+    fn digit(&self, field: Field) -> Result<u8, Bad> {
+        Ok(self.byte(field)?.unwrap_or(0))
+    }
 
     /// An address.
     fn address(&self, field: Field) -> Result<Option<Addr>, Bad>;
@@ -144,50 +114,31 @@ pub(crate) trait Cells {
 /// The first field, in the order of the checks, that does not hold what its name promises.
 #[inline(always)]
 pub(crate) fn assemble(cells: &impl Cells, line: u64) -> Result<(Record, Status), Field> {
-    let at_most = |field: Field, most: u64| match cells.number(field) {
-        Ok(Some(number)) if number <= most => Ok(Some(number)),
-        Ok(None) => Ok(None),
-        _ => Err(field),
-    };
-    let address = |field: Field| cells.address(field).map_err(|Bad| field);
-    let digit = |field: Field| cells.digit(field).map_err(|Bad| field);
-    let time = |field: Field| match cells.number(field) {
-        Ok(Some(time)) => to_seconds(time).ok_or(field),
-        Ok(None) => Ok(0),
-        Err(Bad) => Err(field),
-    };
-
-    at_most(Field::Version, i32::MAX as u64)?;
-    let src = address(Field::Srcaddr)?;
-    let dst = address(Field::Dstaddr)?;
-    // Most packets' own addresses are those of the hop.
-    let own = |field: Field, hop_field: Field, hop: Option<Addr>| {
-        if cells.same(field, hop_field) {
-            Ok(hop)
-        } else {
-            address(field)
-        }
-    };
-    let pkt_src = own(Field::PktSrcaddr, Field::Srcaddr, src)?.or(src);
-    let pkt_dst = own(Field::PktDstaddr, Field::Dstaddr, dst)?.or(dst);
-    let src_port = at_most(Field::Srcport, u16::MAX.into())?;
-    let dst_port = at_most(Field::Dstport, u16::MAX.into())?;
-    let protocol = at_most(Field::Protocol, u8::MAX.into())?;
-    let packets = at_most(Field::Packets, i64::MAX as u64)?.unwrap_or(0);
-    let bytes = at_most(Field::Bytes, i64::MAX as u64)?.unwrap_or(0);
-    let start = time(Field::Start)?;
-    let end = time(Field::End)?;
+    version(cells)?;
+    let src = address(cells, Field::Srcaddr)?;
+    let dst = address(cells, Field::Dstaddr)?;
+    let pkt_src = own_address(cells, Field::PktSrcaddr, Field::Srcaddr, src)?;
+    let pkt_dst = own_address(cells, Field::PktDstaddr, Field::Dstaddr, dst)?;
+    let src_port = at_most(cells, Field::Srcport, u16::MAX.into())?;
+    let dst_port = at_most(cells, Field::Dstport, u16::MAX.into())?;
+    let protocol = byte(cells, Field::Protocol)?;
+    let packets = at_most(cells, Field::Packets, u64::MAX)?.unwrap_or(0);
+    let bytes = at_most(cells, Field::Bytes, u64::MAX)?.unwrap_or(0);
+    let start = time(cells, Field::Start)?;
+    let end = time(cells, Field::End)?;
     let action = action(cells.word(Field::Action))?;
-    let flags = at_most(Field::TcpFlags, u8::MAX.into())?;
+    let flags = byte(cells, Field::TcpFlags)?;
     let direction = direction(cells.word(Field::FlowDirection))?;
-    let traffic_path = digit(Field::TrafficPath)?;
-    let encryption = at_most(Field::EncryptionStatus, u8::MAX.into())?;
+    let traffic_path = cells
+        .digit(Field::TrafficPath)
+        .map_err(|Bad| Field::TrafficPath)?;
+    let encryption = byte(cells, Field::EncryptionStatus)?;
     let status = match cells.word(Field::LogStatus) {
         Some(OK) => Status::Ok,
         other => unusual_status(cells, other, src.is_none())?,
     };
 
-    let number = protocol.unwrap_or(0) as u8;
+    let number = protocol.unwrap_or(0);
     let with_ports = protocol::has_ports(number);
     let unspecified = Addr::from_v6(0);
     let record = Record {
@@ -212,13 +163,9 @@ pub(crate) fn assemble(cells: &impl Cells, line: u64) -> Result<(Record, Status)
             & (!with_ports | (src_port.is_some() & dst_port.is_some())),
         action,
         direction,
-        tcp_flags: if number == protocol::TCP {
-            flags.map(|flags| flags as u8)
-        } else {
-            None
-        },
+        tcp_flags: if number == protocol::TCP { flags } else { None },
         traffic_path,
-        encryption: encryption.map(|status| status as u8),
+        encryption,
         src_service: cells.service(Field::PktSrcAwsService),
         dst_service: cells.service(Field::PktDstAwsService),
         packets,
@@ -228,6 +175,74 @@ pub(crate) fn assemble(cells: &impl Cells, line: u64) -> Result<(Record, Status)
         line,
     };
     Ok((record, status))
+}
+
+/// Nobody uses the version, so it must only be one.
+#[inline(always)]
+fn version(cells: &impl Cells) -> Result<(), Field> {
+    match cells.digit(Field::Version) {
+        Ok(_) => Ok(()),
+        Err(Bad) => at_most(cells, Field::Version, i32::MAX as u64).map(|_| ()),
+    }
+}
+
+#[inline(always)]
+fn byte(cells: &impl Cells, field: Field) -> Result<Option<u8>, Field> {
+    match cells.byte(field) {
+        Ok(byte) => Ok(byte),
+        Err(Bad) => Err(field),
+    }
+}
+
+/// A number up to `most`.
+#[inline(always)]
+fn at_most(cells: &impl Cells, field: Field, most: u64) -> Result<Option<u64>, Field> {
+    match cells.number(field) {
+        Ok(Some(number)) if number <= most => Ok(Some(number)),
+        Ok(None) => Ok(None),
+        _ => Err(field),
+    }
+}
+
+#[inline(always)]
+fn address(cells: &impl Cells, field: Field) -> Result<Option<Addr>, Field> {
+    match cells.address(field) {
+        Ok(address) => Ok(address),
+        Err(Bad) => Err(field),
+    }
+}
+
+/// The packet's own address: mostly that of the hop, and then not parsed again.
+#[inline(always)]
+fn own_address(
+    cells: &impl Cells,
+    field: Field,
+    hop_field: Field,
+    hop: Option<Addr>,
+) -> Result<Option<Addr>, Field> {
+    if cells.same(field, hop_field) {
+        return Ok(hop);
+    }
+    other_own_address(cells, field, hop)
+}
+
+#[inline(never)]
+fn other_own_address(
+    cells: &impl Cells,
+    field: Field,
+    hop: Option<Addr>,
+) -> Result<Option<Addr>, Field> {
+    Ok(address(cells, field)?.or(hop))
+}
+
+/// Seconds since 1970, 0 where missing.
+#[inline(always)]
+fn time(cells: &impl Cells, field: Field) -> Result<u32, Field> {
+    match cells.time(field) {
+        Ok(Some(time)) => to_seconds(time).ok_or(field),
+        Ok(None) => Ok(0),
+        Err(Bad) => Err(field),
+    }
 }
 
 const OK: u64 = word("OK");
@@ -296,113 +311,6 @@ fn to_seconds(time: u64) -> Option<u32> {
     }
     let seconds = time / 1000;
     (seconds.wrapping_sub(FIRST_SECOND) < LAST_SECOND - FIRST_SECOND).then_some(seconds as u32)
-}
-
-/// A row of text: where its fields are, and which is which.
-#[derive(Clone, Copy)]
-pub(crate) struct TextRow<'a> {
-    text: &'a [u8],
-    /// The seam before each field, and the one after the last.
-    bounds: &'a [u32],
-    program: &'a Program,
-}
-
-impl<'a> TextRow<'a> {
-    /// A row with as many fields as the program has columns.
-    ///
-    /// # Safety
-    /// `bounds` must ascend (the first may be `u32::MAX`, one less than 0) and lie at least [`super::cell::READABLE`]
-    /// bytes before the end of `text`.
-    #[inline(always)]
-    pub unsafe fn new(text: &'a [u8], bounds: &'a [u32], program: &'a Program) -> TextRow<'a> {
-        assert!(bounds.len() == program.width + 1);
-        TextRow {
-            text,
-            bounds,
-            program,
-        }
-    }
-
-    #[inline(always)]
-    fn column(&self, column: u8) -> Option<Cell<'a>> {
-        if column == NONE {
-            return None;
-        }
-        // SAFETY: a program's columns are below its width, which `new` compared; the rest is what `new` was promised.
-        unsafe {
-            let start = self.bounds.get_unchecked(column as usize).wrapping_add(1) as usize;
-            let end = *self.bounds.get_unchecked(column as usize + 1) as usize;
-            Some(Cell::new(self.text.get_unchecked(start..end)))
-        }
-    }
-
-    #[inline(always)]
-    fn cell(&self, field: Field) -> Option<Cell<'a>> {
-        self.column(self.program.columns[field as usize])
-    }
-
-    /// The raw text of a field.
-    pub fn raw(&self, field: Field) -> &'a [u8] {
-        self.cell(field).map_or(b"", Cell::bytes)
-    }
-}
-
-impl Cells for TextRow<'_> {
-    #[inline(always)]
-    fn number(&self, field: Field) -> Result<Option<u64>, Bad> {
-        self.cell(field).map_or(Ok(None), Cell::number)
-    }
-
-    #[inline(always)]
-    fn digit(&self, field: Field) -> Result<u8, Bad> {
-        self.cell(field).map_or(Ok(0), Cell::digit)
-    }
-
-    #[inline(always)]
-    fn address(&self, field: Field) -> Result<Option<Addr>, Bad> {
-        self.cell(field).map_or(Ok(None), Cell::address)
-    }
-
-    #[inline(always)]
-    fn same(&self, one: Field, other: Field) -> bool {
-        match (self.cell(one), self.cell(other)) {
-            (Some(one), Some(other)) => one.same(other),
-            _ => false,
-        }
-    }
-
-    #[inline(always)]
-    fn word(&self, field: Field) -> Option<u64> {
-        self.cell(field).map(Cell::word)
-    }
-
-    #[inline(always)]
-    fn service(&self, field: Field) -> Service {
-        self.cell(field).map_or(Service::Unknown, Cell::service)
-    }
-}
-
-impl Fields for TextRow<'_> {
-    #[inline]
-    fn text(&self, field: Field) -> Option<&[u8]> {
-        self.cell(field)
-            .filter(|cell| !cell.is_dash())
-            .map(Cell::bytes)
-    }
-
-    fn num_fields(&self) -> u16 {
-        self.program.width as u16
-    }
-
-    fn extra(&self, each: &mut dyn FnMut(&str, &[u8])) {
-        for (column, name) in &self.program.unknown {
-            if let Some(cell) = self.column(*column)
-                && !cell.is_dash()
-            {
-                each(name, cell.bytes());
-            }
-        }
-    }
 }
 
 /// A text's first bytes as [`word`], for texts that are not in a [`Cell`].

@@ -1,5 +1,7 @@
 //! The account of an object's lines.
 
+use super::Record;
+
 /// Lines of an object, or of a run, by what became of them. `lines` is always the sum of the others.
 ///
 /// JSON objects on one line count as lines of their own; rows of a Parquet object count as lines.
@@ -43,5 +45,36 @@ impl Tally {
                 + self.no_data
                 + self.skip_data
                 + self.malformed
+    }
+}
+
+/// Earliest and latest time of records, where 0 is no time.
+pub(crate) struct Times {
+    /// One less than the earliest, so that no time is the latest of all.
+    earliest: u32,
+    latest: u32,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Times {
+            earliest: u32::MAX,
+            latest: 0,
+        }
+    }
+}
+
+impl Times {
+    /// Takes a record's `start` and `end`.
+    #[inline(always)]
+    pub fn add(&mut self, record: &Record) {
+        let before = record.start.wrapping_sub(1).min(record.end.wrapping_sub(1));
+        self.earliest = self.earliest.min(before);
+        self.latest = self.latest.max(record.start.max(record.end));
+    }
+
+    /// Both; none if no record had a time.
+    pub fn range(&self) -> Option<(u32, u32)> {
+        (self.latest > 0).then(|| (self.earliest + 1, self.latest))
     }
 }

@@ -90,6 +90,37 @@ fn output_in_the_readme_is_what_the_program_prints() {
 }
 
 #[test]
+fn every_word_of_an_answer_is_explained() {
+    use tidegate::judge::{Confidence, Kind, Orientation, Outcome, Reason, Verdict};
+    use tidegate::policy::Severity;
+    fn words<T: Copy>(all: &[T], word: fn(T) -> &'static str) -> Vec<&'static str> {
+        all.iter().copied().map(word).collect()
+    }
+    let vocabularies = [
+        words(Orientation::ALL, Orientation::as_str),
+        words(Outcome::ALL, Outcome::as_str),
+        words(Verdict::ALL, Verdict::as_str),
+        words(Reason::ALL, Reason::as_str),
+        words(Kind::ALL, Kind::as_str),
+    ];
+    let page = fs::read_to_string(root().join("docs/verdicts.md")).expect("a readable page");
+    for word in vocabularies.concat() {
+        assert!(
+            page.contains(&format!("`{word}`")),
+            "docs/verdicts.md does not explain `{word}`"
+        );
+    }
+    for word in [
+        words(Confidence::ALL, Confidence::as_str),
+        words(Severity::ALL, Severity::as_str),
+    ]
+    .concat()
+    {
+        assert!(page.contains(word), "docs/verdicts.md does not name {word}");
+    }
+}
+
+#[test]
 fn json_in_the_documentation_parses() {
     for page in pages() {
         for block in blocks(&page, "json") {

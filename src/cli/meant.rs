@@ -9,7 +9,7 @@ use super::args::ScanArgs;
 use super::known;
 use crate::app::error::ScanError;
 use crate::app::settings::{Format, Output, ScanSettings};
-use crate::flow::{Column, Field, Layout};
+use crate::flow::Layout;
 
 /// Resolves the arguments of `scan`. `now` is in seconds since 1970.
 ///
@@ -122,41 +122,13 @@ fn read_known(path: &Path) -> Result<BTreeSet<String>, ScanError> {
     })
 }
 
-/// Reads `${version} ${account-id} …`; the names alone do as well. A name that AWS does not document goes into `extra`.
 fn layout(text: &str) -> Result<Layout, ScanError> {
-    let mut columns: Vec<Column> = Vec::new();
-    for word in text.split_whitespace() {
-        let name = word
-            .strip_prefix("${")
-            .and_then(|rest| rest.strip_suffix('}'))
-            .unwrap_or(word);
-        let shaped = !name.is_empty()
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        if !shaped {
-            return Err(usage(
-                format!("expected a field such as ${{srcaddr}} in --layout, got `{word}`"),
-                "quote the layout with single quotes, or the shell replaces ${…}",
-            ));
-        }
-        let column =
-            Field::from_name(name).map_or_else(|| Column::Unknown(name.to_owned()), Column::Known);
-        if columns.contains(&column) {
-            return Err(usage(
-                format!("expected each field once in --layout, got `{name}` twice"),
-                "remove one",
-            ));
-        }
-        columns.push(column);
-    }
-    if columns.is_empty() {
-        return Err(usage(
-            "expected fields in --layout, got none".to_owned(),
-            "quote the layout with single quotes, or the shell replaces ${…}",
-        ));
-    }
-    Ok(Layout { columns })
+    Layout::parse_format(text).map_err(|error| {
+        usage(
+            format!("cannot use the --layout: {error}"),
+            "put it in single quotes, or the shell replaces ${…}",
+        )
+    })
 }
 
 #[cfg(test)]
@@ -213,7 +185,10 @@ mod tests {
             &["--known", "no-such-file"],
             "cannot read the known findings",
         );
-        check_error(&["--layout", "  "], "expected fields in --layout");
+        check_error(
+            &["--layout", "  "],
+            "cannot use the --layout: expected fields",
+        );
         check_error(&["--layout", "${version} ${srcaddr"], "got `${srcaddr`");
         check_error(&["--layout", "srcaddr srcaddr"], "got `srcaddr` twice");
     }
@@ -222,13 +197,7 @@ mod tests {
     fn layout_takes_names_with_or_without_braces() {
         let settings =
             resolve(&["--layout", "${version} pkt-srcaddr ${my-field}"]).expect("settings");
-        assert_eq!(
-            settings.layout.expect("a layout").columns,
-            [
-                Column::Known(Field::Version),
-                Column::Known(Field::PktSrcaddr),
-                Column::Unknown("my-field".to_owned())
-            ]
-        );
+        let layout = settings.layout.expect("a layout");
+        assert_eq!(layout.to_string(), "version pkt-srcaddr my-field");
     }
 }

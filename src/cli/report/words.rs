@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::net::{protocol, services};
+
 /// A count with its digits in groups of three: `12,304`.
 pub(in crate::cli) fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -88,96 +90,15 @@ fn timestamp(seconds: u32) -> Timestamp {
     Timestamp::from_second(i64::from(seconds)).expect("32 bits of seconds are within 1970 to 2106")
 }
 
-/// The protocol's name, or its number.
-pub(super) fn protocol(number: u8) -> String {
-    let name = match number {
-        1 => "icmp",
-        2 => "igmp",
-        4 => "ipip",
-        6 => "tcp",
-        17 => "udp",
-        41 => "ipv6",
-        47 => "gre",
-        50 => "esp",
-        51 => "ah",
-        58 => "icmpv6",
-        89 => "ospf",
-        132 => "sctp",
-        _ => return format!("protocol {number}"),
-    };
-    name.to_owned()
-}
-
 /// Port, protocol, and the name of the service that usually listens there: `5432/tcp (postgresql)`.
-pub(super) fn service(protocol_number: u8, port: Option<u16>) -> String {
-    let protocol = protocol(protocol_number);
+pub(super) fn service(number: u8, port: Option<u16>) -> String {
+    let protocol =
+        protocol::name(number).map_or_else(|| format!("protocol {number}"), str::to_owned);
     let Some(port) = port else { return protocol };
-    match service_name(protocol_number, port) {
+    match services::service_name(number, port) {
         Some(name) => format!("{port}/{protocol} ({name})"),
         None => format!("{port}/{protocol}"),
     }
-}
-
-/// The usual service of a port, as people call it. For display only: nothing is judged by it.
-pub(super) fn service_name(protocol: u8, port: u16) -> Option<&'static str> {
-    const TCP: u8 = crate::net::protocol::TCP;
-    const UDP: u8 = crate::net::protocol::UDP;
-    let name = match (protocol, port) {
-        (TCP, 20 | 21) => "ftp",
-        (TCP, 22) => "ssh",
-        (TCP, 23) => "telnet",
-        (TCP, 25) => "smtp",
-        (TCP | UDP, 53) => "dns",
-        (UDP, 67 | 68) => "dhcp",
-        (TCP, 80) => "http",
-        (TCP | UDP, 88) => "kerberos",
-        (UDP, 123) => "ntp",
-        (TCP, 135) => "msrpc",
-        (UDP, 137 | 138) | (TCP, 139) => "netbios",
-        (TCP, 143) => "imap",
-        (UDP, 161 | 162) => "snmp",
-        (TCP | UDP, 389) => "ldap",
-        (TCP, 443) => "https",
-        (UDP, 443) => "quic",
-        (TCP, 445) => "smb",
-        (TCP, 465 | 587) => "submission",
-        (UDP, 500 | 4500) => "ipsec",
-        (UDP, 514) | (TCP, 6514) => "syslog",
-        (TCP, 636) => "ldaps",
-        (TCP, 873) => "rsync",
-        (TCP, 993) => "imaps",
-        (UDP, 1194) => "openvpn",
-        (TCP, 1433) => "mssql",
-        (TCP, 1521) => "oracle",
-        (TCP, 2049) => "nfs",
-        (TCP, 2181) => "zookeeper",
-        (TCP, 2375 | 2376) => "docker",
-        (TCP, 2379 | 2380) => "etcd",
-        (TCP, 3306) => "mysql",
-        (TCP, 3389) => "rdp",
-        (UDP, 4789) => "vxlan",
-        (TCP, 5432) => "postgresql",
-        (UDP, 5353) => "mdns",
-        (TCP, 5439) => "redshift",
-        (TCP, 5671 | 5672) => "amqp",
-        (TCP, 5900) => "vnc",
-        (TCP, 5985 | 5986) => "winrm",
-        (TCP, 6379) => "redis",
-        (TCP, 6443) => "kubernetes",
-        (TCP, 7000 | 7001) => "cassandra",
-        (TCP, 8080) => "http-alt",
-        (TCP, 8443) => "https-alt",
-        (TCP, 9042) => "cql",
-        (TCP, 9092..=9098) => "kafka",
-        (TCP, 9200) => "elasticsearch",
-        (TCP, 10250) => "kubelet",
-        (TCP, 11211) => "memcached",
-        (TCP, 27017) => "mongodb",
-        (TCP, 50051) => "grpc",
-        (UDP, 51820) => "wireguard",
-        _ => return None,
-    };
-    Some(name)
 }
 
 /// Text from outside as it may stand on a terminal: control characters, which could move the cursor or colour what
@@ -263,7 +184,7 @@ mod tests {
         assert_eq!(service(6, Some(5432)), "5432/tcp (postgresql)");
         assert_eq!(service(17, Some(40000)), "40000/udp");
         assert_eq!(service(1, None), "icmp");
-        assert_eq!(service(200, None), "protocol 200");
+        assert_eq!(service(250, None), "protocol 250");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::marker::PhantomData;
 use std::net::Ipv6Addr;
 
+use super::ipv4::{self, octet};
 use crate::net::Addr;
 use crate::net::aws::{SERVICES, Service};
 
@@ -184,9 +185,13 @@ impl<'a> Cell<'a> {
     }
 
     /// An address; none for `-`.
+    ///
+    /// # Safety
+    /// With `VECTOR` the machine must have SSE 4.1.
     #[inline(always)]
-    pub fn address(self) -> Result<Option<Addr>, Bad> {
-        match self.ipv4() {
+    pub unsafe fn address<const VECTOR: bool>(self) -> Result<Option<Addr>, Bad> {
+        // SAFETY: READABLE bytes are readable, and the machine is as promised.
+        match unsafe { ipv4::parse::<VECTOR>(self.start, self.len) } {
             Some(bits) => Ok(Some(Addr::from_v4(bits))),
             None => self.other_address(),
         }
@@ -200,70 +205,6 @@ impl<'a> Cell<'a> {
         let text = std::str::from_utf8(self.bytes()).map_err(|_| Bad)?;
         let address: Ipv6Addr = text.parse().map_err(|_| Bad)?;
         Ok(Some(Addr::from_ip(address.into())))
-    }
-
-    /// An IPv4 address in the form that the standard library takes: four numbers without leading zeros.
-    #[inline(always)]
-    fn ipv4(self) -> Option<u32> {
-        if self.len.wrapping_sub(7) > 8 {
-            return None;
-        }
-        // One bit per dot, and one for the end.
-        let mut seams = self.dots() & ((1 << self.len) - 1) | 1 << self.len;
-        let mut next = || {
-            let at = seams.trailing_zeros();
-            seams &= seams.wrapping_sub(1);
-            at
-        };
-        let ends = [next(), next(), next(), next()];
-        let lens = [
-            ends[0],
-            ends[1].wrapping_sub(ends[0] + 1),
-            ends[2].wrapping_sub(ends[1] + 1),
-            ends[3].wrapping_sub(ends[2] + 1),
-        ];
-        let fits = |len: u32| len.wrapping_sub(1) < 3;
-        if ends[3] as usize != self.len
-            || !(fits(lens[0]) & fits(lens[1]) & fits(lens[2]) & fits(lens[3]))
-        {
-            return None;
-        }
-        let starts = [0, ends[0] + 1, ends[1] + 1, ends[2] + 1];
-        let (mut bits, mut wrong) = (0, false);
-        for index in 0..4 {
-            let (len, start) = (lens[index], starts[index] as usize);
-            // SAFETY: an octet starts below 15, so four bytes from there are within READABLE.
-            let text =
-                u32::from_le(unsafe { self.start.add(start).cast::<u32>().read_unaligned() });
-            let (value, is_wrong, leading_zero) = octet(text, len);
-            wrong |= is_wrong | leading_zero;
-            bits = bits << 8 | u32::from(value);
-        }
-        if wrong { None } else { Some(bits) }
-    }
-
-    /// One bit for each of the first 16 bytes that is a dot.
-    #[inline(always)]
-    fn dots(self) -> u32 {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::*;
-            // SAFETY: SSE2 is part of the architecture, and READABLE bytes are readable.
-            unsafe {
-                let text = _mm_loadu_si128(self.start.cast());
-                _mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_set1_epi8(b'.' as i8))) as u32
-            }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        {
-            const HIGH: u64 = 0x8080_8080_8080_8080;
-            let dots = |word: u64| {
-                let other = word ^ 0x2e2e_2e2e_2e2e_2e2e;
-                let equal = !(((other & !HIGH) + !HIGH) | other) & HIGH;
-                ((equal >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32
-            };
-            dots(self.load(0)) | dots(self.load(8)) << 8
-        }
     }
 
     /// Whether both texts are the same.
@@ -304,20 +245,6 @@ impl<'a> Cell<'a> {
             service(self.bytes())
         }
     }
-}
-
-/// The number of one to three digits that `text` begins with; whether it is none up to 255; whether it begins with a
-/// needless zero.
-#[inline(always)]
-fn octet(text: u32, len: u32) -> (u8, bool, bool) {
-    // The last digit in the top byte, zeros below the first.
-    let digits = (text ^ ZEROS as u32) << (32 - 8 * len);
-    let in_order = digits.swap_bytes();
-    let above_nine = (digits.wrapping_add(0x7676_7676) | digits) & 0x8080_8080 != 0;
-    let above_255 = in_order > 0x02_05_05;
-    let leading_zero = in_order < (1 << (8 * len - 8)) & !1;
-    let value = digits.wrapping_mul(1 | 10 << 8 | 100 << 16) >> 24;
-    (value as u8, above_nine | above_255, leading_zero)
 }
 
 const ZEROS: u64 = 0x3030_3030_3030_3030;
@@ -411,14 +338,11 @@ mod tests {
             "digit of {string:?}"
         );
 
-        assert_eq!(
-            cell.ipv4(),
-            string.parse::<Ipv4Addr>().ok().map(u32::from),
-            "ipv4 of {string:?}"
-        );
         let address = string.parse::<Addr>().map(Some).map_err(|_| Bad);
+        // SAFETY: any machine will do without vectors.
+        let found = unsafe { cell.address::<false>() };
         assert_eq!(
-            cell.address(),
+            found,
             if dash { Ok(None) } else { address },
             "address of {string:?}"
         );

@@ -10,6 +10,7 @@ mod columns;
 pub mod decode;
 pub mod field;
 mod inflate;
+mod ipv4;
 mod layout;
 pub mod positions;
 mod program;

@@ -430,6 +430,14 @@ impl RecordSink for Folder<'_> {
         self.aside = Some(std::mem::take(self.parts));
         self.memo = Memo::default();
     }
+
+    fn wants(&self, field: Field) -> bool {
+        REPORTER_FIELDS.contains(&field) || field == Field::NextHopInterfaceType
+    }
+
+    fn wants_extra(&self) -> bool {
+        false
+    }
 }
 
 /// The slot of a record whose object's key has no time: that of its `end`, else of its `start`.

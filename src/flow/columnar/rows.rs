@@ -218,7 +218,10 @@ impl Cells for Row<'_> {
         let Some(text) = self.values(field).and_then(|values| values.text(self.row)) else {
             return Ok(None);
         };
-        Cell::padded(text, &mut [0; 2 * READABLE + 16]).map_or(Err(Bad), Cell::address)
+        let mut room = [0; 2 * READABLE + 16];
+        let cell = Cell::padded(text, &mut room).ok_or(Bad)?;
+        // SAFETY: any machine will do without vectors.
+        unsafe { cell.address::<false>() }
     }
 
     fn same(&self, one: Field, other: Field) -> bool {

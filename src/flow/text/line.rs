@@ -166,7 +166,7 @@ impl TextDecoder<'_> {
             return Ok(());
         }
         // SAFETY: `even_out` makes ascending bounds and leaves READABLE bytes behind them.
-        let row = unsafe { TextRow::new(line, bounds, &program) };
+        let row = unsafe { TextRow::<false>::new(line, bounds, &program) };
         match assemble(&row, self.tally.lines + 1) {
             Ok((record, status)) => {
                 self.count(&record, status);
@@ -187,7 +187,7 @@ impl TextDecoder<'_> {
             return None;
         }
         // SAFETY: as in `row`.
-        let row = unsafe { TextRow::new(line, bounds, &program) };
+        let row = unsafe { TextRow::<false>::new(line, bounds, &program) };
         assemble(&row, 1).ok()?;
         self.assumed = true;
         Some(Arc::new(program))

@@ -13,7 +13,7 @@ use super::cell::READABLE;
 use super::decode::{DecodeError, DecodeOptions, Decoded};
 use super::positions::{Kernel, Seams};
 use super::program::Program;
-use super::record::{Record, RecordSink};
+use super::record::{Fields, Record, RecordSink};
 use super::row::{Status, assemble};
 use super::tally::{Tally, Times};
 use super::wrapped::ObjectScan;
@@ -134,7 +134,8 @@ impl<'a> TextDecoder<'a> {
             // SAFETY: both kernels are chosen only where the machine has these features.
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx512 | Kernel::Avx2 => unsafe { self.rows_avx2(text, seams, sink) },
-            Kernel::Portable => self.rows_with(text, seams, sink),
+            // SAFETY: nothing is asked of the machine.
+            Kernel::Portable => unsafe { self.rows_with::<S, false>(text, seams, sink) },
         }
     }
 
@@ -147,11 +148,14 @@ impl<'a> TextDecoder<'a> {
         seams: &Seams,
         sink: &mut S,
     ) -> Result<(), DecodeError> {
-        self.rows_with(text, seams, sink)
+        // SAFETY: AVX2 comes with SSE 4.1.
+        unsafe { self.rows_with::<S, true>(text, seams, sink) }
     }
 
+    /// # Safety
+    /// With `VECTOR` the machine must have SSE 4.1.
     #[inline(always)]
-    fn rows_with<S: RecordSink>(
+    unsafe fn rows_with<S: RecordSink, const VECTOR: bool>(
         &mut self,
         text: &[u8],
         seams: &Seams,
@@ -172,7 +176,7 @@ impl<'a> TextDecoder<'a> {
                 && (!seams.irregular || is_regular(text, bounds))
             {
                 // SAFETY: seams ascend, and the last one was compared with `last_end`.
-                let row = unsafe { TextRow::new(text, bounds, program) };
+                let row = unsafe { TextRow::<VECTOR>::new(text, bounds, program) };
                 if let Ok((record, status)) = assemble(&row, self.tally.lines + 1) {
                     self.count(&record, status);
                     deliver(&record, status, &row, sink);
@@ -200,7 +204,7 @@ impl<'a> TextDecoder<'a> {
 }
 
 #[inline(always)]
-fn deliver<S: RecordSink>(record: &Record, status: Status, row: &TextRow<'_>, sink: &mut S) {
+fn deliver<S: RecordSink>(record: &Record, status: Status, row: &impl Fields, sink: &mut S) {
     match status {
         Status::Ok => sink.record(record, row),
         Status::NoData => sink.status(record, false, row),

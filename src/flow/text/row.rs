@@ -8,23 +8,27 @@ use crate::flow::row::Cells;
 use crate::net::Addr;
 use crate::net::aws::Service;
 
-/// A row of text: where its fields are, and which is which.
+/// A row of text: where its fields are, and which is which. With `VECTOR`, addresses are parsed by vector instructions.
 #[derive(Clone, Copy)]
-pub(crate) struct TextRow<'a> {
+pub(crate) struct TextRow<'a, const VECTOR: bool> {
     text: &'a [u8],
     /// The seam before each field, and the one after the last.
     bounds: &'a [u32],
     program: &'a Program,
 }
 
-impl<'a> TextRow<'a> {
+impl<'a, const VECTOR: bool> TextRow<'a, VECTOR> {
     /// A row with as many fields as the program has columns.
     ///
     /// # Safety
     /// `bounds` must ascend (the first may be `u32::MAX`, one less than 0) and lie at least [`crate::flow::cell::READABLE`]
-    /// bytes before the end of `text`.
+    /// bytes before the end of `text`. With `VECTOR` the machine must have SSE 4.1.
     #[inline(always)]
-    pub unsafe fn new(text: &'a [u8], bounds: &'a [u32], program: &'a Program) -> TextRow<'a> {
+    pub unsafe fn new(
+        text: &'a [u8],
+        bounds: &'a [u32],
+        program: &'a Program,
+    ) -> TextRow<'a, VECTOR> {
         assert!(bounds.len() == program.width + 1);
         TextRow {
             text,
@@ -57,7 +61,7 @@ impl<'a> TextRow<'a> {
     }
 }
 
-impl Cells for TextRow<'_> {
+impl<const VECTOR: bool> Cells for TextRow<'_, VECTOR> {
     #[inline(always)]
     fn number(&self, field: Field) -> Result<Option<u64>, Bad> {
         match self.cell(field) {
@@ -93,7 +97,8 @@ impl Cells for TextRow<'_> {
     #[inline(always)]
     fn address(&self, field: Field) -> Result<Option<Addr>, Bad> {
         match self.cell(field) {
-            Some(cell) => cell.address(),
+            // SAFETY: `new` was promised the machine.
+            Some(cell) => unsafe { cell.address::<VECTOR>() },
             None => Ok(None),
         }
     }
@@ -121,7 +126,7 @@ impl Cells for TextRow<'_> {
     }
 }
 
-impl Fields for TextRow<'_> {
+impl<const VECTOR: bool> Fields for TextRow<'_, VECTOR> {
     #[inline]
     fn text(&self, field: Field) -> Option<&[u8]> {
         self.cell(field)

@@ -2,6 +2,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use proptest::prelude::*;
 use tidegate::flow::{
     Action, DecodeError, DecodeOptions, Decoded, Direction, Field, Fields, FlowsBuilder, Input,
     Layout, MalformedLine, Ranges, Record, RecordSink, Scratch, decode,
@@ -1029,4 +1030,25 @@ fn text_of_a_field_is_none_where_missing() {
         texts.0,
         [Some("eni-0".into()), None, None, Some("10.0.0.1".into())]
     );
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_add_up_wherever_they_are(
+        head in prop::sample::select(vec!["", DEFAULT, "\x1f\u{8b}", "PAR1", "(\u{b5}/\u{fd}", SSH]),
+        bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'\n'), Just(b' '), Just(b'{')], 0..300),
+    ) {
+        // The magic numbers' upper halves are bytes, not characters.
+        let mut object: Vec<u8> = head.chars().map(|letter| letter as u8).collect();
+        object.extend_from_slice(&bytes);
+        let bytes = Bytes::from(object);
+        let remote = Remote { bytes: bytes.clone(), fails_at: u64::MAX };
+        let options = DecodeOptions::default();
+        let whole = in_words_of(Input::Bytes(&bytes), &options);
+        let parts = in_words_of(Input::Ranges(&remote), &options);
+        prop_assert_eq!(whole.0, parts.0);
+        // Where and why a broken stream broke depends on how much was asked of it at once.
+        let what = |summary: &str| summary.split(" stream after ").next().map(str::to_owned);
+        prop_assert_eq!(what(&whole.1), what(&parts.1));
+    }
 }

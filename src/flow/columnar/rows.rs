@@ -21,7 +21,7 @@ use crate::net::aws::Service;
 pub(super) struct Rows<'a> {
     columns: Vec<Values>,
     /// The place of each field among the columns.
-    places: [Option<u8>; Field::COUNT],
+    places: [Option<u16>; Field::COUNT],
     plan: &'a Plan,
 }
 
@@ -46,7 +46,7 @@ impl<'a> Rows<'a> {
         let mut columns = Vec::with_capacity(batch.num_columns());
         for (place, (array, (_, column))) in batch.columns().iter().zip(&plan.columns).enumerate() {
             if let Column::Known(field) = column {
-                places[*field as usize] = u8::try_from(place).ok();
+                places[*field as usize] = u16::try_from(place).ok();
             }
             columns.push(Values::new(array, column)?);
         }

@@ -20,7 +20,7 @@ pub struct Oriented {
     pub orientation: Orientation,
     /// How sure it is.
     pub confidence: Confidence,
-    /// Whether an earlier slot of the horizon had decided the connection.
+    /// Whether an earlier slot of the horizon had decided the connection; false also where nothing depends on it.
     pub known_before: bool,
 }
 
@@ -33,7 +33,11 @@ pub type Peers = HashMap<(u8, Home, Addr, u16), u32>;
 /// Walks down the ladder.
 pub fn orient(key: &Key, traffic: &Traffic, horizon: &Horizon<'_>, peers: &Peers) -> Oriented {
     let own = traffic.client_by_flags();
-    let earlier = horizon.client(key);
+    let earlier = if needs_horizon(traffic, own) {
+        horizon.client(key)
+    } else {
+        None
+    };
     let known_before = earlier.is_some();
     let decided = |client, orientation, confidence| Oriented {
         client,
@@ -77,6 +81,19 @@ pub fn orient(key: &Key, traffic: &Traffic, horizon: &Horizon<'_>, peers: &Peers
         return decided(server.other(), Orientation::Service, Confidence::Medium);
     }
     decided(by_port(key), Orientation::Port, Confidence::Ambiguous)
+}
+
+/// Whether it matters what earlier slots proved of the connection. With flags of its own it does only for what rejects
+/// and lone SYN-ACKs of one-way traffic are; most connections need no look-up.
+fn needs_horizon(traffic: &Traffic, own: Option<(Side, Kinds)>) -> bool {
+    let Some((_, proof)) = own else { return true };
+    if traffic.is_two_way() {
+        return false;
+    }
+    let lanes = traffic.sent[0].lanes | traffic.sent[1].lanes;
+    let plain_lanes =
+        1 << Lane::Accepted as u8 | 1 << Lane::Forwarded as u8 | 1 << Lane::RejectedSyn as u8;
+    proof != Kinds::SYN || lanes & !plain_lanes != 0
 }
 
 /// How sure a SYN with ACK makes: certain if the SYN that it answers was seen.

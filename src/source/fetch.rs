@@ -150,15 +150,6 @@ impl Fetcher {
         })
     }
 
-    /// How much memory the object's body will take, bytes.
-    pub fn memory_of(&self, object: &Object) -> u64 {
-        if self.in_place(object.size, &object.url) {
-            0
-        } else {
-            object.size
-        }
-    }
-
     /// Whether the object is not held in memory.
     fn in_place(&self, size: u64, name: &str) -> bool {
         size > self.options.whole_limit || (is_parquet(name) && size >= self.options.ranged_parquet)

@@ -1,8 +1,8 @@
 //! Where bytes come from: files, folders, globs, standard input and S3. Lists, prunes by what keys say, fetches.
 //!
 //! ```text
-//! Source::parse ──▶ Listing::open ──▶ Listing::next (a day at a time) ──▶ Prefetcher ──▶ (Object, Body)
-//!     words           AWSLogs trees        objects in time order          several in flight   bytes or ranges
+//! Source::parse ──▶ Listing::open ──▶ Listing::next (a day at a time) ──▶ Fetcher::fetch ──▶ Body
+//!     words           AWSLogs trees        objects in time order           several at once    bytes or ranges
 //! ```
 //!
 //! Local folders and buckets are listed by the same code ([`Listing`]); only the two kinds of tree below it differ. An
@@ -18,7 +18,6 @@ mod fetch;
 mod key;
 mod listing;
 mod local;
-mod prefetch;
 mod s3;
 mod spec;
 mod spool;
@@ -28,7 +27,6 @@ pub use error::SourceError;
 pub use fetch::{Body, FetchError, FetchOptions, Fetcher, Unreadable};
 pub use key::KeyFacts;
 pub use listing::{Batch, Counts, Listing};
-pub use prefetch::Prefetcher;
 pub use s3::{Retry, S3};
 pub use spec::Source;
 

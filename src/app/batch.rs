@@ -314,11 +314,14 @@ impl Run<'_> {
         ))
     }
 
+    /// Whether a slot lies in the time that was asked for.
+    fn wants(&self, slot: u32) -> bool {
+        self.since.is_none_or(|since| slot >= since) && self.until.is_none_or(|until| slot < until)
+    }
+
     /// Whether a slot is to be judged: it is wanted, and its hour is not in the lake yet.
     fn judges(&self, slot: u32) -> bool {
-        self.since.is_none_or(|since| slot >= since)
-            && self.until.is_none_or(|until| slot < until)
-            && !self.committed.contains(&Hour::of(slot))
+        self.wants(slot) && !self.committed.contains(&Hour::of(slot))
     }
 
     /// Whether what a slot proves may be asked for: it or a slot of the hour after is judged, as far as one can know.
@@ -340,6 +343,13 @@ impl Run<'_> {
             .fold_timeless(self.settings.threads)
             .map_err(ScanError::Failed)?;
         drop(batch);
+        let hours = slots
+            .keys()
+            .filter(|slot| self.wants(**slot))
+            .map(|slot| Hour::of(*slot));
+        carried
+            .kept
+            .extend(hours.filter(|hour| self.committed.contains(hour)));
         timeless.slots = slots
             .into_iter()
             .filter(|(start, _)| self.is_needed(*start))
@@ -367,7 +377,7 @@ impl Run<'_> {
             let Some(key) = &object.key else { continue };
             let start = key.time - key.time % SLOT_SECS;
             last = Day::of(key.time).last_hour().start() + 3599;
-            if self.committed.contains(&Hour::of(start)) {
+            if self.wants(start) && self.committed.contains(&Hour::of(start)) {
                 carried.kept.insert(Hour::of(start));
             }
             if self.is_needed(start) {
@@ -471,7 +481,9 @@ impl Run<'_> {
         let Some(lake) = self.lake else { return Ok(()) };
         for hour in kept {
             shared.hours.recall(lake, *hour)?;
-            for row in lake.objects(*hour).map_err(anyhow::Error::from)? {
+            // Objects without key times were read, and counted, in this run.
+            let rows = lake.objects(*hour).map_err(anyhow::Error::from)?;
+            for row in rows.into_iter().filter(|row| row.time != 0) {
                 shared
                     .coverage
                     .object(&row, &MalformedLines::new(row.source.as_str().into()));

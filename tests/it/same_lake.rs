@@ -178,6 +178,7 @@ fn objects_without_key_times_give_the_same_lake_in_any_order_of_naming() {
             .arg("--policy")
             .arg(policy());
         command.args(["--lake", lake, "--keep", "all", "--threads", threads]);
+        command.args(["--format", "ndjson"]);
         let ran = command.output().expect("the program runs");
         assert_eq!(
             ran.status.code(),
@@ -185,14 +186,21 @@ fn objects_without_key_times_give_the_same_lake_in_any_order_of_naming() {
             "{}",
             String::from_utf8_lossy(&ran.stderr)
         );
+        String::from_utf8(ran.stdout).expect("text")
     };
-    scan("forward", &names, "1");
+    let first = scan("forward", &names, "1");
+    assert!(!first.is_empty(), "there are findings");
     names.reverse();
     scan("backward", &names, "3");
     assert_same(
         &files(&folder.path().join("forward")),
         &files(&folder.path().join("backward")),
         "named backward",
+    );
+    assert_eq!(
+        scan("forward", &names, "2"),
+        first,
+        "a second run reports what the lake holds"
     );
 }
 

@@ -61,7 +61,7 @@ impl<'a> SlotFacts<'a> {
         };
         let mut set_numbers = HashMap::from([(Vec::new(), 0)]);
         for (&interface, notes) in interfaces {
-            let own = own_addresses(policy, reporters, notes);
+            let own = own_addresses(policy, notes);
             let carries = carries_others(policy, reporters, notes, &own);
             if carries {
                 notes
@@ -195,11 +195,7 @@ fn describes_better(a: &Reporter, b: &Reporter) -> bool {
 
 /// An interface's own addresses: as records with a direction show them; without any, the one address common to all its
 /// records, or of two the only inside one.
-fn own_addresses(
-    policy: &Policy,
-    reporters: &[Reporter],
-    notes: &InterfaceNotes,
-) -> Vec<(Home, Addr)> {
+fn own_addresses(policy: &Policy, notes: &InterfaceNotes) -> Vec<(Home, Addr)> {
     if !notes.own.is_empty() {
         return notes.own.clone();
     }
@@ -209,15 +205,10 @@ fn own_addresses(
     if common.len() < 2 {
         return common;
     }
-    let network = notes
-        .reporters
-        .iter()
-        .find_map(|id| reporters[id.0 as usize].network);
-    let is_inside =
-        |addr| network.is_some_and(|network| policy.place(network, addr).home.is_some());
+    let is_inside = |home: Home, addr| policy.place(NetworkId(home.network()), addr).home.is_some();
     let inside: Vec<(Home, Addr)> = common
         .into_iter()
-        .filter(|(_, addr)| is_inside(*addr))
+        .filter(|(home, addr)| is_inside(*home, *addr))
         .collect();
     if inside.len() == 1 {
         inside

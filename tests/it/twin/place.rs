@@ -50,9 +50,13 @@ pub fn network_of<'p>(
     account: &str,
     region: &str,
 ) -> Option<&'p Network> {
+    // An empty list does not narrow; a network that names neither names nobody's.
     let names = |network: &&Network| {
-        network.accounts.iter().any(|name| name == account)
-            && network.regions.iter().any(|name| name == region)
+        let has = |list: &[String], wanted: &str| {
+            list.is_empty() || list.iter().any(|name| name == wanted)
+        };
+        let names_any = !(network.accounts.is_empty() && network.regions.is_empty());
+        names_any && has(&network.accounts, account) && has(&network.regions, region)
     };
     if let Some(vpc) = vpc {
         let listing = policy

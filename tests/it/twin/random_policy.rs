@@ -10,6 +10,70 @@ use super::policy::{
 };
 use super::table::{ACCOUNT, REGION, SLOT};
 
+/// Which networks the policy has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Topology {
+    /// Three, two of them connected.
+    Connected,
+    /// Three, each alone.
+    Apart,
+    /// One, by its VPC.
+    OneVpc,
+    /// One, by its account and region.
+    OneAccount,
+    /// One that says neither.
+    OneUnnamed,
+}
+
+impl Topology {
+    const ALL: [Topology; 6] = [
+        Topology::Connected,
+        Topology::Connected,
+        Topology::Apart,
+        Topology::OneVpc,
+        Topology::OneAccount,
+        Topology::OneUnnamed,
+    ];
+}
+
+/// Leaves one network of three, and of rules and tiers what it knows.
+fn narrow(policy: &mut TwinPolicy, topology: Topology) {
+    if matches!(topology, Topology::Connected | Topology::Apart) {
+        return;
+    }
+    policy.networks.retain(|network| network.name == "prod");
+    policy
+        .subnets
+        .retain(|subnet| subnet.network.as_deref() == Some("prod"));
+    policy.tiers.retain(|(tier, _)| tier != "shared");
+    let network = &mut policy.networks[0];
+    if topology != Topology::OneVpc {
+        network.vpcs.clear();
+    }
+    if topology == Topology::OneUnnamed {
+        network.accounts.clear();
+        network.regions.clear();
+    }
+    let rename = |names: &mut Vec<String>| {
+        for name in names.iter_mut().filter(|name| *name == "shared") {
+            *name = "web".to_string();
+        }
+        *names = dedup(std::mem::take(names));
+    };
+    for rule in &mut policy.rules {
+        let sides = [
+            &mut rule.from,
+            &mut rule.from_except,
+            &mut rule.to,
+            &mut rule.to_except,
+        ];
+        sides.into_iter().for_each(rename);
+    }
+    for require in &mut policy.requires {
+        rename(&mut require.between);
+    }
+}
+
 const TIERS: [&str; 4] = ["web", "app", "data", "shared"];
 
 pub fn policy() -> impl Strategy<Value = TwinPolicy> {
@@ -25,11 +89,11 @@ pub fn policy() -> impl Strategy<Value = TwinPolicy> {
         transit,
         criticalities,
         labels,
-        any::<bool>(),
+        select(Topology::ALL.to_vec()),
     )
         .prop_map(
-            |(rules, requires, transit, criticalities, labels, connected)| {
-                let mut policy = world(connected);
+            |(rules, requires, transit, criticalities, labels, topology)| {
+                let mut policy = world(topology == Topology::Connected);
                 policy.rules = rules;
                 policy.requires = requires;
                 policy.transit = transit.into_iter().map(str::to_string).collect();
@@ -43,6 +107,7 @@ pub fn policy() -> impl Strategy<Value = TwinPolicy> {
                         .labels
                         .extend(label.map(|value| ("env".to_string(), value.to_string())));
                 }
+                narrow(&mut policy, topology);
                 // A label that no subnet has would be an error of the policy.
                 if let Some(subnet) = policy.subnets.last_mut() {
                     subnet.labels = vec![("env".to_string(), "lab".to_string())];

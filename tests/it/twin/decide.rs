@@ -1,7 +1,5 @@
 //! What a rule decides: the policy's answer for one client, server, instant and path.
 
-use std::collections::HashSet;
-
 use super::place::{Holds, TwinEnd};
 use super::policy::{Ports, Require, Rule, TwinPolicy};
 
@@ -229,13 +227,6 @@ pub fn covers(ports: &str, protocol: u8, port: u16) -> bool {
 fn pairs(policy: &TwinPolicy, rule: &Rule) -> usize {
     let of_protocol = |protocol: u8| if has_ports(protocol) { 65536 } else { 1 };
     let all: usize = (0..=255).map(of_protocol).sum();
-    let count = |ports: &[String]| {
-        ports
-            .iter()
-            .flat_map(|ports| pairs_of(ports))
-            .collect::<HashSet<_>>()
-            .len()
-    };
     match &rule.ports {
         Ports::Any => all,
         Ports::Only(ports) => count(ports),
@@ -244,10 +235,21 @@ fn pairs(policy: &TwinPolicy, rule: &Rule) -> usize {
     }
 }
 
-fn pairs_of(ports: &str) -> impl Iterator<Item = (u8, u16)> {
-    let (protocol, first, last) = parse_ports(ports);
-    let last = if has_ports(protocol) { last } else { first };
-    (first..=last).map(move |port| (protocol, port))
+/// The pairs of a list, each once.
+fn count(ports: &[String]) -> usize {
+    let mut ranges: Vec<(u8, u16, u16)> = ports.iter().map(|ports| parse_ports(ports)).collect();
+    ranges.sort();
+    let (mut pairs, mut counted) = (0, None);
+    for (protocol, first, last) in ranges {
+        let last = if has_ports(protocol) { last } else { first };
+        for port in first..=last {
+            if counted < Some((protocol, port)) {
+                counted = Some((protocol, port));
+                pairs += 1;
+            }
+        }
+    }
+    pairs
 }
 
 /// The rule that names itself: by the ranks of `from`, then `to`, then the number of pairs, then the id. A list counts
@@ -258,6 +260,9 @@ fn most_specific<'p>(
     at_least: Holds,
     question: &Question,
 ) -> Option<&'p Rule> {
+    if let [only] = rules {
+        return Some(only);
+    }
     let best_rank = |words: &[String], end: &TwinEnd| {
         let meant = words
             .iter()

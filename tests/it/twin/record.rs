@@ -193,16 +193,17 @@ impl TwinRecord {
 
     /// The record as a reader of this layout sees it: what the layout lacks is not there.
     pub fn seen_in(&self, layout: Layout) -> TwinRecord {
-        fn keep<T: Clone>(layout: Layout, field: &str, value: &Option<T>) -> Option<T> {
-            if layout.has(field) {
+        fn keep<T: Clone>(fields: &[&str], field: &str, value: &Option<T>) -> Option<T> {
+            if fields.contains(&field) {
                 value.clone()
             } else {
                 None
             }
         }
+        let fields = layout.fields();
         TwinRecord {
-            account: keep(layout, "account-id", &self.account),
-            interface: keep(layout, "interface-id", &self.interface),
+            account: keep(&fields, "account-id", &self.account),
+            interface: keep(&fields, "interface-id", &self.interface),
             srcaddr: self.srcaddr,
             dstaddr: self.dstaddr,
             srcport: self.srcport,
@@ -212,26 +213,26 @@ impl TwinRecord {
             bytes: self.bytes,
             start: self.start,
             end: self.end,
-            action: keep(layout, "action", &self.action),
-            vpc: keep(layout, "vpc-id", &self.vpc),
-            instance: keep(layout, "instance-id", &self.instance),
-            flags: keep(layout, "tcp-flags", &self.flags),
-            pkt_src: keep(layout, "pkt-srcaddr", &self.pkt_src),
-            pkt_dst: keep(layout, "pkt-dstaddr", &self.pkt_dst),
-            region: keep(layout, "region", &self.region),
-            src_service: keep(layout, "pkt-src-aws-service", &self.src_service),
-            dst_service: keep(layout, "pkt-dst-aws-service", &self.dst_service),
-            direction: keep(layout, "flow-direction", &self.direction),
-            path: keep(layout, "traffic-path", &self.path),
-            ecs_service: keep(layout, "ecs-service-name", &self.ecs_service),
-            encryption: keep(layout, "encryption-status", &self.encryption),
-            instance_tag: keep(layout, "instance-tag", &self.instance_tag),
-            interface_tag: keep(layout, "interface-tag", &self.interface_tag),
-            asg_tag: keep(layout, "asg-tag", &self.asg_tag),
-            interface_type: keep(layout, "interface-type", &self.interface_type),
-            next_hop_type: keep(layout, "next-hop-interface-type", &self.next_hop_type),
-            tgw_src_vpc: keep(layout, "tgw-src-vpc-id", &self.tgw_src_vpc),
-            tgw_dst_vpc: keep(layout, "tgw-dst-vpc-id", &self.tgw_dst_vpc),
+            action: keep(&fields, "action", &self.action),
+            vpc: keep(&fields, "vpc-id", &self.vpc),
+            instance: keep(&fields, "instance-id", &self.instance),
+            flags: keep(&fields, "tcp-flags", &self.flags),
+            pkt_src: keep(&fields, "pkt-srcaddr", &self.pkt_src),
+            pkt_dst: keep(&fields, "pkt-dstaddr", &self.pkt_dst),
+            region: keep(&fields, "region", &self.region),
+            src_service: keep(&fields, "pkt-src-aws-service", &self.src_service),
+            dst_service: keep(&fields, "pkt-dst-aws-service", &self.dst_service),
+            direction: keep(&fields, "flow-direction", &self.direction),
+            path: keep(&fields, "traffic-path", &self.path),
+            ecs_service: keep(&fields, "ecs-service-name", &self.ecs_service),
+            encryption: keep(&fields, "encryption-status", &self.encryption),
+            instance_tag: keep(&fields, "instance-tag", &self.instance_tag),
+            interface_tag: keep(&fields, "interface-tag", &self.interface_tag),
+            asg_tag: keep(&fields, "asg-tag", &self.asg_tag),
+            interface_type: keep(&fields, "interface-type", &self.interface_type),
+            next_hop_type: keep(&fields, "next-hop-interface-type", &self.next_hop_type),
+            tgw_src_vpc: keep(&fields, "tgw-src-vpc-id", &self.tgw_src_vpc),
+            tgw_dst_vpc: keep(&fields, "tgw-dst-vpc-id", &self.tgw_dst_vpc),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The vocabularies of judgement: POLICY.md sections 4 and 6.
+//! The vocabularies of judgement: evidence, outcomes, verdicts, reasons, kinds of findings.
 
 use crate::policy::words;
 

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 
-use crate::judge::edges::{EdgeEntry, EdgeTable, EdgeWords};
+use crate::judge::edges::{EdgeEntry, EdgeTable, EdgeWords, in_order};
 use crate::judge::findings::DayFindings;
 use crate::judge::fold::Unjudgeable;
 use crate::judge::reporter::{ReporterId, Reporters};
 use crate::judge::sketch::Distinct;
-use crate::judge::{Finding, Reason};
+use crate::judge::{EdgeRow, Finding, Reason};
 use crate::policy::Policy;
 use crate::sink::{
     Day, ExternalSorter, Hour, HourWriter, JudgementBuilder, Lake, ObjectRow, RecordSorter,
@@ -123,14 +123,20 @@ pub struct Hours<'a> {
 /// What committed hours add up to.
 struct Total<'a> {
     summary: Summary,
-    /// Findings of the day that is being gathered, where no lake holds its edges.
-    day: Option<(Day, DayFindings<'a>)>,
-    findings: Vec<Finding>,
-    findings_let_go: u64,
+    days: Days<'a>,
     interfaces: Distinct,
     out_of_scope: BTreeMap<String, u64>,
     written: BTreeSet<Hour>,
     rows: RowCounts,
+}
+
+/// Findings of a run's days, where no lake holds their edges.
+#[derive(Default)]
+struct Days<'a> {
+    /// The day that is being gathered.
+    open: Option<(Day, DayFindings<'a>)>,
+    findings: Vec<Finding>,
+    let_go: u64,
 }
 
 /// What a run's hours came to.
@@ -162,9 +168,7 @@ impl<'a> Hours<'a> {
     ) -> Hours<'a> {
         let total = Total {
             summary: Summary::default(),
-            day: None,
-            findings: Vec::new(),
-            findings_let_go: 0,
+            days: Days::default(),
             interfaces: Distinct::default(),
             out_of_scope: BTreeMap::new(),
             written: BTreeSet::new(),
@@ -259,39 +263,48 @@ impl<'a> Hours<'a> {
         &self,
         hour: &HourState,
         urls: &[Arc<str>],
-        mut writer: Option<&mut HourWriter>,
+        writer: Option<&mut HourWriter>,
     ) -> anyhow::Result<()> {
         let reporters = hour.reporters.snapshot();
         let mut words = EdgeWords::new(self.policy, &reporters, urls);
         let empty: EdgeSorter =
             ExternalSorter::new(self.temp, 0, EdgeEntry::compare, Box::new(|_, _| true));
         let mut sorter = std::mem::replace(&mut *lock(&hour.sorter), empty);
+        let mut table = EdgeTable::new(hour.reporters.clone());
+        for other in lock(&hour.tables).drain(..) {
+            table.merge(other);
+        }
         let mut guard = lock(&self.total);
         let total = &mut *guard;
-        for mut table in lock(&hour.tables).drain(..) {
-            total.summary.add_asides(table.take_asides());
+        total.summary.add_asides(table.take_asides());
+        let mut taker = match writer {
+            Some(writer) => EdgeTaker::Lake(writer),
+            None => EdgeTaker::Day(total.days.begin_hour(self.policy, Hour::of(hour.start).day())),
+        };
+        if sorter.is_empty() {
+            let wanted: Vec<&EdgeEntry> = table
+                .entries()
+                .filter(|entry| {
+                    let row = words.row(entry);
+                    total.summary.add(self.policy, &row);
+                    taker.wants(&row)
+                })
+                .collect();
+            for entry in in_order(wanted.into_iter()) {
+                taker.take(&words.row(entry))?;
+            }
+        } else {
             for entry in table.drain() {
                 sorter.push(entry)?;
             }
-        }
-        let gather = self.lake.is_none();
-        if gather {
-            total.begin_hour(self.policy, Hour::of(hour.start).day());
-        }
-        for entry in sorter.finish()? {
-            let entry = entry?;
-            let row = words.row(&entry);
-            total.summary.add(self.policy, &row);
-            if let Some(writer) = writer.as_deref_mut() {
-                writer.edge(&row)?;
-            }
-            if let Some((_, day)) = total.day.as_mut().filter(|_| gather) {
-                day.add(&row);
+            for entry in sorter.finish()? {
+                let entry = entry?;
+                let row = words.row(&entry);
+                total.summary.add(self.policy, &row);
+                taker.take(&row)?;
             }
         }
-        if let Some((_, day)) = total.day.as_mut().filter(|_| gather) {
-            day.end_hour();
-        }
+        taker.end_hour();
         for reporter in &reporters {
             total.interfaces.add(
                 reporter
@@ -357,11 +370,11 @@ impl<'a> Hours<'a> {
             .total
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        total.end_day();
+        total.days.end_day();
         Outcome {
             summary: total.summary,
-            findings: total.findings,
-            findings_let_go: total.findings_let_go,
+            findings: total.days.findings,
+            findings_let_go: total.days.let_go,
             interfaces: total.interfaces.estimate(),
             out_of_scope: total.out_of_scope,
             written: total.written,
@@ -370,18 +383,50 @@ impl<'a> Hours<'a> {
     }
 }
 
-impl<'a> Total<'a> {
-    fn begin_hour(&mut self, policy: &'a Policy, day: Day) {
-        if self.day.as_ref().is_some_and(|(open, _)| *open != day) {
+/// What takes an hour's edges, in their order: the lake, or else the findings of the day.
+enum EdgeTaker<'t, 'a> {
+    Lake(&'t mut HourWriter),
+    Day(&'t mut DayFindings<'a>),
+}
+
+impl EdgeTaker<'_, '_> {
+    fn wants(&self, row: &EdgeRow<'_>) -> bool {
+        match self {
+            EdgeTaker::Lake(_) => true,
+            EdgeTaker::Day(day) => day.wants(row),
+        }
+    }
+
+    fn take(&mut self, row: &EdgeRow<'_>) -> anyhow::Result<()> {
+        match self {
+            EdgeTaker::Lake(writer) => writer.edge(row)?,
+            EdgeTaker::Day(day) => day.add(row),
+        }
+        Ok(())
+    }
+
+    fn end_hour(self) {
+        if let EdgeTaker::Day(day) = self {
+            day.end_hour();
+        }
+    }
+}
+
+impl<'a> Days<'a> {
+    /// The findings of the day of the hour that follows.
+    fn begin_hour(&mut self, policy: &'a Policy, day: Day) -> &mut DayFindings<'a> {
+        if self.open.as_ref().is_some_and(|(open, _)| *open != day) {
             self.end_day();
         }
-        self.day
+        let (_, findings) = self
+            .open
             .get_or_insert_with(|| (day, DayFindings::new(policy, day.start())));
+        findings
     }
 
     fn end_day(&mut self) {
-        if let Some((_, day)) = self.day.take() {
-            self.findings_let_go += day.let_go();
+        if let Some((_, day)) = self.open.take() {
+            self.let_go += day.let_go();
             self.findings.extend(day.finish());
         }
     }

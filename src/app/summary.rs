@@ -1,6 +1,8 @@
 //! What a run's edges add up to for its report: matrix, evidence, noise.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+
+use hashbrown::HashMap;
 
 use crate::judge::edges::Asides;
 use crate::judge::sketch::Distinct;
@@ -12,10 +14,11 @@ use super::report::{Cell, Coverage, Noise, RunReport};
 /// Gathers what the report says of edges. The order of edges does not matter.
 #[derive(Default)]
 pub struct Summary {
-    matrix: BTreeMap<(String, String), Cell>,
-    networks: BTreeMap<String, u64>,
-    orientation: BTreeMap<Orientation, u64>,
-    unjudged: BTreeMap<&'static str, u64>,
+    /// By client's zone, then server's.
+    matrix: HashMap<String, HashMap<String, Cell>>,
+    networks: HashMap<String, u64>,
+    orientation: HashMap<Orientation, u64>,
+    unjudged: HashMap<&'static str, u64>,
     noise: Noise,
     noisy: Distinct,
     via_unknown: u64,
@@ -24,7 +27,7 @@ pub struct Summary {
 impl Summary {
     /// Takes an edge.
     pub fn add(&mut self, policy: &Policy, edge: &EdgeRow<'_>) {
-        *self.networks.entry(edge.network.to_owned()).or_default() += edge.records;
+        *self.networks.entry_ref(edge.network).or_default() += edge.records;
         let from_internet = policy
             .zone_named(edge.client_zone)
             .is_some_and(|zone| policy.zone_kind(zone) == ZoneKind::Internet);
@@ -47,8 +50,8 @@ impl Summary {
             return;
         }
         *self.orientation.entry(edge.orientation).or_default() += edge.records;
-        let zones = (edge.client_zone.to_owned(), edge.server_zone.to_owned());
-        let cell = self.matrix.entry(zones).or_default();
+        let row = self.matrix.entry_ref(edge.client_zone).or_default();
+        let cell = row.entry_ref(edge.server_zone).or_default();
         let count = match edge.verdict {
             Verdict::Compliant => &mut cell.compliant,
             Verdict::Violation => &mut cell.violation,
@@ -79,8 +82,8 @@ impl Summary {
     pub fn finish(self, policy: &Policy, report: &mut RunReport) {
         let shown: BTreeSet<&String> = self
             .matrix
-            .keys()
-            .flat_map(|(client, server)| [client, server])
+            .iter()
+            .flat_map(|(client, row)| row.keys().chain([client]))
             .collect();
         let tiers = policy.tiers().iter().filter(|tier| shown.contains(tier));
         let mut zones: Vec<String> = tiers.cloned().collect();
@@ -91,19 +94,26 @@ impl Summary {
                 .cloned(),
         );
         report.zones = zones;
-        report.matrix = self.matrix;
+        report.matrix = self
+            .matrix
+            .into_iter()
+            .flat_map(|(client, row)| {
+                row.into_iter()
+                    .map(move |(server, cell)| ((client.clone(), server), cell))
+            })
+            .collect();
         report.noise = Noise {
             addresses: self.noisy.estimate(),
             ..self.noise
         };
         let coverage: &mut Coverage = &mut report.coverage;
-        coverage.networks = self.networks;
+        coverage.networks = self.networks.into_iter().collect();
         coverage.orientation = self
             .orientation
             .into_iter()
             .map(|(evidence, records)| (evidence.as_str(), records))
             .collect();
-        coverage.unjudged = self.unjudged;
+        coverage.unjudged = self.unjudged.into_iter().collect();
         coverage.via_unknown = self.via_unknown;
     }
 }

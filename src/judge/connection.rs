@@ -7,6 +7,7 @@ use crate::flow::{Action, Direction, Record};
 use crate::net::Addr;
 use crate::net::aws::Service;
 
+use super::arena::mix;
 use super::reporter::ReporterId;
 
 /// Protocol and both ends, the smaller end first, so that both directions have one key.
@@ -131,7 +132,7 @@ impl Key {
             | u64::from(self.protocol) << 48
     }
 
-    /// A 64-bit hash: the high half picks a partition, the low half a place in a table.
+    /// A 64-bit hash: the upper half finds a place in a table, the lowest bits pick a partition.
     #[inline]
     pub fn hash(&self) -> u64 {
         let (low, high) = (self.low.bits(), self.high.bits());
@@ -168,12 +169,6 @@ impl End {
         bytes[20] = protocol;
         xxhash_rust::xxh3::xxh3_128(&bytes)
     }
-}
-
-#[inline]
-fn mix(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    (product >> 64) as u64 ^ product as u64
 }
 
 /// Which of a record's kinds a view holds apart: what was accepted, and rejects by what their flags can mean.

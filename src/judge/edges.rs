@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 
 use crate::net::Addr;
 use crate::net::protocol::has_ports;
 use crate::policy::{Answer, Lacked, Miss, Path, Policy, RuleId, Severity, ZoneId};
 
+use super::arena::{HashArena, mix};
 use super::connection::{Connection, Origin, Side, Tag, View};
 use super::facts::SlotFacts;
 use super::outcome::{Reject, classify};
@@ -69,6 +69,23 @@ pub struct EdgeKey {
     outcome: u8,
     verdict: u8,
     spare: [u8; 4],
+}
+
+impl EdgeKey {
+    #[inline]
+    fn hash(&self) -> u64 {
+        let words = [self.protocol, self.orientation, self.outcome, self.verdict];
+        let port = u64::from(self.server_port) << 32 | u64::from(self.network) << 48;
+        let addresses = mix(
+            self.client[1] ^ 0x9e37_79b9_7f4a_7c15,
+            self.server[1] ^ 0xd1b5_4a32_d192_ed03,
+        );
+        let upper = self.client[0] ^ self.server[0].rotate_left(32);
+        mix(
+            addresses ^ upper ^ u64::from(self.rule),
+            (port | u64::from(u32::from_le_bytes(words))) ^ 0x8cb9_2ba7_2f3d_8dd7,
+        )
+    }
 }
 
 fn halves(addr: Addr) -> [u64; 2] {
@@ -135,10 +152,15 @@ fn worse(a: u8, b: u8) -> u8 {
     }
 }
 
+/// How many entries wait for their cache lines together.
+const BATCH: usize = 64;
+
 /// The edges of an hour, as far as they are in memory.
 pub struct EdgeTable {
     reporters: Arc<Reporters>,
-    entries: HashMap<EdgeKey, EdgeEntry>,
+    entries: HashArena<EdgeEntry>,
+    /// Entries with their hashes, on their way into `entries`.
+    pending: Vec<(u64, EdgeEntry)>,
     account: Account,
     asides: Asides,
 }
@@ -164,7 +186,8 @@ impl EdgeTable {
     pub fn new(reporters: Arc<Reporters>) -> EdgeTable {
         EdgeTable {
             reporters,
-            entries: HashMap::new(),
+            entries: HashArena::default(),
+            pending: Vec::with_capacity(BATCH),
             account: Account::default(),
             asides: Asides::default(),
         }
@@ -217,12 +240,36 @@ impl EdgeTable {
     }
 
     fn insert(&mut self, entry: &EdgeEntry) {
-        match self.entries.entry(entry.key) {
-            Entry::Occupied(mut known) => known.get_mut().merge(entry, &self.reporters),
-            Entry::Vacant(place) => {
-                place.insert(*entry);
+        let hash = entry.key.hash();
+        self.entries.prefetch_index(hash);
+        self.pending.push((hash, *entry));
+        if self.pending.len() == BATCH {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        self.entries.reserve(self.pending.len());
+        for (hash, _) in &self.pending {
+            self.entries.prefetch_row(*hash);
+        }
+        for (hash, entry) in self.pending.drain(..) {
+            let is = |known: &EdgeEntry| known.key == entry.key;
+            let (place, is_new) = self.entries.place_or_insert(hash, is, || entry);
+            if !is_new {
+                self.entries.at_mut(place).merge(&entry, &self.reporters);
             }
         }
+    }
+
+    /// Takes in another table of the same hour.
+    pub fn merge(&mut self, mut other: EdgeTable) {
+        if self.entries.len() < other.entries.len() {
+            std::mem::swap(self, &mut other);
+        }
+        other.flush();
+        other.entries.iter().for_each(|entry| self.insert(entry));
+        self.asides += other.asides;
     }
 
     /// Takes out what edges do not show.
@@ -230,25 +277,34 @@ impl EdgeTable {
         std::mem::take(&mut self.asides)
     }
 
-    /// How many edges it holds.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether it holds none.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Memory in use, bytes.
     pub fn memory(&self) -> usize {
-        self.entries.capacity() * (size_of::<EdgeEntry>() + size_of::<EdgeKey>() + 1)
+        self.entries.memory()
     }
 
-    /// Takes all entries out, in no particular order.
-    pub fn drain(&mut self) -> impl Iterator<Item = EdgeEntry> {
-        self.entries.drain().map(|(_, entry)| entry)
+    /// All edges, in no particular order.
+    pub fn entries(&mut self) -> impl Iterator<Item = &EdgeEntry> {
+        self.flush();
+        self.entries.iter()
     }
+
+    /// Takes all edges out, in no particular order.
+    pub fn drain(&mut self) -> impl Iterator<Item = EdgeEntry> {
+        self.flush();
+        std::mem::take(&mut self.entries).into_rows()
+    }
+}
+
+/// Puts edges into the order of a file.
+pub fn in_order<'e>(
+    entries: impl Iterator<Item = &'e EdgeEntry>,
+) -> impl Iterator<Item = &'e EdgeEntry> {
+    // The client alone nearly always tells, and is at hand.
+    let mut entries: Vec<_> = entries.map(|entry| (entry.key.client, entry)).collect();
+    entries.sort_unstable_by(|(client, a), (other, b)| {
+        client.cmp(other).then_with(|| a.compare(b))
+    });
+    entries.into_iter().map(|(_, entry)| entry)
 }
 
 impl Ruling {

@@ -1,6 +1,7 @@
 //! The records of a slot become connections; each gets a direction with its evidence, an outcome, the policy's decision
 //! and a verdict. No I/O, no clock.
 
+mod arena;
 pub mod close;
 pub mod connection;
 mod edge;

@@ -83,6 +83,11 @@ where
         self.rows.capacity() * size_of::<T>()
     }
 
+    /// Whether it holds no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.levels.is_empty()
+    }
+
     /// Whether rows went to files.
     pub fn has_spilled(&self) -> bool {
         !self.levels.is_empty()

@@ -1,0 +1,221 @@
+//! Rows that are found by a hash: an index in front of an arena that only grows, so that a row's place is its name.
+//!
+//! The index is open addressing with linear probing over (upper half of the hash, place) pairs, in the order of the
+//! hashes' upper bits. It therefore grows in one sweep over itself, without a look at any row. Whoever looks up many
+//! rows can ask for the cache lines of all of them first.
+
+/// Rows that are allocated together.
+const CHUNK: usize = 4096;
+const EMPTY: u64 = 0;
+/// The least length of an index, as a power of two.
+const MIN_BITS: u32 = 10;
+
+/// An arena of rows with an index of their hashes. At most 2^32 - 2 rows.
+pub(super) struct HashArena<T> {
+    /// Upper half: upper half of the hash; lower half: place + 1; 0 is free. A power of two long, or empty.
+    index: Vec<u64>,
+    /// What a hash is shifted by to give its position in the index.
+    shift: u32,
+    chunks: Vec<Vec<T>>,
+    len: usize,
+}
+
+impl<T> Default for HashArena<T> {
+    fn default() -> HashArena<T> {
+        HashArena {
+            index: Vec::new(),
+            shift: u64::BITS,
+            chunks: Vec::new(),
+            len: 0,
+        }
+    }
+}
+
+impl<T> HashArena<T> {
+    /// How many rows it holds.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Memory in use, bytes.
+    pub fn memory(&self) -> usize {
+        self.chunks.len() * CHUNK * size_of::<T>() + self.index.len() * size_of::<u64>()
+    }
+
+    /// The row at a place.
+    #[inline]
+    pub fn at(&self, place: usize) -> &T {
+        &self.chunks[place / CHUNK][place % CHUNK]
+    }
+
+    /// The row at a place, to be changed in what its hash does not depend on.
+    #[inline]
+    pub fn at_mut(&mut self, place: usize) -> &mut T {
+        &mut self.chunks[place / CHUNK][place % CHUNK]
+    }
+
+    /// All rows, by their places.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flatten()
+    }
+
+    /// Takes all rows out, by their places; their memory is freed on the way.
+    pub fn into_rows(self) -> impl Iterator<Item = T> {
+        self.chunks.into_iter().flatten()
+    }
+
+    /// Starts fetching the line of the index that a hash will need.
+    #[inline]
+    pub fn prefetch_index(&self, hash: u64) {
+        if !self.index.is_empty() {
+            prefetch_line(&raw const self.index[self.position(hash)]);
+        }
+    }
+
+    /// Starts fetching the row that a hash will probably need: the first whose half of the hash fits.
+    #[inline]
+    pub fn prefetch_row(&self, hash: u64) {
+        let Ok(place) = self.probe(hash, |_| true) else {
+            return;
+        };
+        let start = std::ptr::from_ref(self.at(place)).cast::<u8>();
+        for line in 0..size_of::<T>().div_ceil(64) {
+            prefetch_line(start.wrapping_add(line * 64));
+        }
+    }
+
+    /// The place of the row with this hash for which `is` holds, or else of `new`, and whether it is new. Needs room for
+    /// one more: [`HashArena::reserve`].
+    #[inline]
+    pub fn place_or_insert(
+        &mut self,
+        hash: u64,
+        is: impl Fn(&T) -> bool,
+        new: impl FnOnce() -> T,
+    ) -> (usize, bool) {
+        let position = match self.probe(hash, is) {
+            Ok(place) => return (place, false),
+            Err(position) => position,
+        };
+        let place = self.len;
+        self.index[position] = hash >> 32 << 32 | (place as u64 + 1);
+        if place.is_multiple_of(CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        if let Some(chunk) = self.chunks.last_mut() {
+            chunk.push(new());
+        }
+        self.len += 1;
+        (place, true)
+    }
+
+    /// Keeps the index at most half full with `more` rows on top.
+    #[inline]
+    pub fn reserve(&mut self, more: usize) {
+        if (self.len + more) * 2 > self.index.len() {
+            self.grow(more);
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self, more: usize) {
+        let bits = ((self.len + more) * 2)
+            .next_power_of_two()
+            .trailing_zeros()
+            .max(MIN_BITS);
+        assert!(bits <= 32, "a table has fewer than 2^31 rows");
+        let before = std::mem::replace(&mut self.index, vec![EMPTY; 1 << bits]);
+        self.shift = u64::BITS - bits;
+        let mask = self.index.len() - 1;
+        for entry in before.into_iter().filter(|entry| *entry != EMPTY) {
+            let mut position = self.position(entry);
+            while self.index[position] != EMPTY {
+                position = (position + 1) & mask;
+            }
+            self.index[position] = entry;
+        }
+    }
+
+    /// Where the index is searched first. What an entry keeps of its hash is enough to tell.
+    #[inline]
+    fn position(&self, hash: u64) -> usize {
+        (hash >> self.shift) as usize
+    }
+
+    /// The place of the row, or else the free position where it would be entered.
+    #[inline]
+    fn probe(&self, hash: u64, is: impl Fn(&T) -> bool) -> Result<usize, usize> {
+        if self.index.is_empty() {
+            return Err(0);
+        }
+        let mask = self.index.len() - 1;
+        let mut position = self.position(hash);
+        loop {
+            let entry = self.index[position];
+            if entry == EMPTY {
+                return Err(position);
+            }
+            if entry >> 32 == hash >> 32 {
+                let place = entry as u32 as usize - 1;
+                if is(self.at(place)) {
+                    return Ok(place);
+                }
+            }
+            position = (position + 1) & mask;
+        }
+    }
+}
+
+/// Both halves of a 128-bit product: every bit of both inputs reaches every bit of the result.
+#[inline]
+pub(super) fn mix(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product >> 64) as u64 ^ product as u64
+}
+
+/// A hint without effect on the result, so that any address is fine.
+#[inline]
+fn prefetch_line<T>(address: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing that the program can see, whatever the address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+        #[test]
+        fn an_arena_agrees_with_a_map(keys in prop::collection::vec(0u64..3000, 0..5000), bits in 1u32..60) {
+            // Few bits of hash make many rows meet in one place of the index, with one half of a hash.
+            let hash_of = |key: u64| mix(key ^ 0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03) >> bits << bits;
+            let mut arena = HashArena::<(u64, u32)>::default();
+            let mut twin = BTreeMap::<u64, u32>::new();
+            for key in keys {
+                arena.reserve(1);
+                let (place, is_new) = arena.place_or_insert(hash_of(key), |row| row.0 == key, || (key, 0));
+                prop_assert_eq!(is_new, !twin.contains_key(&key));
+                arena.at_mut(place).1 += 1;
+                *twin.entry(key).or_default() += 1;
+            }
+            prop_assert_eq!(arena.len(), twin.len());
+            for key in 0..3000 {
+                let found = arena.probe(hash_of(key), |row| row.0 == key).ok().map(|place| arena.at(place).1);
+                prop_assert_eq!(found, twin.get(&key).copied());
+            }
+            let rows: BTreeMap<u64, u32> = arena.iter().copied().collect();
+            prop_assert_eq!(rows, twin);
+        }
+    }
+}

@@ -22,7 +22,7 @@ use super::malformed::MalformedLines;
 use super::summary::Summary;
 
 /// Bytes of edges that a thread keeps in its table before they go to the hour's sorter.
-const EDGE_TABLE_BYTES: usize = 64 << 20;
+const EDGE_TABLE_BYTES: usize = 128 << 20;
 
 type EdgeSorter = ExternalSorter<
     EdgeEntry,
@@ -279,7 +279,11 @@ impl<'a> Hours<'a> {
         total.summary.add_asides(table.take_asides());
         let mut taker = match writer {
             Some(writer) => EdgeTaker::Lake(writer),
-            None => EdgeTaker::Day(total.days.begin_hour(self.policy, Hour::of(hour.start).day())),
+            None => EdgeTaker::Day(
+                total
+                    .days
+                    .begin_hour(self.policy, Hour::of(hour.start).day()),
+            ),
         };
         if sorter.is_empty() {
             let wanted: Vec<&EdgeEntry> = table

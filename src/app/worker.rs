@@ -310,9 +310,16 @@ impl<'a, 'h> Worker<'a, 'h> {
             &facts,
             &horizon,
             &mut edges,
-            &mut |table, place, ruling| {
+            &mut |table, place, traffic, ruling| {
                 if let Some(rulings) = &mut rulings {
-                    rulings.keep(policy, &facts, table.at(place), table.views(place), ruling);
+                    rulings.keep(
+                        policy,
+                        &facts,
+                        table.at(place),
+                        table.views(place),
+                        traffic,
+                        ruling,
+                    );
                 }
                 Ok(())
             },

@@ -50,6 +50,36 @@ macro_rules! fields {
     };
 }
 
+impl Field {
+    /// The fields that tell who reported a record: interface, instance, their place and tags, a gateway's attachment.
+    pub const OF_REPORTER: [Field; 19] = [
+        Field::AccountId,
+        Field::InterfaceId,
+        Field::VpcId,
+        Field::SubnetId,
+        Field::InstanceId,
+        Field::Region,
+        Field::ResourceId,
+        Field::EcsServiceName,
+        Field::InstanceTag,
+        Field::InstanceTag2,
+        Field::InterfaceTag,
+        Field::InterfaceTag2,
+        Field::AsgTag,
+        Field::AsgTag2,
+        Field::InterfaceType,
+        Field::ResourceType,
+        Field::TgwAttachmentId,
+        Field::TgwSrcVpcId,
+        Field::TgwDstVpcId,
+    ];
+
+    /// Whether the field is among [`Field::OF_REPORTER`].
+    pub fn is_of_reporter(self) -> bool {
+        Field::OF_REPORTER.contains(&self)
+    }
+}
+
 fields! {
     Version "version" "version" 2 Int32;
     AccountId "account-id" "account_id" 2 Text;

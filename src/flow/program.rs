@@ -11,6 +11,8 @@ pub(crate) struct Program {
     pub columns: [u8; Field::COUNT],
     /// The columns that AWS does not document.
     pub unknown: Vec<(u8, String)>,
+    /// Neighbouring columns that tell who reported: first and last of each run.
+    pub reporter_runs: Vec<(u8, u8)>,
     /// How many columns there are.
     pub width: usize,
     /// Whether any column holds something that a header's word cannot be. Only then does parsing tell them apart.
@@ -28,6 +30,7 @@ impl Program {
         let mut program = Program {
             columns: [NONE; Field::COUNT],
             unknown: Vec::new(),
+            reporter_runs: Vec::new(),
             width: layout.columns.len(),
             tells_headers: layout
                 .columns
@@ -42,6 +45,13 @@ impl Program {
                 }
                 Column::Known(_) => {}
                 Column::Unknown(name) => program.unknown.push((index, name.clone())),
+            }
+            if !matches!(column, Column::Known(field) if field.is_of_reporter()) {
+                continue;
+            }
+            match program.reporter_runs.last_mut() {
+                Some((_, last)) if *last + 1 == index => *last = index,
+                _ => program.reporter_runs.push((index, index)),
             }
         }
         program

@@ -1,7 +1,9 @@
 //! A record as the judge needs it: numbers and addresses parsed, everything else left as text behind [`Fields`].
 
-use super::Field;
+use std::sync::Arc;
+
 use super::decode::MalformedLine;
+use super::{Field, Layout};
 use crate::net::Addr;
 use crate::net::aws::Service;
 
@@ -97,8 +99,12 @@ pub trait Fields {
     /// The field's text; none when the object lacks the field or the value is `-`.
     fn text(&self, field: Field) -> Option<&[u8]>;
 
-    /// How many fields the object's layout has.
-    fn num_fields(&self) -> u16;
+    /// What the row is laid out by. One object for all rows that are laid out alike.
+    fn layout(&self) -> &Arc<Layout>;
+
+    /// The raw text of [`Field::OF_REPORTER`], neighbouring fields in one piece: as many pieces for every row of a layout,
+    /// all equal for two rows only if the rows agree in every such field.
+    fn reporter_texts(&self) -> impl Iterator<Item = &[u8]>;
 
     /// Calls `each` with name and text of every field that AWS does not document and whose value is not `-`.
     fn extra(&self, each: &mut dyn FnMut(&str, &[u8]));

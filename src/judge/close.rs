@@ -5,13 +5,14 @@ use std::io;
 
 use hashbrown::HashSet;
 
-use super::connection::{Connection, Kinds, Lane, Side, Tag, View};
+use super::connection::{Connection, Kinds, Side};
 use super::edges::EdgeTable;
 use super::evidence::{Evidence, Horizon};
 use super::facts::SlotFacts;
 use super::orient::{Peers, peer_key};
 use super::ruling::{Judge, Ruling, SlotContext, TalkingPairs, pair};
 use super::table::ConnectionTable;
+use super::traffic::Traffic;
 use crate::net::protocol::{has_ports, is_icmp};
 
 /// The connections of a whole slot, in one table or, where memory did not suffice, partition by partition.
@@ -33,10 +34,7 @@ impl Partitions for ConnectionTable {
 pub fn prove(table: &ConnectionTable, evidence: &mut Evidence) {
     for place in 0..table.len() {
         let connection = table.at(place);
-        let flags = OwnFlags::of(table.views(place));
-        if !flags.any {
-            continue;
-        }
+        let flags = OwnFlags(connection);
         let key = connection.key();
         if let Some(client) = flags.client() {
             evidence.prove_client(&key, client);
@@ -49,32 +47,14 @@ pub fn prove(table: &ConnectionTable, evidence: &mut Evidence) {
     }
 }
 
-/// The SYN bits of a connection, by sender.
-#[derive(Default)]
-struct OwnFlags {
-    kinds: [Kinds; 2],
-    accepted: [Kinds; 2],
-    any: bool,
-}
+/// What the flags of a connection's own records say.
+struct OwnFlags<'c>(&'c Connection);
 
-impl OwnFlags {
-    fn of<'v>(views: impl Iterator<Item = (Tag, &'v View)>) -> OwnFlags {
-        let mut flags = OwnFlags::default();
-        for (tag, view) in views {
-            let (sender, kinds) = (tag.sender() as usize, Kinds(view.kinds));
-            flags.kinds[sender] = flags.kinds[sender].with(kinds);
-            if tag.lane() == Lane::Accepted {
-                flags.accepted[sender] = flags.accepted[sender].with(kinds);
-            }
-            flags.any |= kinds.has(Kinds::SYN) || kinds.has(Kinds::SYN_ACK);
-        }
-        flags
-    }
-
+impl OwnFlags<'_> {
     fn only(&self, kinds: Kinds) -> Option<Side> {
-        match (self.kinds[0].has(kinds), self.kinds[1].has(kinds)) {
-            (true, false) => Some(Side::Low),
-            (false, true) => Some(Side::High),
+        match [Side::Low, Side::High].map(|side| self.0.kinds(side).has(kinds)) {
+            [true, false] => Some(Side::Low),
+            [false, true] => Some(Side::High),
             _ => None,
         }
     }
@@ -85,12 +65,15 @@ impl OwnFlags {
     }
 
     fn is_listener(&self, side: Side) -> bool {
-        self.accepted[side as usize].has(Kinds::SYN_ACK)
-            && self.accepted[side.other() as usize].has(Kinds::SYN)
+        self.0.accepted(side).has(Kinds::SYN_ACK) && self.0.accepted(side.other()).has(Kinds::SYN)
+    }
+
+    fn is_accepted(&self, side: Side) -> bool {
+        self.0.accepted(side) != Kinds::default()
     }
 
     fn is_two_way(&self) -> bool {
-        self.accepted.iter().all(|kinds| *kinds != Kinds::default())
+        self.is_accepted(Side::Low) && self.is_accepted(Side::High)
     }
 }
 
@@ -116,12 +99,11 @@ impl Company {
         let mut icmp = HashSet::new();
         slot.each(&mut |table| {
             for place in 0..table.len() {
-                let key = table.at(place).key();
+                let connection = table.at(place);
+                let key = connection.key();
                 if is_icmp(key.protocol) {
                     icmp.insert(pair(&key));
-                } else if has_ports(key.protocol)
-                    && OwnFlags::of(table.views(place)).client().is_none()
-                {
+                } else if has_ports(key.protocol) && OwnFlags(connection).client().is_none() {
                     for side in [Side::Low, Side::High] {
                         company
                             .peers
@@ -136,15 +118,15 @@ impl Company {
         }
         slot.each(&mut |table| {
             for place in 0..table.len() {
-                company.count(table.at(place), &OwnFlags::of(table.views(place)), &icmp);
+                company.count(table.at(place), &icmp);
             }
             Ok(())
         })?;
         Ok(company)
     }
 
-    fn count(&mut self, connection: &Connection, flags: &OwnFlags, icmp: &TalkingPairs) {
-        let key = connection.key();
+    fn count(&mut self, connection: &Connection, icmp: &TalkingPairs) {
+        let (key, flags) = (connection.key(), OwnFlags(connection));
         if flags.is_two_way() {
             for side in [Side::Low, Side::High] {
                 if let Some(count) = self.peers.get_mut(&peer_key(key.protocol, key.end(side))) {
@@ -152,17 +134,15 @@ impl Company {
                 }
             }
         }
-        let accepted = flags
-            .accepted
-            .iter()
-            .any(|kinds| *kinds != Kinds::default());
+        let accepted = flags.is_accepted(Side::Low) || flags.is_accepted(Side::High);
         if accepted && !is_icmp(key.protocol) && icmp.contains(&pair(&key)) {
             self.talking.insert(pair(&key));
         }
     }
 }
 
-/// Rules on every connection of a slot: calls `each` with the table, the place and the ruling, and feeds the edges.
+/// Rules on every connection of a slot: calls `each` with the table, the place, what the connection's views say together
+/// and the ruling, and feeds the edges.
 ///
 /// # Errors
 /// When a partition cannot be read back, or `each` fails.
@@ -173,7 +153,7 @@ pub fn judge_slot(
     facts: &SlotFacts<'_>,
     horizon: &Horizon<'_>,
     edges: &mut EdgeTable,
-    each: &mut dyn FnMut(&ConnectionTable, usize, &Ruling) -> io::Result<()>,
+    each: &mut dyn FnMut(&ConnectionTable, usize, &Traffic, &Ruling) -> io::Result<()>,
 ) -> io::Result<()> {
     let company = Company::of(slot)?;
     let context = SlotContext {
@@ -186,15 +166,17 @@ pub fn judge_slot(
     slot.each(&mut |table| {
         for place in 0..table.len() {
             let connection = table.at(place);
-            let ruling = judge.rule(&context, connection, table.views(place));
+            let traffic = Traffic::of(&connection.key(), table.views(place), facts);
+            let ruling = judge.rule(&context, connection, table.views(place), &traffic);
             edges.add(
                 judge.policy(),
                 facts,
                 connection,
                 table.views(place),
+                &traffic,
                 &ruling,
             );
-            each(table, place, &ruling)?;
+            each(table, place, &traffic, &ruling)?;
         }
         Ok(())
     })

@@ -450,7 +450,9 @@ pub struct Connection {
     /// 1 if the table's overflow holds more views.
     overflowed: u8,
     tags: [Tag; INLINE_VIEWS],
-    spare: u32,
+    /// Kinds of all records of each sender, and of the accepted ones.
+    kinds: [u8; 2],
+    accepted: [u8; 2],
     views: [View; INLINE_VIEWS],
     /// AWS services that records name, by end: bit `i` is `net::aws::SERVICES[i]`.
     services: [u32; 2],
@@ -541,6 +543,11 @@ impl Connection {
     /// Adds a view; false if it has no room, and the table's overflow must take it.
     #[inline]
     pub fn add(&mut self, tag: Tag, view: &View) -> bool {
+        let sender = tag.sender() as usize;
+        self.kinds[sender] |= view.kinds;
+        if tag.lane() == Lane::Accepted {
+            self.accepted[sender] |= view.kinds;
+        }
         let used = self.inline as usize;
         for place in 0..used {
             if self.tags[place] == tag {
@@ -567,6 +574,18 @@ impl Connection {
                 self.services[end] |= service.bits() as u32;
             }
         }
+    }
+
+    /// Kinds of all records of a sender; empty if there is none.
+    #[inline]
+    pub fn kinds(&self, sender: Side) -> Kinds {
+        Kinds(self.kinds[sender as usize])
+    }
+
+    /// Kinds of the accepted records of a sender; empty if there is none.
+    #[inline]
+    pub fn accepted(&self, sender: Side) -> Kinds {
+        Kinds(self.accepted[sender as usize])
     }
 
     /// Adds what another half of the same connection knows, but for its views.

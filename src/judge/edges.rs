@@ -199,24 +199,22 @@ impl EdgeTable {
         policy: &Policy,
         facts: &SlotFacts<'_>,
         connection: &Connection,
-        views: impl Iterator<Item = (Tag, &'v View)> + Clone,
+        views: impl Iterator<Item = (Tag, &'v View)>,
+        traffic: &Traffic,
         ruling: &Ruling,
     ) {
         let key = connection.key();
-        let has_rejects = views.clone().any(|(tag, _)| tag.lane().is_reject());
         // A reason that ranks before theirs holds for late records too: then there is one share, and one largest sum.
         let is_one_story =
             matches!(ruling.judged, Judged::Not(reason) if reason < Reason::PostClose);
-        let traffic =
-            (has_rejects && !is_one_story).then(|| Traffic::of(&key, views.clone(), facts));
-        let share_of = |tag: Tag| match traffic.as_ref().filter(|_| tag.lane().is_reject()) {
-            None => Share::Own,
-            Some(traffic) => {
-                match classify(&key, traffic, &ruling.oriented, tag.lane(), tag.sender()) {
-                    Reject::PostClose => Share::PostClose,
-                    Reject::Stray => Share::Stray,
-                    Reject::Attempt | Reject::Return => Share::Own,
-                }
+        let share_of = |tag: Tag| {
+            if is_one_story || !tag.lane().is_reject() {
+                return Share::Own;
+            }
+            match classify(&key, traffic, &ruling.oriented, tag.lane(), tag.sender()) {
+                Reject::PostClose => Share::PostClose,
+                Reject::Stray => Share::Stray,
+                Reject::Attempt | Reject::Return => Share::Own,
             }
         };
         self.asides.duplicates += self.account.fill(facts, views, share_of);
@@ -301,9 +299,8 @@ pub fn in_order<'e>(
 ) -> impl Iterator<Item = &'e EdgeEntry> {
     // The client alone nearly always tells, and is at hand.
     let mut entries: Vec<_> = entries.map(|entry| (entry.key.client, entry)).collect();
-    entries.sort_unstable_by(|(client, a), (other, b)| {
-        client.cmp(other).then_with(|| a.compare(b))
-    });
+    entries
+        .sort_unstable_by(|(client, a), (other, b)| client.cmp(other).then_with(|| a.compare(b)));
     entries.into_iter().map(|(_, entry)| entry)
 }
 

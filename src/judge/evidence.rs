@@ -51,23 +51,38 @@ impl Evidence {
 
     /// The client of a connection, if this slot proved it.
     fn client(&self, fingerprint: u128) -> Option<Side> {
-        let place = self
-            .connections
-            .partition_point(|known| *known < fingerprint);
-        match self.connections.get(place) {
-            Some(known) if known & !1 == fingerprint => Some(if known & 1 == 0 {
-                Side::Low
-            } else {
-                Side::High
-            }),
-            _ => None,
-        }
+        let known = first_from(&self.connections, fingerprint)?;
+        (known & !1 == fingerprint).then_some(if known & 1 == 0 {
+            Side::Low
+        } else {
+            Side::High
+        })
     }
 
     /// Whether this slot proved that the end accepts connections.
     fn is_listener(&self, fingerprint: u128) -> bool {
-        self.listeners.binary_search(&fingerprint).is_ok()
+        first_from(&self.listeners, fingerprint) == Some(fingerprint)
     }
+}
+
+/// The first of sorted fingerprints that is not below this one. Hashes lie evenly, so the search begins where it should
+/// be, and widens from there.
+fn first_from(sorted: &[u128], fingerprint: u128) -> Option<u128> {
+    let guess = ((fingerprint >> 64) * sorted.len() as u128) >> 64;
+    let (mut low, mut high) = (guess as usize, guess as usize);
+    let mut step = 8;
+    while low > 0 && sorted[low - 1] >= fingerprint {
+        high = low - 1;
+        low = low.saturating_sub(step);
+        step *= 2;
+    }
+    while high < sorted.len() && sorted[high] < fingerprint {
+        low = high + 1;
+        high = (high + step).min(sorted.len());
+        step *= 2;
+    }
+    let within = sorted[low..high].partition_point(|known| *known < fingerprint);
+    sorted.get(low + within).copied()
 }
 
 /// The evidence that a slot is judged by: its own, and that of the slots of the horizon.
@@ -98,5 +113,26 @@ impl Horizon<'_> {
                 .earlier
                 .iter()
                 .any(|slot| slot.is_listener(fingerprint))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_search_agrees_with_a_scan(known in prop::collection::vec((0u128..20, 0u128..4), 0..200), probes in prop::collection::vec((0u128..20, 0u128..4), 20), shift in 0u32..120) {
+            // From evenly spread over all bits to crowded at one end.
+            let value = |(high, low): (u128, u128)| (high << shift) + low;
+            let mut sorted: Vec<u128> = known.into_iter().map(value).collect();
+            sorted.sort_unstable();
+            for probe in probes.into_iter().map(value).chain([0, u128::MAX]) {
+                let expected = sorted.iter().copied().find(|known| *known >= probe);
+                prop_assert_eq!(first_from(&sorted, probe), expected);
+            }
+        }
     }
 }

@@ -12,7 +12,8 @@ use crate::net::Addr;
 use crate::policy::{NetworkId, Policy};
 
 use super::connection::{Contribution, End, Home, Key, Lane, Origin, Side, Tag, View};
-use super::reporter::{KeyPlace, REPORTER_FIELDS, Reporter, ReporterId, Reporters};
+use super::memo::Memo;
+use super::reporter::{KeyPlace, Reporter, ReporterId, Reporters};
 use super::table::ConnectionTable;
 
 /// Length of a slot in seconds: AWS publishes every five minutes.
@@ -162,7 +163,7 @@ pub struct Folder<'a> {
     aside: Option<Parts>,
     slot: u32,
     part: SlotPart,
-    memo: Memo,
+    memo: Memo<Met>,
     pending: Vec<Contribution>,
     one_network: bool,
     malformed: &'a mut dyn FnMut(u64, &MalformedLine, &[u8]),
@@ -237,12 +238,11 @@ impl<'a> Folder<'a> {
             self.policy,
             self.object.flow_log,
             &self.object.place,
-            fields.num_fields(),
             fields,
         );
         let notes = self.part.interfaces.entry(reporter.interface).or_default();
         insert_sorted(&mut notes.reporters, id);
-        self.memo.insert(id, &reporter, fields)
+        self.memo.insert(fields, Met::new(id, &reporter))
     }
 
     /// Notes what the record says of the interface's own addresses.
@@ -254,7 +254,7 @@ impl<'a> Folder<'a> {
         source: (Home, Addr),
         target: (Home, Addr),
     ) {
-        let known = &mut self.memo.met[met];
+        let known = self.memo.at_mut(met);
         let direction = record.told_direction();
         let own = match direction {
             Direction::Egress => source,
@@ -290,7 +290,7 @@ impl<'a> Folder<'a> {
     /// An ingress record for an address that its interface does not show: a secondary address of the same subnet, or
     /// somebody else's, in which case the interface carries others' flows.
     fn note_beyond(&mut self, met: usize, record: &Record) {
-        let known = &mut self.memo.met[met];
+        let known = self.memo.at_mut(met);
         let Some(network) = known.network else { return };
         let own_subnet = self
             .policy
@@ -354,7 +354,7 @@ impl RecordSink for Folder<'_> {
             Some(met) => met,
             None => self.meet(fields),
         };
-        let known = &self.memo.met[met];
+        let known = self.memo.at(met);
         let (reporter, is_gateway) = (known.reporter, known.is_transit_gateway);
         let Some(network) = known.network else {
             self.part
@@ -432,7 +432,7 @@ impl RecordSink for Folder<'_> {
     }
 
     fn wants(&self, field: Field) -> bool {
-        REPORTER_FIELDS.contains(&field) || field == Field::NextHopInterfaceType
+        field.is_of_reporter() || field == Field::NextHopInterfaceType
     }
 
     fn wants_extra(&self) -> bool {
@@ -450,24 +450,8 @@ pub fn slot_of(record: &Record) -> u32 {
     time - time % SLOT_SECS
 }
 
-/// Buckets of the memo: more than the interfaces of a usual object, so that few meet in one.
-const MEMO_BUCKETS: usize = 4096;
-
-/// Entries at which the memo starts anew: what does not fit it (very long texts) must not make it grow.
-const MEMO_MOST: usize = 1 << 16;
-
-/// Reporters met lately, found by the text of their fields without a lock.
-struct Memo {
-    /// By a hash of the interface id: place in `met` + 1.
-    recent: Box<[u32; MEMO_BUCKETS]>,
-    met: Vec<Met>,
-}
-
+/// What is remembered of a reporter while its object is folded.
 struct Met {
-    /// Texts of [`REPORTER_FIELDS`], one after the other, and where each ends; absent ones by bit.
-    bytes: Box<[u8]>,
-    ends: [u16; REPORTER_FIELDS.len()],
-    absent: u32,
     reporter: ReporterId,
     interface: u32,
     network: Option<NetworkId>,
@@ -479,39 +463,10 @@ struct Met {
     last_own: [Option<(Home, Addr)>; 2],
 }
 
-impl Default for Memo {
-    fn default() -> Memo {
-        Memo {
-            recent: Box::new([0; MEMO_BUCKETS]),
-            met: Vec::new(),
-        }
-    }
-}
-
-impl Memo {
-    #[inline]
-    fn find(&self, fields: &impl Fields) -> Option<usize> {
-        let met = (self.recent[Memo::bucket(fields)] as usize).checked_sub(1)?;
-        self.met[met].is(fields).then_some(met)
-    }
-
-    fn insert(&mut self, id: ReporterId, reporter: &Reporter, fields: &impl Fields) -> usize {
-        if self.met.len() == MEMO_MOST {
-            *self = Memo::default();
-        }
-        let (mut bytes, mut ends, mut absent) = (Vec::new(), [0; REPORTER_FIELDS.len()], 0);
-        for (place, field) in REPORTER_FIELDS.into_iter().enumerate() {
-            match fields.text(field) {
-                Some(text) => bytes.extend_from_slice(text),
-                None => absent |= 1 << place,
-            }
-            ends[place] = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
-        }
+impl Met {
+    fn new(id: ReporterId, reporter: &Reporter) -> Met {
         let carries = reporter.carries_others();
-        self.met.push(Met {
-            bytes: bytes.into(),
-            ends,
-            absent,
+        Met {
             reporter: id,
             interface: reporter.interface,
             network: reporter.network,
@@ -521,42 +476,6 @@ impl Memo {
                 && reporter.text(Field::InterfaceType) != Some("network_load_balancer"),
             carries: carries == Some(true),
             last_own: [None; 2],
-        });
-        self.recent[Memo::bucket(fields)] = self.met.len() as u32;
-        self.met.len() - 1
-    }
-
-    #[inline]
-    fn bucket(fields: &impl Fields) -> usize {
-        let id = fields
-            .text(Field::InterfaceId)
-            .or_else(|| fields.text(Field::TgwAttachmentId))
-            .unwrap_or_default();
-        let mut hash = id.len() as u64;
-        if let Some(tail) = id.last_chunk::<8>() {
-            hash ^= u64::from_le_bytes(*tail);
         }
-        (hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize
-    }
-}
-
-impl Met {
-    #[inline]
-    fn is(&self, fields: &impl Fields) -> bool {
-        let mut start = 0;
-        for (place, field) in REPORTER_FIELDS.into_iter().enumerate() {
-            let end = usize::from(self.ends[place]);
-            let same = match fields.text(field) {
-                Some(text) => {
-                    self.absent & 1 << place == 0 && self.bytes.get(start..end) == Some(text)
-                }
-                None => self.absent & 1 << place != 0,
-            };
-            if !same {
-                return false;
-            }
-            start = end;
-        }
-        true
     }
 }

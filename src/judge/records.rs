@@ -11,6 +11,7 @@ use crate::policy::{GroupId, NetworkId, Policy, ZoneKind};
 use super::connection::{Connection, End, Home, Key, Kinds, Lane, Side, Tag, View};
 use super::facts::{Seat, SlotFacts};
 use super::fold::{ObjectFacts, slot_of};
+use super::memo::Memo;
 use super::orient::syn_ack_confidence;
 use super::outcome::{Reject, classify};
 use super::reporter::{ReporterId, Reporters};
@@ -79,6 +80,7 @@ impl Rulings {
         facts: &SlotFacts<'_>,
         connection: &Connection,
         views: impl Iterator<Item = (Tag, &'v View)> + Clone,
+        traffic: &Traffic,
         ruling: &Ruling,
     ) {
         let is_unassigned = |zone| policy.zone_kind(zone) == ZoneKind::Unassigned;
@@ -89,10 +91,9 @@ impl Rulings {
             return;
         }
         let key = connection.key();
-        let traffic = Traffic::of(&key, views.clone(), facts);
         let mut rejects = [[None; 2]; 6];
         for (tag, _) in views.clone().filter(|(tag, _)| tag.lane().is_reject()) {
-            let class = classify(&key, &traffic, &ruling.oriented, tag.lane(), tag.sender());
+            let class = classify(&key, traffic, &ruling.oriented, tag.lane(), tag.sender());
             rejects[tag.lane() as usize][tag.sender() as usize] = Some(class);
         }
         for (tag, _) in views.clone() {
@@ -110,7 +111,7 @@ impl Rulings {
         }
         let stored = Stored {
             ruling: *ruling,
-            syn_ack: syn_ack_confidence(&traffic, ruling.oriented.client),
+            syn_ack: syn_ack_confidence(traffic, ruling.oriented.client),
             rejects,
         };
         self.objects |= connection.objects;
@@ -134,7 +135,7 @@ pub struct RecordJudge<'a, S> {
     slot: u32,
     one_network: bool,
     sink: &'a mut S,
-    memo: HashMap<Vec<Option<Box<[u8]>>>, ReporterId>,
+    memo: Memo<ReporterId>,
 }
 
 impl<'a, S: JudgedSink> RecordJudge<'a, S> {
@@ -158,26 +159,21 @@ impl<'a, S: JudgedSink> RecordJudge<'a, S> {
             slot,
             one_network,
             sink,
-            memo: HashMap::new(),
+            memo: Memo::default(),
         }
     }
 
     fn reporter(&mut self, fields: &impl Fields) -> ReporterId {
-        let key: Vec<Option<Box<[u8]>>> = super::reporter::REPORTER_FIELDS
-            .iter()
-            .map(|field| fields.text(*field).map(Box::from))
-            .collect();
-        if let Some(id) = self.memo.get(&key) {
-            return *id;
+        if let Some(met) = self.memo.find(fields) {
+            return *self.memo.at(met);
         }
         let (id, _) = self.reporters.intern(
             self.policy,
             self.object.flow_log,
             &self.object.place,
-            fields.num_fields(),
             fields,
         );
-        self.memo.insert(key, id);
+        self.memo.insert(fields, id);
         id
     }
 

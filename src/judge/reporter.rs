@@ -14,29 +14,6 @@ use super::Inside;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ReporterId(pub u32);
 
-/// The fields that make a reporter, in the order of [`Reporter::texts`].
-pub const REPORTER_FIELDS: [Field; 19] = [
-    Field::AccountId,
-    Field::InterfaceId,
-    Field::VpcId,
-    Field::SubnetId,
-    Field::InstanceId,
-    Field::Region,
-    Field::ResourceId,
-    Field::EcsServiceName,
-    Field::InstanceTag,
-    Field::InstanceTag2,
-    Field::InterfaceTag,
-    Field::InterfaceTag2,
-    Field::AsgTag,
-    Field::AsgTag2,
-    Field::InterfaceType,
-    Field::ResourceType,
-    Field::TgwAttachmentId,
-    Field::TgwSrcVpcId,
-    Field::TgwDstVpcId,
-];
-
 /// A flow log and an interface, as the records of the interface describe it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reporter {
@@ -44,8 +21,8 @@ pub struct Reporter {
     pub num_fields: u16,
     /// The flow log's id, empty where keys do not name one.
     pub flow_log: Box<str>,
-    /// The texts of [`REPORTER_FIELDS`], tag values percent-decoded.
-    pub texts: [Option<Box<str>>; REPORTER_FIELDS.len()],
+    /// The texts of [`Field::OF_REPORTER`], tag values percent-decoded.
+    pub texts: [Option<Box<str>>; Field::OF_REPORTER.len()],
     /// The network whose records these are; none out of scope.
     pub network: Option<NetworkId>,
     /// Number of the interface within the hour: equal for reporters of one interface.
@@ -62,9 +39,9 @@ impl Reporter {
             < (std::cmp::Reverse(other.num_fields), &other.flow_log)
     }
 
-    /// The text of one of [`REPORTER_FIELDS`].
+    /// The text of one of [`Field::OF_REPORTER`].
     pub fn text(&self, field: Field) -> Option<&str> {
-        let place = REPORTER_FIELDS
+        let place = Field::OF_REPORTER
             .iter()
             .position(|candidate| *candidate == field)?;
         self.texts[place].as_deref()
@@ -180,15 +157,14 @@ impl Reporters {
         policy: &Policy,
         flow_log: &str,
         default: &KeyPlace<'_>,
-        num_fields: u16,
         fields: &impl Fields,
     ) -> (ReporterId, Reporter) {
-        let mut texts: [Option<Box<str>>; REPORTER_FIELDS.len()] = Default::default();
-        for (text, field) in texts.iter_mut().zip(REPORTER_FIELDS) {
+        let mut texts: [Option<Box<str>>; Field::OF_REPORTER.len()] = Default::default();
+        for (text, field) in texts.iter_mut().zip(Field::OF_REPORTER) {
             *text = fields.text(field).map(|bytes| owned(field, bytes));
         }
         let mut reporter = Reporter {
-            num_fields,
+            num_fields: fields.layout().columns.len() as u16,
             flow_log: flow_log.into(),
             texts,
             network: None,

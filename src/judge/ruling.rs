@@ -104,18 +104,18 @@ impl<'a> Judge<'a> {
         self.policy
     }
 
-    /// Rules on a connection.
+    /// Rules on a connection; `traffic` is what its views say together.
     pub fn rule<'v>(
         &mut self,
         context: &SlotContext<'_>,
         connection: &Connection,
-        views: impl Iterator<Item = (Tag, &'v View)> + Clone,
+        views: impl Iterator<Item = (Tag, &'v View)>,
+        traffic: &Traffic,
     ) -> Ruling {
         let key = connection.key();
-        let traffic = Traffic::of(&key, views.clone(), context.facts);
-        let oriented = orient(&key, &traffic, context.horizon, context.peers);
-        let rejects = Rejects::of(&key, &traffic, &oriented);
-        let outcome = outcome(&traffic, &oriented, &rejects);
+        let oriented = orient(&key, traffic, context.horizon, context.peers);
+        let rejects = Rejects::of(&key, traffic, &oriented);
+        let outcome = outcome(traffic, &oriented, &rejects);
         let client = self.end(context, connection, &key, oriented.client);
         let server = self.end(context, connection, &key, oriented.client.other());
         let zones = Zones {
@@ -193,7 +193,7 @@ impl<'a> Judge<'a> {
         if let Some(reason) = self.transit(case) {
             return Some(reason);
         }
-        if is_unsolicited(&case.traffic, &case.oriented) {
+        if is_unsolicited(case.traffic, &case.oriented) {
             return Some(Reason::Unsolicited);
         }
         if case.outcome.is_none() {
@@ -381,7 +381,7 @@ fn is_gateway_service(server: &policy::End<'_>) -> bool {
 struct Case<'c> {
     context: &'c SlotContext<'c>,
     key: Key,
-    traffic: Traffic,
+    traffic: &'c Traffic,
     oriented: Oriented,
     outcome: Option<Outcome>,
     client: policy::End<'c>,

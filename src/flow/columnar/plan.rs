@@ -1,6 +1,7 @@
 //! Which columns of a Parquet object are read, and from where.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use parquet::arrow::ProjectionMask;
@@ -26,7 +27,7 @@ const GAP: u64 = 256 << 10;
 /// Which columns are read, and what they are.
 pub(super) struct Plan {
     /// All columns of the object that are not nested.
-    pub layout: Layout,
+    pub layout: Arc<Layout>,
     /// The columns that are read: their index among the leaves, and what they are; by ascending index.
     pub columns: Vec<(usize, Column)>,
     mask: ProjectionMask,
@@ -76,7 +77,7 @@ impl Plan {
         }
         let mask = ProjectionMask::leaves(schema, columns.iter().map(|(leaf, _)| *leaf));
         Ok(Plan {
-            layout,
+            layout: Arc::new(layout),
             columns,
             mask,
         })

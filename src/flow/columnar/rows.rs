@@ -13,7 +13,7 @@ use crate::flow::cell::{Bad, Cell, READABLE, word};
 use crate::flow::decode::DecodeError;
 use crate::flow::record::Fields;
 use crate::flow::row::{Cells, short_word};
-use crate::flow::{Column, Field};
+use crate::flow::{Column, Field, Layout};
 use crate::net::Addr;
 use crate::net::aws::Service;
 
@@ -252,8 +252,14 @@ impl Fields for Row<'_> {
         self.values(field)?.text(self.row)
     }
 
-    fn num_fields(&self) -> u16 {
-        self.rows.plan.layout.columns.len() as u16
+    fn layout(&self) -> &Arc<Layout> {
+        &self.rows.plan.layout
+    }
+
+    fn reporter_texts(&self) -> impl Iterator<Item = &[u8]> {
+        Field::OF_REPORTER
+            .iter()
+            .map(|field| self.text(*field).unwrap_or(b"-"))
     }
 
     fn extra(&self, each: &mut dyn FnMut(&str, &[u8])) {

@@ -1,10 +1,12 @@
 //! A row of text: its cells, and the text of its fields.
 
-use crate::flow::Field;
+use std::sync::Arc;
+
 use crate::flow::cell::{Bad, Cell};
 use crate::flow::program::{NONE, Program};
 use crate::flow::record::Fields;
 use crate::flow::row::Cells;
+use crate::flow::{Field, Layout};
 use crate::net::Addr;
 use crate::net::aws::Service;
 
@@ -134,8 +136,17 @@ impl<const VECTOR: bool> Fields for TextRow<'_, VECTOR> {
             .map(Cell::bytes)
     }
 
-    fn num_fields(&self) -> u16 {
-        self.program.width as u16
+    #[inline]
+    fn layout(&self) -> &Arc<Layout> {
+        &self.program.layout
+    }
+
+    #[inline]
+    fn reporter_texts(&self) -> impl Iterator<Item = &[u8]> {
+        self.program.reporter_runs.iter().map(|run| {
+            let start = self.bounds[usize::from(run.0)].wrapping_add(1) as usize;
+            &self.text[start..self.bounds[usize::from(run.1) + 1] as usize]
+        })
     }
 
     fn extra(&self, each: &mut dyn FnMut(&str, &[u8])) {

@@ -168,8 +168,15 @@ fn engine(
             &facts,
             &horizon,
             table,
-            &mut |table, place, ruling| {
-                rulings.keep(&policy, &facts, table.at(place), table.views(place), ruling);
+            &mut |table, place, traffic, ruling| {
+                rulings.keep(
+                    &policy,
+                    &facts,
+                    table.at(place),
+                    table.views(place),
+                    traffic,
+                    ruling,
+                );
                 Ok(())
             },
         )

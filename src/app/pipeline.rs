@@ -1,8 +1,8 @@
 //! The stages of a batch and who works on what: fold objects into slots, prove, judge, commit hours in order.
 //!
 //! Every thread asks the [`Board`] for its next task. Objects are fetched ahead, in an order that interleaves as many
-//! slots as there are threads; a thread prefers the slot that it worked on last, so that there is little to merge. A slot
-//! is judged when it and the slots of its horizon have been folded; an hour is committed when its slots are judged and the
+//! slots as there are threads; a thread prefers the slot that it worked on last, then the first that nobody works on, so
+//! that there is little to merge. A slot is judged when it and the slots of its horizon have been folded; an hour is committed when its slots are judged and the
 //! hours before it are committed.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -76,6 +76,8 @@ struct Slot {
     phase: Phase,
     /// Objects that are not folded yet, those in hand included.
     left: usize,
+    /// Threads that are folding into it.
+    hands: usize,
     gathered: Gathered,
     evidence: Option<Arc<Evidence>>,
 }
@@ -150,6 +152,7 @@ impl<B> Board<B> {
                     Phase::Folding
                 },
                 left: plan.objects.len(),
+                hands: 0,
                 gathered: Gathered::default(),
                 evidence: None,
             })
@@ -247,6 +250,7 @@ impl<B> Board<B> {
         slot.gathered.parts.extend(part);
         slot.gathered.runs.extend(run);
         slot.left -= 1;
+        slot.hands -= 1;
         if slot.left == 0 {
             slot.phase = Phase::Folded;
         }
@@ -401,12 +405,11 @@ impl<B> State<B> {
             self.slots[slot].phase = Phase::Judging;
             return Some(Task::Judge(slot));
         }
-        let preferred = self
-            .fetched
-            .iter()
-            .position(|(slot, ..)| Some(*slot) == *current);
-        let (slot, object, size, body) = self.fetched.remove(preferred.unwrap_or(0))?;
+        let rank = |slot: usize| (Some(slot) != *current, self.slots[slot].hands > 0, slot);
+        let best = (0..self.fetched.len()).min_by_key(|place| rank(self.fetched[*place].0))?;
+        let (slot, object, size, body) = self.fetched.remove(best)?;
         *current = Some(slot);
+        self.slots[slot].hands += 1;
         self.in_hand = (self.in_hand.0 - 1, self.in_hand.1 - size);
         Some(Task::Fold { slot, object, body })
     }

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures::StreamExt;
+
 use crate::flow::{
     DecodeOptions, Decoded, Fields, FlowsBuilder, MalformedLine, Record, Scratch, decode,
 };
@@ -82,17 +84,28 @@ impl Batch<'_, '_> {
             .open(hour_of(slot), || self.reporters.clone().unwrap_or_default())
     }
 
-    /// Starts fetching what the board says may be fetched now.
+    /// Starts fetching what the board says may be fetched now, in its order.
     pub fn fetch_ahead(&self, board: &Arc<Board<Fetched>>) {
-        for (slot, place) in board.to_fetch() {
-            let (board, fetcher) = (board.clone(), self.fetcher.clone());
-            let mut object = self.objects[place].clone();
-            let size = object.size;
-            self.runtime.spawn(async move {
+        let objects: Vec<(usize, usize, Object)> = board
+            .to_fetch()
+            .into_iter()
+            .map(|(slot, place)| (slot, place, self.objects[place].clone()))
+            .collect();
+        if objects.is_empty() {
+            return;
+        }
+        let (board, fetcher) = (board.clone(), self.fetcher.clone());
+        self.runtime.spawn(async move {
+            let fetch = async |(slot, place, mut object): (usize, usize, Object)| {
+                let size = object.size;
                 let fetched = fetcher.fetch(&mut object).await;
                 board.arrived(slot, place, size, fetched);
-            });
-        }
+            };
+            // One task for all, because separate ones begin in any order.
+            futures::stream::iter(objects)
+                .for_each_concurrent(None, fetch)
+                .await;
+        });
     }
 
     /// The facts of an object that folding needs; `slot` is none for objects without a key time.

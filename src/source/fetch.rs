@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use tokio::sync::Semaphore;
 
 use super::key::is_parquet;
 use super::s3::{Download, S3, S3Ranges};
@@ -120,17 +121,26 @@ impl Default for FetchOptions {
     }
 }
 
+/// Local files that are read at the same time. More would only arrive out of order.
+const LOCAL_READS: usize = 4;
+
 /// Fetches objects. Clones share the connection.
 #[derive(Clone, Debug)]
 pub struct Fetcher {
     s3: Option<S3>,
     options: FetchOptions,
+    local_reads: Arc<Semaphore>,
 }
 
 impl Fetcher {
     /// A fetcher of local objects, and of those in S3 if there is a connection.
     pub fn new(s3: Option<S3>, options: FetchOptions) -> Fetcher {
-        Fetcher { s3, options }
+        let local_reads = Arc::new(Semaphore::new(LOCAL_READS));
+        Fetcher {
+            s3,
+            options,
+            local_reads,
+        }
     }
 
     /// Fetches an object. One that was replaced since it was listed is read as it is now, and gets its new size and
@@ -164,9 +174,11 @@ impl Fetcher {
                 Body::Bytes(std::fs::read(&path)?.into())
             })
         };
+        let turn = self.local_reads.acquire().await;
         let body = tokio::task::spawn_blocking(read)
             .await
             .expect("reading a file does not panic");
+        drop(turn);
         body.map_err(|reason| Unreadable::Io { reason })
     }
 

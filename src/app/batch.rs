@@ -294,7 +294,7 @@ impl Run<'_> {
             });
         }
         coverage.finish(&outcome, counts.ignored, &mut report);
-        outcome.summary.finish(self.policy, &mut report);
+        outcome.summary.finish(&mut report);
         report.take_findings(outcome.findings, outcome.findings_let_go, &settings.known);
         Ok(report)
     }

@@ -122,7 +122,7 @@ pub struct Hours<'a> {
 
 /// What committed hours add up to.
 struct Total<'a> {
-    summary: Summary,
+    summary: Summary<'a>,
     days: Days<'a>,
     interfaces: Distinct,
     out_of_scope: BTreeMap<String, u64>,
@@ -140,9 +140,9 @@ struct Days<'a> {
 }
 
 /// What a run's hours came to.
-pub struct Outcome {
+pub struct Outcome<'a> {
     /// The material of the report.
-    pub summary: Summary,
+    pub summary: Summary<'a>,
     /// Findings of all days, in the order of days.
     pub findings: Vec<Finding>,
     /// Findings beyond the bound of their day.
@@ -167,7 +167,7 @@ impl<'a> Hours<'a> {
         memory: usize,
     ) -> Hours<'a> {
         let total = Total {
-            summary: Summary::default(),
+            summary: Summary::new(policy),
             days: Days::default(),
             interfaces: Distinct::default(),
             out_of_scope: BTreeMap::new(),
@@ -288,11 +288,8 @@ impl<'a> Hours<'a> {
         if sorter.is_empty() {
             let wanted: Vec<&EdgeEntry> = table
                 .entries()
-                .filter(|entry| {
-                    let row = words.row(entry);
-                    total.summary.add(self.policy, &row);
-                    taker.wants(&row)
-                })
+                .inspect(|entry| total.summary.add(entry))
+                .filter(|entry| taker.wants(self.policy, entry))
                 .collect();
             for entry in in_order(wanted.into_iter()) {
                 taker.take(&words.row(entry))?;
@@ -303,9 +300,10 @@ impl<'a> Hours<'a> {
             }
             for entry in sorter.finish()? {
                 let entry = entry?;
-                let row = words.row(&entry);
-                total.summary.add(self.policy, &row);
-                taker.take(&row)?;
+                total.summary.add(&entry);
+                if taker.wants(self.policy, &entry) {
+                    taker.take(&words.row(&entry))?;
+                }
             }
         }
         taker.end_hour();
@@ -362,14 +360,14 @@ impl<'a> Hours<'a> {
         let mut total = lock(&self.total);
         while let Some(block) = reader.next_block()? {
             for place in 0..block.len() {
-                total.summary.add(self.policy, &block.row(place)?);
+                total.summary.recall(&block.row(place)?);
             }
         }
         Ok(())
     }
 
     /// What the hours came to.
-    pub fn finish(self) -> Outcome {
+    pub fn finish(self) -> Outcome<'a> {
         let mut total = self
             .total
             .into_inner()
@@ -394,10 +392,10 @@ enum EdgeTaker<'t, 'a> {
 }
 
 impl EdgeTaker<'_, '_> {
-    fn wants(&self, row: &EdgeRow<'_>) -> bool {
+    fn wants(&self, policy: &Policy, entry: &EdgeEntry) -> bool {
         match self {
             EdgeTaker::Lake(_) => true,
-            EdgeTaker::Day(day) => day.wants(row),
+            EdgeTaker::Day(_) => entry.may_feed(policy),
         }
     }
 

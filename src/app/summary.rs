@@ -1,66 +1,89 @@
 //! What a run's edges add up to for its report: matrix, evidence, noise.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
 
-use crate::judge::edges::Asides;
+use crate::judge::edges::{Asides, EdgeEntry, Story};
 use crate::judge::sketch::Distinct;
-use crate::judge::{EdgeRow, Orientation, Reason, Verdict};
+use crate::judge::{EdgeRow, Reason, Verdict};
+use crate::net::Addr;
 use crate::policy::{Policy, Severity, ZoneKind};
 
-use super::report::{Cell, Coverage, Noise, RunReport};
+use super::report::{Coverage, Noise, RunReport};
 
 /// Gathers what the report says of edges. The order of edges does not matter.
-#[derive(Default)]
-pub struct Summary {
-    /// By client's zone, then server's.
-    matrix: HashMap<String, HashMap<String, Cell>>,
-    networks: HashMap<String, u64>,
-    orientation: HashMap<Orientation, u64>,
-    unjudged: HashMap<&'static str, u64>,
-    noise: Noise,
+pub struct Summary<'a> {
+    policy: &'a Policy,
+    networks: Names,
+    zones: Names,
+    stories: HashMap<Story, Sums>,
+    unjudged: BTreeMap<&'static str, u64>,
     noisy: Distinct,
     via_unknown: u64,
 }
 
-impl Summary {
-    /// Takes an edge.
-    pub fn add(&mut self, policy: &Policy, edge: &EdgeRow<'_>) {
-        *self.networks.entry_ref(edge.network).or_default() += edge.records;
-        let from_internet = policy
-            .zone_named(edge.client_zone)
-            .is_some_and(|zone| policy.zone_kind(zone) == ZoneKind::Internet);
-        let is_noise = match edge.verdict {
-            Verdict::Unjudged => {
-                edge.rule == Reason::NatUnsolicited.as_str()
-                    || edge.rule == Reason::Unsolicited.as_str()
-            }
-            Verdict::Compliant => false,
-            _ => from_internet && edge.severity == Some(Severity::Info),
-        };
-        if is_noise {
-            self.noise.connections += edge.connections;
-            self.noise.records += edge.records;
-            self.noisy.add_addr(edge.client_addr);
+/// What the edges of one story add up to.
+#[derive(Default)]
+struct Sums {
+    records: u64,
+    connections: u64,
+    is_noise: bool,
+}
+
+impl<'a> Summary<'a> {
+    /// Nothing yet.
+    pub fn new(policy: &'a Policy) -> Summary<'a> {
+        let zones = policy.zones().map(|zone| policy.zone_name(zone));
+        let networks = policy
+            .networks()
+            .map(|network| policy.network_name(network));
+        Summary {
+            policy,
+            networks: Names::of(networks),
+            zones: Names::of(zones),
+            stories: HashMap::new(),
+            unjudged: BTreeMap::new(),
+            noisy: Distinct::default(),
+            via_unknown: 0,
         }
-        if edge.verdict == Verdict::Unjudged {
-            let reason = Reason::from_word(edge.rule).map_or("other", Reason::as_str);
-            *self.unjudged.entry(reason).or_default() += edge.records;
-            return;
-        }
-        *self.orientation.entry(edge.orientation).or_default() += edge.records;
-        let row = self.matrix.entry_ref(edge.client_zone).or_default();
-        let cell = row.entry_ref(edge.server_zone).or_default();
-        let count = match edge.verdict {
-            Verdict::Compliant => &mut cell.compliant,
-            Verdict::Violation => &mut cell.violation,
-            Verdict::Attempted => &mut cell.attempted,
-            Verdict::Blocked => &mut cell.blocked,
-            Verdict::Overblocked => &mut cell.overblocked,
-            Verdict::Unproven | Verdict::Unjudged => &mut cell.unproven,
+    }
+
+    /// Takes an edge of this run.
+    pub fn add(&mut self, edge: &EdgeEntry) {
+        self.add_story(
+            edge.story(),
+            edge.client(),
+            edge.records(),
+            edge.connections(),
+        );
+    }
+
+    /// Takes an edge that the lake held, of a policy that may have had other names.
+    pub fn recall(&mut self, edge: &EdgeRow<'_>) {
+        let story = Story {
+            network: self.networks.number(edge.network),
+            client_zone: self.zones.number(edge.client_zone),
+            server_zone: self.zones.number(edge.server_zone),
+            orientation: edge.orientation,
+            verdict: edge.verdict,
+            reason: Reason::from_word(edge.rule),
+            severity: edge.severity,
         };
-        *count += edge.connections;
+        self.add_story(story, edge.client_addr, edge.records, edge.connections);
+    }
+
+    fn add_story(&mut self, story: Story, client: Addr, records: u64, connections: u64) {
+        let (policy, zones) = (self.policy, &self.zones);
+        let sums = self.stories.entry(story).or_insert_with(|| Sums {
+            is_noise: is_noise(policy, zones, &story),
+            ..Sums::default()
+        });
+        sums.records += records;
+        sums.connections += connections;
+        if sums.is_noise {
+            self.noisy.add_addr(client);
+        }
     }
 
     /// Takes what edges do not show.
@@ -79,41 +102,90 @@ impl Summary {
     }
 
     /// Writes it into the report.
-    pub fn finish(self, policy: &Policy, report: &mut RunReport) {
-        let shown: BTreeSet<&String> = self
-            .matrix
-            .iter()
-            .flat_map(|(client, row)| row.keys().chain([client]))
-            .collect();
-        let tiers = policy.tiers().iter().filter(|tier| shown.contains(tier));
-        let mut zones: Vec<String> = tiers.cloned().collect();
-        zones.extend(
-            shown
-                .into_iter()
-                .filter(|zone| !policy.tiers().contains(zone))
-                .cloned(),
-        );
-        report.zones = zones;
-        report.matrix = self
-            .matrix
-            .into_iter()
-            .flat_map(|(client, row)| {
-                row.into_iter()
-                    .map(move |(server, cell)| ((client.clone(), server), cell))
-            })
-            .collect();
+    pub fn finish(self, report: &mut RunReport) {
+        let coverage: &mut Coverage = &mut report.coverage;
+        coverage.unjudged = self.unjudged;
+        coverage.via_unknown = self.via_unknown;
         report.noise = Noise {
             addresses: self.noisy.estimate(),
-            ..self.noise
+            ..Noise::default()
         };
-        let coverage: &mut Coverage = &mut report.coverage;
-        coverage.networks = self.networks.into_iter().collect();
-        coverage.orientation = self
-            .orientation
-            .into_iter()
-            .map(|(evidence, records)| (evidence.as_str(), records))
-            .collect();
-        coverage.unjudged = self.unjudged.into_iter().collect();
-        coverage.via_unknown = self.via_unknown;
+        for (story, sums) in self.stories {
+            let network = self.networks.name(story.network).to_owned();
+            *coverage.networks.entry(network).or_default() += sums.records;
+            if sums.is_noise {
+                report.noise.records += sums.records;
+                report.noise.connections += sums.connections;
+            }
+            if story.verdict == Verdict::Unjudged {
+                let reason = story.reason.map_or("other", Reason::as_str);
+                *coverage.unjudged.entry(reason).or_default() += sums.records;
+                continue;
+            }
+            let evidence = story.orientation.as_str();
+            *coverage.orientation.entry(evidence).or_default() += sums.records;
+            let zones =
+                [story.client_zone, story.server_zone].map(|zone| self.zones.name(zone).to_owned());
+            let cell = report.matrix.entry(zones.into()).or_default();
+            let count = match story.verdict {
+                Verdict::Compliant => &mut cell.compliant,
+                Verdict::Violation => &mut cell.violation,
+                Verdict::Attempted => &mut cell.attempted,
+                Verdict::Blocked => &mut cell.blocked,
+                Verdict::Overblocked => &mut cell.overblocked,
+                Verdict::Unproven | Verdict::Unjudged => &mut cell.unproven,
+            };
+            *count += sums.connections;
+        }
+        report.zones = shown_zones(self.policy, report);
+    }
+}
+
+/// The zones of the matrix: tiers in the policy's order, then the others by name.
+fn shown_zones(policy: &Policy, report: &RunReport) -> Vec<String> {
+    let shown: BTreeSet<&String> = report
+        .matrix
+        .keys()
+        .flat_map(|(client, server)| [client, server])
+        .collect();
+    let tiers = policy.tiers().iter().filter(|tier| shown.contains(tier));
+    let others = shown.iter().filter(|zone| !policy.tiers().contains(zone));
+    tiers.chain(others.copied()).cloned().collect()
+}
+
+/// Whether an edge is what anybody on the internet sends to everybody.
+fn is_noise(policy: &Policy, zones: &Names, story: &Story) -> bool {
+    match story.verdict {
+        Verdict::Unjudged => matches!(
+            story.reason,
+            Some(Reason::NatUnsolicited | Reason::Unsolicited)
+        ),
+        Verdict::Compliant => false,
+        _ => {
+            let client = policy.zone_named(zones.name(story.client_zone));
+            story.severity == Some(Severity::Info)
+                && client.is_some_and(|zone| policy.zone_kind(zone) == ZoneKind::Internet)
+        }
+    }
+}
+
+/// Names by number: those of the policy by its own numbers, then others as they come.
+struct Names(Vec<String>);
+
+impl Names {
+    fn of<'n>(names: impl Iterator<Item = &'n str>) -> Names {
+        Names(names.map(str::to_owned).collect())
+    }
+
+    fn number(&mut self, name: &str) -> u16 {
+        let known = self.0.iter().position(|known| known == name);
+        known.unwrap_or_else(|| {
+            self.0.push(name.to_owned());
+            self.0.len() - 1
+        }) as u16
+    }
+
+    fn name(&self, number: u16) -> &str {
+        &self.0[usize::from(number)]
     }
 }

@@ -21,7 +21,7 @@ use crate::judge::reporter::{KeyPlace, Reporters};
 use crate::judge::ruling::Judge;
 use crate::policy::Policy;
 use crate::sink::{JudgementBuilder, ObjectRow};
-use crate::source::{Body, FetchError, Fetcher, Object};
+use crate::source::{Body, FetchError, Fetcher, Object, ReadBuffer};
 
 use super::coverage::CoverageGatherer;
 use super::hours::{HourState, Hours};
@@ -134,7 +134,7 @@ impl Batch<'_, '_> {
         fetched: Fetched,
         reporters: &Reporters,
         parts: &mut Parts,
-        scratch: &mut Scratch,
+        memory: &mut Memory,
     ) -> anyhow::Result<Account> {
         let object = &self.objects[rank];
         let mut malformed = MalformedLines::new(object.url.clone());
@@ -146,13 +146,16 @@ impl Batch<'_, '_> {
         };
         let outcome = match fetched {
             Err(error) => Err(error.reason.to_string()),
-            Ok(body) => {
-                let facts = self.facts(object, rank, slot);
-                let mut folder = Folder::new(self.policy, reporters, facts, parts, &mut note);
-                let decoded = decode(body.input(), &self.options, scratch, &mut folder);
-                folder.finish(decoded.is_ok());
-                decoded.map_err(|error| error.to_string())
-            }
+            Ok(body) => match body.input(&mut memory.read) {
+                Err(error) => Err(error.to_string()),
+                Ok(input) => {
+                    let facts = self.facts(object, rank, slot);
+                    let mut folder = Folder::new(self.policy, reporters, facts, parts, &mut note);
+                    let decoded = decode(input, &self.options, &mut memory.decode, &mut folder);
+                    folder.finish(decoded.is_ok());
+                    decoded.map_err(|error| error.to_string())
+                }
+            },
         };
         failed?;
         Ok((object_row(object, &outcome), malformed))
@@ -200,7 +203,14 @@ pub struct Worker<'a, 'h> {
     batch: &'a Batch<'a, 'h>,
     board: &'a Arc<Board<Fetched>>,
     judge: Judge<'a>,
-    scratch: Scratch,
+    memory: Memory,
+}
+
+/// Memory that a thread uses again from object to object.
+#[derive(Default)]
+struct Memory {
+    read: ReadBuffer,
+    decode: Scratch,
 }
 
 impl<'a, 'h> Worker<'a, 'h> {
@@ -210,7 +220,7 @@ impl<'a, 'h> Worker<'a, 'h> {
             batch,
             board,
             judge: Judge::new(batch.policy),
-            scratch: Scratch::default(),
+            memory: Memory::default(),
         }
     }
 
@@ -248,7 +258,7 @@ impl<'a, 'h> Worker<'a, 'h> {
             fetched,
             &hour.reporters,
             &mut parts,
-            &mut self.scratch,
+            &mut self.memory,
         )?;
         if self.board.is_judged(slot) {
             self.batch.enter(Some(&hour), row, malformed);
@@ -396,10 +406,13 @@ impl<'a, 'h> Worker<'a, 'h> {
                 start,
                 &mut rows,
             );
+            let Ok(input) = body.input(&mut self.memory.read) else {
+                continue;
+            };
             let decoded = decode(
-                body.input(),
+                input,
                 &self.batch.options,
-                &mut self.scratch,
+                &mut self.memory.decode,
                 &mut judge,
             );
             if decoded.is_err() {
@@ -480,7 +493,7 @@ impl Batch<'_, '_> {
     pub fn fold_timeless(&self, threads: usize) -> anyhow::Result<BTreeMap<u32, Gathered>> {
         let next = AtomicUsize::new(0);
         let gather = || -> anyhow::Result<(BTreeMap<u32, Gathered>, Vec<Account>)> {
-            let (mut scratch, mut parts) = (Scratch::default(), Parts::new());
+            let (mut memory, mut parts) = (Memory::default(), Parts::new());
             let (mut gathered, mut accounts): (BTreeMap<u32, Gathered>, _) =
                 (BTreeMap::new(), Vec::new());
             loop {
@@ -498,7 +511,7 @@ impl Batch<'_, '_> {
                     fetched,
                     self.reporters.as_deref().unwrap_or(&Reporters::default()),
                     &mut parts,
-                    &mut scratch,
+                    &mut memory,
                 )?);
                 self.held(before, parts.values().map(SlotPart::memory).sum());
                 for (slot, part) in &mut parts {

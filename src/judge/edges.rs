@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use crate::net::Addr;
 use crate::net::protocol::has_ports;
-use crate::policy::{Answer, Lacked, Miss, Path, Policy, RuleId, Severity, ZoneId};
+use crate::policy::{Answer, Lacked, Miss, Path, Policy, RuleId, Severity, ZoneId, ZoneKind};
 
 use super::arena::{HashArena, mix};
 use super::connection::{Connection, Origin, Side, Tag, View};
@@ -50,6 +50,25 @@ pub struct EdgeEntry {
     packets: [u64; 2],
     bytes: [u64; 2],
     origin: Origin,
+}
+
+/// What a report tells apart of an edge; network and zones by the policy's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Story {
+    /// Its network.
+    pub network: u16,
+    /// The client's zone.
+    pub client_zone: u16,
+    /// The server's zone.
+    pub server_zone: u16,
+    /// The evidence for the direction.
+    pub orientation: Orientation,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// Why it is not judged; none if it is.
+    pub reason: Option<Reason>,
+    /// Its severity; none if not judged.
+    pub severity: Option<Severity>,
 }
 
 /// What makes an edge: network, client, server, server port, protocol, orientation, outcome, verdict, rule.
@@ -132,6 +151,46 @@ impl EdgeEntry {
     /// The order of a file: by client, then server, then what else makes the edge.
     pub fn compare(&self, other: &EdgeEntry) -> std::cmp::Ordering {
         self.key.cmp(&other.key)
+    }
+
+    /// What a report tells apart of it.
+    #[inline]
+    pub fn story(&self) -> Story {
+        Story {
+            network: self.key.network,
+            client_zone: self.client_zone,
+            server_zone: self.server_zone,
+            orientation: Orientation::ALL[usize::from(self.key.orientation)],
+            verdict: Verdict::ALL[usize::from(self.key.verdict)],
+            reason: self.reason(),
+            severity: Severity::ALL.get(usize::from(self.severity)).copied(),
+        }
+    }
+
+    /// Why it is not judged; none if it is.
+    fn reason(&self) -> Option<Reason> {
+        let is_reason = self.key.rule & REASON != 0;
+        is_reason.then(|| Reason::ALL[(self.key.rule & !REASON) as usize])
+    }
+
+    /// Whether it may feed a finding: see [`super::findings::DayFindings::add`].
+    pub fn may_feed(&self, policy: &Policy) -> bool {
+        let story = self.story();
+        let is_unassigned = |zone| policy.zone_kind(ZoneId(zone)) == ZoneKind::Unassigned;
+        story.verdict != Verdict::Unjudged
+            && (story.severity > Some(Severity::Info)
+                || is_unassigned(self.client_zone)
+                || is_unassigned(self.server_zone))
+    }
+
+    /// Its records.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Its connections.
+    pub fn connections(&self) -> u64 {
+        self.connections
     }
 
     /// The client's address.
@@ -582,7 +641,8 @@ const REQUIRE: u8 = LACKED.len() as u8;
 /// Turns entries into rows: knows the words behind the numbers.
 pub struct EdgeWords<'a> {
     policy: &'a Policy,
-    reporters: &'a [Reporter],
+    /// Where each reporter is, and the workload that it names.
+    reporters: Vec<(Inside<'a>, Option<&'a str>)>,
     /// URLs of the day's objects, by rank.
     urls: &'a [Arc<str>],
     lacked: HashMap<Miss, String>,
@@ -597,7 +657,10 @@ impl<'a> EdgeWords<'a> {
     ) -> EdgeWords<'a> {
         EdgeWords {
             policy,
-            reporters,
+            reporters: reporters
+                .iter()
+                .map(|reporter| (reporter.inside(), reporter.workload()))
+                .collect(),
             urls,
             lacked: HashMap::new(),
         }
@@ -611,7 +674,10 @@ impl<'a> EdgeWords<'a> {
                 .entry(miss)
                 .or_insert_with(|| self.policy.explain_miss(miss));
         }
-        let reporter = |number: u32| (number != 0).then(|| &self.reporters[number as usize - 1]);
+        let reporter = |number: u32| match number {
+            0 => (Inside::default(), None),
+            _ => self.reporters[number as usize - 1],
+        };
         let key = &entry.key;
         EdgeRow {
             network: self
@@ -624,15 +690,15 @@ impl<'a> EdgeWords<'a> {
             orientation: Orientation::ALL[usize::from(key.orientation)],
             outcome: Outcome::ALL.get(usize::from(key.outcome)).copied(),
             verdict: Verdict::ALL[usize::from(key.verdict)],
-            rule: match key.rule & REASON {
-                0 => &self.policy.rule(RuleId(key.rule as u16)).id,
-                _ => Reason::ALL[(key.rule & !REASON) as usize].as_str(),
+            rule: match entry.reason() {
+                None => &self.policy.rule(RuleId(key.rule as u16)).id,
+                Some(reason) => reason.as_str(),
             },
             decision: Answer::ALL.get(usize::from(entry.decision)).copied(),
             client_zone: self.policy.zone_name(ZoneId(entry.client_zone)),
             server_zone: self.policy.zone_name(ZoneId(entry.server_zone)),
-            client_workload: reporter(entry.client_workload).and_then(Reporter::workload),
-            server_workload: reporter(entry.server_workload).and_then(Reporter::workload),
+            client_workload: reporter(entry.client_workload).1,
+            server_workload: reporter(entry.server_workload).1,
             via: Path::ALL.get(usize::from(entry.via)).copied(),
             confidence: Confidence::ALL[usize::from(entry.confidence)],
             severity: Severity::ALL.get(usize::from(entry.severity)).copied(),
@@ -652,7 +718,7 @@ impl<'a> EdgeWords<'a> {
                 .get(entry.origin.object() as usize)
                 .map_or("", |url| url),
             line: entry.origin.line(),
-            inside: reporter(entry.inside).map_or(Inside::default(), Reporter::inside),
+            inside: reporter(entry.inside).0,
         }
     }
 }

@@ -64,15 +64,6 @@ impl<'a> DayFindings<'a> {
         }
     }
 
-    /// Whether an edge may feed a finding; the others need not be added.
-    pub fn wants(&self, edge: &EdgeRow<'_>) -> bool {
-        let is_unassigned = |zone| zone_kind(self.policy, zone) == ZoneKind::Unassigned;
-        edge.verdict != Verdict::Unjudged
-            && (edge.severity > Some(Severity::Info)
-                || is_unassigned(edge.client_zone)
-                || is_unassigned(edge.server_zone))
-    }
-
     /// Takes an edge of the hour that is being added.
     pub fn add(&mut self, edge: &EdgeRow<'_>) {
         let (client, server) = (

@@ -83,9 +83,12 @@ pub fn orient(key: &Key, traffic: &Traffic, horizon: &Horizon<'_>, peers: &Peers
     decided(by_port(key), Orientation::Port, Confidence::Ambiguous)
 }
 
-/// Whether it matters what earlier slots proved of the connection. With flags of its own it does only for what rejects
+/// Whether it matters what earlier slots proved of the connection: flags proved it, so it is TCP. With flags of its own it does only for what rejects
 /// and lone SYN-ACKs of one-way traffic are; most connections need no look-up.
 fn needs_horizon(traffic: &Traffic, own: Option<(Side, Kinds)>) -> bool {
+    if traffic.protocol != TCP {
+        return false;
+    }
     let Some((_, proof)) = own else { return true };
     if traffic.is_two_way() {
         return false;

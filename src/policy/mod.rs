@@ -235,6 +235,11 @@ impl Policy {
         &self.places.groups[usize::from(group.0)].name
     }
 
+    /// All networks.
+    pub fn networks(&self) -> impl Iterator<Item = NetworkId> {
+        (0..self.places.networks.len()).map(|network| NetworkId(network as u16))
+    }
+
     /// The network's name.
     pub fn network_name(&self, network: NetworkId) -> &str {
         &self.places.networks[usize::from(network.0)].name

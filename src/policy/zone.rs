@@ -114,6 +114,11 @@ impl Policy {
         &self.zones.names[usize::from(zone.0)]
     }
 
+    /// All zones.
+    pub fn zones(&self) -> impl Iterator<Item = ZoneId> {
+        (0..self.zones.names.len()).map(|zone| ZoneId(zone as u16))
+    }
+
     /// What kind of zone it is, for flags and severity.
     #[inline]
     pub fn zone_kind(&self, zone: ZoneId) -> ZoneKind {

@@ -1,7 +1,7 @@
 //! Fetching an object: into memory when it is small, as ranges when it is large or when only columns of it are wanted.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -76,16 +76,33 @@ pub enum Unreadable {
 pub enum Body {
     /// All of them.
     Bytes(Bytes),
+    /// A local file that is read whole when its turn comes.
+    File(LocalFile),
     /// A file or ranged requests. To be read outside of the async runtime.
     Ranges(Box<dyn Ranges>),
 }
 
+/// Memory that files are read into, used again from file to file.
+#[derive(Default)]
+pub struct ReadBuffer(Bytes);
+
 impl Body {
-    /// As decoding wants it.
-    pub fn input(&self) -> Input<'_> {
+    /// As decoding wants it; a file is read now.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn input<'a>(&'a self, buffer: &'a mut ReadBuffer) -> io::Result<Input<'a>> {
         match self {
-            Body::Bytes(bytes) => Input::Bytes(bytes),
-            Body::Ranges(ranges) => Input::Ranges(&**ranges),
+            Body::Bytes(bytes) => Ok(Input::Bytes(bytes)),
+            Body::Ranges(ranges) => Ok(Input::Ranges(&**ranges)),
+            Body::File(file) => {
+                let mut memory = Vec::from(std::mem::take(&mut buffer.0));
+                memory.clear();
+                memory.reserve(file.size as usize + 1);
+                (&file.file).read_to_end(&mut memory)?;
+                buffer.0 = memory.into();
+                Ok(Input::Bytes(&buffer.0))
+            }
         }
     }
 }
@@ -94,6 +111,7 @@ impl std::fmt::Debug for Body {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Body::Bytes(bytes) => write!(formatter, "{} bytes", bytes.len()),
+            Body::File(file) => write!(formatter, "a file of {} bytes", file.size),
             Body::Ranges(ranges) => write!(formatter, "ranges of {} bytes", ranges.size()),
         }
     }
@@ -168,11 +186,12 @@ impl Fetcher {
     async fn local(&self, size: u64, path: PathBuf) -> Result<Body, Unreadable> {
         let in_place = self.in_place(size, &path.to_string_lossy());
         let read = move || -> io::Result<Body> {
-            Ok(if in_place {
-                Body::Ranges(Box::new(FileRanges::open(&path)?))
-            } else {
-                Body::Bytes(std::fs::read(&path)?.into())
-            })
+            let file = LocalFile::open(&path)?;
+            if in_place {
+                return Ok(Body::Ranges(Box::new(file)));
+            }
+            file.announce();
+            Ok(Body::File(file))
         };
         let turn = self.local_reads.acquire().await;
         let body = tokio::task::spawn_blocking(read)
@@ -216,27 +235,37 @@ impl Download {
     fn into_body(self) -> Body {
         match self {
             Download::Memory(bytes) => Body::Bytes(bytes.freeze()),
-            Download::File(file, size) => Body::Ranges(Box::new(FileRanges { file, size })),
+            Download::File(file, size) => Body::Ranges(Box::new(LocalFile { file, size })),
         }
     }
 }
 
-/// A local file that is read in place.
+/// A local file.
 #[derive(Debug)]
-struct FileRanges {
+pub struct LocalFile {
     file: File,
     size: u64,
 }
 
-impl FileRanges {
-    fn open(path: &Path) -> io::Result<FileRanges> {
+impl LocalFile {
+    fn open(path: &Path) -> io::Result<LocalFile> {
         let file = File::open(path)?;
         let size = file.metadata()?.len();
-        Ok(FileRanges { file, size })
+        Ok(LocalFile { file, size })
+    }
+
+    /// Has the system begin to read it, so that nobody waits for the disk when its turn comes.
+    fn announce(&self) {
+        #[cfg(target_os = "linux")]
+        {
+            let all = std::num::NonZeroU64::new(self.size);
+            // A hint: where it is not taken, reading only takes longer.
+            let _ = rustix::fs::fadvise(&self.file, 0, all, rustix::fs::Advice::WillNeed);
+        }
     }
 }
 
-impl Ranges for FileRanges {
+impl Ranges for LocalFile {
     fn size(&self) -> u64 {
         self.size
     }
@@ -277,9 +306,10 @@ mod tests {
         let body = runtime
             .block_on(fetcher.fetch(&mut object(&path, 10)))
             .expect("the file is there");
-        match &body {
-            Body::Bytes(bytes) => format!("whole {}", String::from_utf8_lossy(bytes)),
-            Body::Ranges(ranges) => {
+        let mut buffer = ReadBuffer(Bytes::from_static(b"what was read before"));
+        match body.input(&mut buffer).expect("the file can be read") {
+            Input::Bytes(bytes) => format!("whole {}", String::from_utf8_lossy(bytes)),
+            Input::Ranges(ranges) => {
                 let part = ranges.read(3, 4).expect("within the file");
                 assert!(ranges.read(3, 8).is_err());
                 assert!(ranges.read(u64::MAX, 1).is_err());

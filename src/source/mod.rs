@@ -24,7 +24,7 @@ mod spool;
 mod tree;
 
 pub use error::SourceError;
-pub use fetch::{Body, FetchError, FetchOptions, Fetcher, Unreadable};
+pub use fetch::{Body, FetchError, FetchOptions, Fetcher, LocalFile, ReadBuffer, Unreadable};
 pub use key::KeyFacts;
 pub use listing::{Batch, Counts, Listing};
 pub use s3::{Retry, S3};

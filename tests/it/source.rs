@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use tidegate::flow::Input;
 use tidegate::source::{
-    Batch, Body, Counts, FetchOptions, Fetcher, Listing, Object, Retry, S3, Selection, Source,
-    SourceError,
+    Batch, Body, Counts, FetchOptions, Fetcher, Listing, Object, ReadBuffer, Retry, S3, Selection,
+    Source, SourceError,
 };
 use tokio::runtime::Runtime;
 
@@ -72,9 +73,12 @@ impl Bucket {
 
 /// All that a body holds.
 fn text(body: Body) -> String {
-    let bytes = match body {
-        Body::Bytes(bytes) => bytes,
-        Body::Ranges(ranges) => ranges.read(0, ranges.size() as usize).expect("all of it"),
+    let bytes = match body
+        .input(&mut ReadBuffer::default())
+        .expect("a body that can be read")
+    {
+        Input::Bytes(bytes) => bytes.clone(),
+        Input::Ranges(ranges) => ranges.read(0, ranges.size() as usize).expect("all of it"),
     };
     String::from_utf8(bytes.to_vec()).expect("tests store text")
 }

@@ -445,7 +445,7 @@ pub fn rebuild_findings(policy: &Policy, lake: &Lake, day: Day) -> anyhow::Resul
     }
     let mut findings = DayFindings::new(policy, day.start());
     for hour in lake.committed_hours(day.first_hour()..=day.last_hour())? {
-        let mut reader = lake.edges([hour])?;
+        let mut reader = lake.edges([hour])?.only_feeding();
         while let Some(block) = reader.next_block()? {
             for place in 0..block.len() {
                 findings.add(&block.row(place)?);

@@ -11,6 +11,7 @@ use crate::policy::{Answer, Lacked, Miss, Path, Policy, RuleId, Severity, ZoneId
 use super::arena::{HashArena, mix};
 use super::connection::{Connection, Origin, Side, Tag, View};
 use super::facts::SlotFacts;
+use super::findings::may_feed;
 use super::outcome::{Reject, classify};
 use super::reporter::{Reporter, ReporterId, Reporters};
 use super::ruling::{Judged, Ruling, perspective};
@@ -173,14 +174,15 @@ impl EdgeEntry {
         is_reason.then(|| Reason::ALL[(self.key.rule & !REASON) as usize])
     }
 
-    /// Whether it may feed a finding: see [`super::findings::DayFindings::add`].
+    /// Whether it may feed a finding.
     pub fn may_feed(&self, policy: &Policy) -> bool {
-        let story = self.story();
+        let (story, zones) = (self.story(), [self.client_zone, self.server_zone]);
         let is_unassigned = |zone| policy.zone_kind(ZoneId(zone)) == ZoneKind::Unassigned;
-        story.verdict != Verdict::Unjudged
-            && (story.severity > Some(Severity::Info)
-                || is_unassigned(self.client_zone)
-                || is_unassigned(self.server_zone))
+        may_feed(
+            story.verdict,
+            story.severity,
+            zones.into_iter().any(is_unassigned),
+        )
     }
 
     /// Its records.

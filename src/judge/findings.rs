@@ -33,6 +33,11 @@ pub struct DayFindings<'a> {
 
 type Id = u64;
 
+/// Whether an edge of this verdict and severity may feed a finding. All others need not be added to any day.
+pub fn may_feed(verdict: Verdict, severity: Option<Severity>, has_unassigned_end: bool) -> bool {
+    verdict != Verdict::Unjudged && (severity > Some(Severity::Info) || has_unassigned_end)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum End {
     Client,

@@ -44,6 +44,7 @@ pub use problem::{PolicyError, PolicyErrors};
 pub use test_case::TestCase;
 pub(crate) use word::words;
 pub use word::{Answer, Criticality, Path, Severity};
+pub use zone::UNASSIGNED;
 
 use crate::net::{Addr, protocol};
 

@@ -15,6 +15,9 @@ pub(super) struct Zones {
     of_class: Vec<ZoneId>,
 }
 
+/// The name of the zone of inside addresses that no subnet holds.
+pub const UNASSIGNED: &str = "unassigned";
+
 /// One zone for each service bit, the one for codes that the program does not know included.
 const NUM_SERVICES: u16 = 64;
 
@@ -34,7 +37,7 @@ impl Zones {
         for tier in &places.tiers {
             add(tier.name.clone(), ZoneKind::Tier);
         }
-        add("unassigned".to_owned(), ZoneKind::Unassigned);
+        add(UNASSIGNED.to_owned(), ZoneKind::Unassigned);
         for destination in &places.destinations {
             add(destination.name.clone(), ZoneKind::Destination);
         }

@@ -1,17 +1,27 @@
 //! The `edges` table: written from [`EdgeRow`]s, read back as the same.
 
 use std::collections::VecDeque;
+use std::fs::File;
 
 use arrow::array::{
-    Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    Array, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use arrow::error::ArrowError;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowPredicateFn, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder, RowFilter,
+};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::PageIndexPolicy;
 
 use super::columns::{BATCH_ROWS, Columns, count_at, seconds_at, table, text_at};
 use super::{Lake, LakeError};
+use crate::judge::findings::may_feed;
 use crate::judge::{Confidence, Edge, EdgeRow, Inside, Orientation, Outcome, Verdict};
 use crate::net::Addr;
-use crate::policy::{Answer, Path, Severity};
+use crate::policy::{Answer, Path, Severity, UNASSIGNED};
 
 table! {
     /// Rows of `edges`.
@@ -57,6 +67,7 @@ table! {
 pub struct EdgeReader {
     lake: Lake,
     files: VecDeque<String>,
+    only_feeding: bool,
     current: Option<(String, ParquetRecordBatchReader)>,
 }
 
@@ -65,8 +76,15 @@ impl EdgeReader {
         EdgeReader {
             lake,
             files: files.into(),
+            only_feeding: false,
             current: None,
         }
+    }
+
+    /// Leaves out edges that cannot feed a finding, mostly without reading more of them than a few columns.
+    pub fn only_feeding(mut self) -> EdgeReader {
+        self.only_feeding = true;
+        self
     }
 
     /// The next edges, a few thousand; none at the end.
@@ -85,9 +103,8 @@ impl EdgeReader {
             let Some(file) = self.files.pop_front() else {
                 return Ok(None);
             };
-            let open = ParquetRecordBatchReaderBuilder::try_new(self.lake.fetch(&file)?);
-            let reader = open.and_then(|builder| builder.with_batch_size(BATCH_ROWS).build());
-            let reader = reader.map_err(|error| LakeError::file(&file, error))?;
+            let reader = open(self.lake.fetch(&file)?, self.only_feeding)
+                .map_err(|error| LakeError::file(&file, error))?;
             self.current = Some((file, reader));
         }
     }
@@ -110,6 +127,47 @@ impl EdgeReader {
             }
         })
     }
+}
+
+fn open(file: File, only_feeding: bool) -> Result<ParquetRecordBatchReader, ParquetError> {
+    let options = ArrowReaderOptions::new().with_page_index_policy(if only_feeding {
+        PageIndexPolicy::Optional
+    } else {
+        PageIndexPolicy::Skip
+    });
+    let mut builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)?
+        .with_batch_size(BATCH_ROWS);
+    if only_feeding {
+        let head = ["verdict", "severity", "client_tier", "server_tier"];
+        let columns = ProjectionMask::columns(builder.parquet_schema(), head);
+        let predicate = ArrowPredicateFn::new(columns, |head| may_feed_any(&head));
+        builder = builder.with_row_filter(RowFilter::new(vec![Box::new(predicate)]));
+    }
+    builder.build()
+}
+
+/// Which rows may feed a finding. Words that nobody knows stay, so that whoever reads the row complains.
+fn may_feed_any(head: &RecordBatch) -> Result<BooleanArray, ArrowError> {
+    let text = |name: &str| {
+        let column = head
+            .column_by_name(name)
+            .and_then(|column| column.as_string_opt::<i32>());
+        column.ok_or_else(|| ArrowError::SchemaError(format!("expected `{name}` as text")))
+    };
+    let (verdicts, severities) = (text("verdict")?, text("severity")?);
+    let (clients, servers) = (text("client_tier")?, text("server_tier")?);
+    let may = (0..head.num_rows()).map(|row| {
+        let severity = text_at(severities, row).map(Severity::from_word);
+        let (Some(verdict), Some(severity)) = (
+            Verdict::from_word(verdicts.value(row)),
+            severity.map_or(Some(None), |severity| severity.map(Some)),
+        ) else {
+            return Some(true);
+        };
+        let is_unassigned = [clients, servers].map(|zones| zones.value(row) == UNASSIGNED);
+        Some(may_feed(verdict, severity, is_unassigned.contains(&true)))
+    });
+    Ok(may.collect())
 }
 
 /// Some edges that were read.

@@ -19,6 +19,7 @@
 mod columns;
 mod commit;
 mod edges;
+mod encoder;
 mod error;
 mod findings;
 mod hour;

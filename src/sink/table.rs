@@ -13,6 +13,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 
 use super::columns::BATCH_ROWS;
+use super::encoder::Encoder;
 use super::{Day, Hour, LakeError};
 
 /// Rows of a row group. A row group is built in memory, in its compressed form, so this bounds what a writer holds; it is
@@ -102,7 +103,7 @@ pub(super) struct TableWriter {
     folder: PathBuf,
     part_rows: usize,
     parts: Vec<PathBuf>,
-    current: Option<ArrowWriter<File>>,
+    current: Option<Encoder>,
     rows_in_part: usize,
     rows: u64,
 }
@@ -136,7 +137,7 @@ impl TableWriter {
             let rows = rest.num_rows().min(self.part_rows - self.rows_in_part);
             let head = rest.slice(0, rows);
             rest = rest.slice(rows, rest.num_rows() - rows);
-            let written = self.part()?.write(&head);
+            let written = self.part()?.write(head);
             written.map_err(|error| LakeError::file(self.table.name(), error))?;
             self.rows_in_part += rows;
             self.rows += rows as u64;
@@ -148,7 +149,7 @@ impl TableWriter {
     }
 
     /// The file being written; a new one if there is none.
-    fn part(&mut self) -> Result<&mut ArrowWriter<File>, LakeError> {
+    fn part(&mut self) -> Result<&mut Encoder, LakeError> {
         if self.current.is_none() {
             self.begin()?;
         }
@@ -167,19 +168,19 @@ impl TableWriter {
             // The file's own types say it all; Arrow's copy of the schema would only be one more thing to agree with.
             .with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(file, self.schema.clone(), options);
-        self.current = Some(writer.map_err(|error| LakeError::file(self.table.name(), error))?);
+        let writer = writer.map_err(|error| LakeError::file(self.table.name(), error))?;
+        self.current = Some(Encoder::new(writer));
         self.parts.push(path);
         Ok(())
     }
 
     fn close(&mut self) -> Result<(), LakeError> {
         self.rows_in_part = 0;
-        let Some(writer) = self.current.take() else {
+        let Some(encoder) = self.current.take() else {
             return Ok(());
         };
-        writer
+        encoder
             .close()
-            .map(drop)
             .map_err(|error| LakeError::file(self.table.name(), error))
     }
 

@@ -226,7 +226,7 @@ impl Run<'_> {
             .since
             .map(|since| since.saturating_sub(settings.horizon * SLOT_SECS));
         let (mut listing, s3) = open_listing(settings, self.runtime, evidence_from, self.until)?;
-        let memory = (settings.memory / 4) as usize;
+        let memory = (settings.memory * 3 / 8) as usize;
         let shared = Shared {
             hours: Hours::new(
                 self.policy,
@@ -463,7 +463,7 @@ impl Run<'_> {
             } else {
                 Keep::None
             },
-            table_memory: (self.settings.memory / 2) as usize,
+            table_memory: (self.settings.memory * 3 / 8) as usize,
             tables: AtomicUsize::new(0),
             options: DecodeOptions {
                 layout: self.settings.layout.clone(),

@@ -96,7 +96,7 @@ impl HourState {
     /// When they go to disk and cannot.
     pub fn records(
         &self,
-        raw: &arrow::array::RecordBatch,
+        raw: arrow::array::RecordBatch,
         judgements: &mut JudgementBuilder,
     ) -> anyhow::Result<()> {
         let Some(records) = &self.records else {
@@ -104,7 +104,10 @@ impl HourState {
         };
         let mut sorter = lock(records);
         let schema = sorter.schema();
-        sorter.push(judgements.finish_beside(&schema, raw)?)?;
+        let whole = judgements.finish_beside(&schema, &raw)?;
+        // The sorter makes arrays as small as they can be, if nobody else holds them.
+        drop(raw);
+        sorter.push(whole)?;
         Ok(())
     }
 }

@@ -438,7 +438,7 @@ impl RecordRows<'_> {
         std::mem::replace(&mut self.failed, Ok(()))?;
         let raw = self.raw.finish();
         if raw.num_rows() > 0 {
-            self.hour.records(&raw, &mut self.judgements)?;
+            self.hour.records(raw, &mut self.judgements)?;
         }
         Ok(())
     }

@@ -78,10 +78,7 @@ impl<T> HashArena<T> {
         let Ok(place) = self.probe(hash, |_| true) else {
             return;
         };
-        let start = std::ptr::from_ref(self.at(place)).cast::<u8>();
-        for line in 0..size_of::<T>().div_ceil(64) {
-            prefetch_line(start.wrapping_add(line * 64));
-        }
+        prefetch(self.at(place));
     }
 
     /// The place of the row with this hash for which `is` holds, or else of `new`, and whether it is new. Needs room for
@@ -171,6 +168,15 @@ impl<T> HashArena<T> {
 pub(super) fn mix(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     (product >> 64) as u64 ^ product as u64
+}
+
+/// Starts fetching all lines of a row.
+#[inline]
+pub(super) fn prefetch<T>(row: &T) {
+    let start = std::ptr::from_ref(row).cast::<u8>();
+    for line in 0..size_of::<T>().div_ceil(64) {
+        prefetch_line(start.wrapping_add(line * 64));
+    }
 }
 
 /// A hint without effect on the result, so that any address is fine.

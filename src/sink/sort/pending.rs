@@ -55,21 +55,31 @@ impl Pending {
         if self.rows == 0 {
             return Ok(None);
         }
-        let batches = std::mem::take(&mut self.batches);
+        // By column, so that nothing but the column's own turn holds an array.
+        let mut batches: Vec<_> = std::mem::take(&mut self.batches)
+            .into_iter()
+            .map(|batch| batch.columns().to_vec().into_iter())
+            .collect();
         let rows = std::mem::take(&mut self.rows);
         self.memory = 0;
         let mut memory = 0;
         let mut columns = Vec::with_capacity(schema.fields().len());
         for column in 0..schema.fields().len() {
-            let arrays: Vec<&dyn Array> = batches
-                .iter()
-                .map(|batch| batch.column(column).as_ref())
-                .collect();
+            let arrays: Vec<ArrayRef> = batches.iter_mut().filter_map(Iterator::next).collect();
             if arrays.iter().all(|array| array.null_count() == array.len()) {
                 columns.push(self.nulls(schema, column, rows));
                 continue;
             }
-            let joined = concat(&arrays).map_err(failed)?;
+            let mut joined = match &arrays[..] {
+                [array] => array.clone(),
+                arrays => {
+                    let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
+                    concat(&arrays).map_err(failed)?
+                }
+            };
+            drop(arrays);
+            // A batch that is alone still has the room that its builders reserved.
+            joined.shrink_to_fit();
             memory += joined.get_array_memory_size();
             columns.push(joined);
         }

@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use std::net::Ipv6Addr;
 
 use super::ipv4::{self, octet};
+use super::ipv6;
 use crate::net::Addr;
 use crate::net::aws::{SERVICES, Service};
 
@@ -201,6 +202,9 @@ impl<'a> Cell<'a> {
     fn other_address(self) -> Result<Option<Addr>, Bad> {
         if self.is_dash() {
             return Ok(None);
+        }
+        if let Some(bits) = ipv6::parse(self.bytes()) {
+            return Ok(Some(Addr::from_v6(bits)));
         }
         let text = std::str::from_utf8(self.bytes()).map_err(|_| Bad)?;
         let address: Ipv6Addr = text.parse().map_err(|_| Bad)?;

@@ -11,6 +11,7 @@ pub mod decode;
 pub mod field;
 mod inflate;
 mod ipv4;
+mod ipv6;
 mod layout;
 pub mod positions;
 mod program;

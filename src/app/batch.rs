@@ -20,6 +20,7 @@ use super::coverage::CoverageGatherer;
 use super::error::ScanError;
 use super::hours::{Hours, rebuild_findings};
 use super::malformed::MalformedLines;
+use super::memory::Shares;
 use super::pipeline::{Board, Gathered, Limits, SlotPlan, hour_of};
 use super::plan::Plan;
 use super::policy_file;
@@ -226,20 +227,20 @@ impl Run<'_> {
             .since
             .map(|since| since.saturating_sub(settings.horizon * SLOT_SECS));
         let (mut listing, s3) = open_listing(settings, self.runtime, evidence_from, self.until)?;
-        let memory = (settings.memory * 3 / 8) as usize;
+        let shares = Shares::of(settings.memory);
         let shared = Shared {
             hours: Hours::new(
                 self.policy,
                 self.lake,
                 settings.keep != Keep::None,
                 self.temp,
-                memory,
+                shares,
             ),
             coverage: CoverageGatherer::default(),
             fetcher: Fetcher::new(
                 s3,
                 FetchOptions {
-                    whole_limit: settings.memory / 8,
+                    whole_limit: shares.object,
                     ..FetchOptions::default()
                 },
             ),
@@ -415,7 +416,7 @@ impl Run<'_> {
             threads: self.settings.threads,
             horizon: self.settings.horizon,
             objects: OBJECTS_AHEAD.max(self.settings.threads),
-            bytes: self.settings.memory / 8,
+            bytes: Shares::of(self.settings.memory).ahead,
         };
         let starts: Vec<u32> = slots.keys().copied().collect();
         let board = Board::new(
@@ -449,6 +450,7 @@ impl Run<'_> {
         reporters: Option<Arc<Reporters>>,
         shared: &'b Shared<'h>,
     ) -> Batch<'b, 'h> {
+        let shares = Shares::of(self.settings.memory);
         Batch {
             policy: self.policy,
             urls: objects.iter().map(|object| object.url.clone()).collect(),
@@ -463,11 +465,11 @@ impl Run<'_> {
             } else {
                 Keep::None
             },
-            table_memory: (self.settings.memory * 3 / 8) as usize,
+            table_memory: shares.tables,
             tables: AtomicUsize::new(0),
             options: DecodeOptions {
                 layout: self.settings.layout.clone(),
-                whole_limit: self.settings.memory / 8,
+                whole_limit: shares.object,
                 ..DecodeOptions::default()
             },
             fetcher: &shared.fetcher,

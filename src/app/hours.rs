@@ -19,10 +19,8 @@ use crate::sink::{
 };
 
 use super::malformed::MalformedLines;
+use super::memory::Shares;
 use super::summary::Summary;
-
-/// Bytes of edges that a thread keeps in its table before they go to the hour's sorter.
-const EDGE_TABLE_BYTES: usize = 128 << 20;
 
 type EdgeSorter = ExternalSorter<
     EdgeEntry,
@@ -33,6 +31,7 @@ type EdgeSorter = ExternalSorter<
 /// What an hour has gathered so far. Shared by the threads that work on it.
 pub struct HourState {
     start: u32,
+    shares: Shares,
     /// Who reported in it.
     pub reporters: Arc<Reporters>,
     tables: Mutex<Vec<EdgeTable>>,
@@ -62,7 +61,7 @@ impl HourState {
     /// # Errors
     /// When edges go to disk and cannot.
     pub fn give_back(&self, mut table: EdgeTable) -> std::io::Result<()> {
-        if table.memory() > EDGE_TABLE_BYTES {
+        if table.memory() > self.shares.edge_table {
             let mut sorter = lock(&self.sorter);
             for entry in table.drain() {
                 sorter.push(entry)?;
@@ -118,7 +117,7 @@ pub struct Hours<'a> {
     lake: Option<&'a Lake>,
     keep_records: bool,
     temp: &'a Path,
-    memory: usize,
+    shares: Shares,
     open: Mutex<BTreeMap<u32, Arc<HourState>>>,
     total: Mutex<Total<'a>>,
 }
@@ -161,13 +160,13 @@ pub struct Outcome<'a> {
 }
 
 impl<'a> Hours<'a> {
-    /// No hours yet. Temporary files go to `temp`; `memory` bounds the rows of one hour in memory, bytes.
+    /// No hours yet. Temporary files go to `temp`; `shares` bounds the rows of an hour in memory.
     pub fn new(
         policy: &'a Policy,
         lake: Option<&'a Lake>,
         keep_records: bool,
         temp: &'a Path,
-        memory: usize,
+        shares: Shares,
     ) -> Hours<'a> {
         let total = Total {
             summary: Summary::new(policy),
@@ -182,7 +181,7 @@ impl<'a> Hours<'a> {
             lake,
             keep_records,
             temp,
-            memory,
+            shares,
             open: Mutex::default(),
             total: Mutex::new(total),
         }
@@ -213,18 +212,19 @@ impl<'a> Hours<'a> {
                 Some(Mutex::new(RecordSorter::new(
                     schema,
                     self.temp,
-                    self.memory,
+                    self.shares.records,
                 )?))
             }
             None => None,
         };
         let hour = Arc::new(HourState {
             start,
+            shares: self.shares,
             reporters,
             tables: Mutex::default(),
             sorter: Mutex::new(ExternalSorter::new(
                 self.temp,
-                self.memory,
+                self.shares.edges,
                 EdgeEntry::compare,
                 Box::new(combine),
             )),

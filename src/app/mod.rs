@@ -5,6 +5,7 @@ mod coverage;
 pub mod error;
 mod hours;
 mod malformed;
+pub mod memory;
 mod pipeline;
 pub mod plan;
 pub mod policy_file;

@@ -26,6 +26,7 @@ use crate::source::{Body, FetchError, Fetcher, Object, ReadBuffer};
 use super::coverage::CoverageGatherer;
 use super::hours::{HourState, Hours};
 use super::malformed::MalformedLines;
+use super::memory::give_back;
 use super::pipeline::{Board, Gathered, Task, hour_of};
 use super::progress::Progress;
 use super::settings::Keep;
@@ -238,6 +239,7 @@ impl<'a, 'h> Worker<'a, 'h> {
                 Task::Judge(slot) => self.judge(slot)?,
                 Task::Commit(hour) => {
                     self.batch.hours.commit(hour, &self.batch.urls)?;
+                    give_back();
                     self.board.committed();
                 }
             }

@@ -7,11 +7,12 @@ use super::bar::Bar;
 use super::report::{self, Look};
 use super::{Exit, meant, say};
 use crate::app::error::ScanError;
+use crate::app::memory::keep_freed;
 use crate::app::report::RunReport;
 use crate::app::settings::{Format, ScanSettings};
 
 pub(super) fn run(args: &ScanArgs, bar: &Bar) -> Exit {
-    keep_freed_memory();
+    keep_freed();
     let settings = match meant::scan(args, now()) {
         Ok(settings) => settings,
         Err(error) => return say::failure(&error),
@@ -111,21 +112,4 @@ fn exit(report: &RunReport, settings: &ScanSettings) -> Exit {
         exits.push(Exit::Findings);
     }
     Exit::most_urgent(exits)
-}
-
-/// Has the allocator keep what is freed: a scan fills and frees the same large tables slot after slot, and each page that
-/// comes from the system anew costs an interruption.
-fn keep_freed_memory() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
-        /// The largest that glibc takes (mallopt(3), `DEFAULT_MMAP_THRESHOLD_MAX`).
-        const LARGE: libc::c_int = 32 << 20;
-        const STEP: libc::c_int = 16 << 20;
-        // SAFETY: sets three numbers of the allocator.
-        unsafe {
-            libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
-            libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
-            libc::mallopt(libc::M_TOP_PAD, STEP);
-        }
-    }
 }

@@ -1,0 +1,59 @@
+//! Memory: how `--memory` is divided, and what is asked of the allocator.
+
+/// What each part of a run may hold, bytes. Two hours can be open at once, and each thread has an edge table in each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shares {
+    /// The connections of all open slots, before they go to disk.
+    pub tables: usize,
+    /// Edges of an hour in one thread's table, before they go to the hour's sorter.
+    pub edge_table: usize,
+    /// Edges in an hour's sorter.
+    pub edges: usize,
+    /// Judged records in an hour's sorter.
+    pub records: usize,
+    /// Objects that are fetched or wait for their turn, as stored.
+    pub ahead: u64,
+    /// One object, as stored and as decoded; larger ones are streamed.
+    pub object: u64,
+}
+
+impl Shares {
+    /// The shares of so many bytes.
+    pub fn of(memory: u64) -> Shares {
+        let part = |of: u64| (memory / of) as usize;
+        Shares {
+            tables: part(4),
+            edge_table: part(16),
+            edges: part(16),
+            records: part(4),
+            ahead: memory / 8,
+            object: memory / 8,
+        }
+    }
+}
+
+/// Has the allocator keep what is freed: a scan fills and frees the same large tables slot after slot, and each page that
+/// comes from the system anew costs an interruption.
+pub fn keep_freed() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        /// The largest that glibc takes (mallopt(3), `DEFAULT_MMAP_THRESHOLD_MAX`).
+        const LARGE: libc::c_int = 32 << 20;
+        const STEP: libc::c_int = 16 << 20;
+        // SAFETY: sets three numbers of the allocator.
+        unsafe {
+            libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
+            libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
+            libc::mallopt(libc::M_TOP_PAD, STEP);
+        }
+    }
+}
+
+/// Gives back what was freed: after an hour's commit its rows leave holes that the next hour's do not fit.
+pub fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: any thread may call it at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}

@@ -22,9 +22,9 @@ pub struct Run {
     offsets: [u64; PARTITIONS + 1],
 }
 
-/// What a slot holds: a table in memory, and runs on disk.
+/// What a slot holds: a table in memory, or runs on disk.
 pub struct SlotConnections<'a> {
-    /// The table in memory.
+    /// The table, empty if there are runs.
     pub table: &'a ConnectionTable,
     /// The runs, in any order.
     pub runs: &'a [Run],
@@ -113,12 +113,12 @@ impl Partitions for SlotConnections<'_> {
         if self.runs.is_empty() {
             return visit(self.table);
         }
+        debug_assert!(self.table.is_empty(), "the table went to disk too");
         for partition in 0..PARTITIONS {
             let mut table = ConnectionTable::new();
             for run in self.runs {
                 run.read_into(partition, &mut table)?;
             }
-            table.merge_partition(self.table, partition as u64, PARTITION_BITS);
             visit(&table)?;
         }
         Ok(())

@@ -272,11 +272,17 @@ impl<'a, 'h> Worker<'a, 'h> {
     }
 
     fn prove(&mut self, slot: usize) -> anyhow::Result<()> {
-        let Gathered { parts, runs } = self.board.take_gathered(slot);
+        let Gathered { parts, mut runs } = self.board.take_gathered(slot);
         let held: usize = parts.iter().map(SlotPart::memory).sum();
-        let mut parts = parts.into_iter();
-        let mut whole = parts.next().unwrap_or_default();
-        parts.for_each(|part| whole.merge(part));
+        let mut whole = SlotPart::default();
+        for mut part in parts {
+            // Runs are read partition by partition. A table beside them would be searched through for each.
+            if !runs.is_empty() && !part.table.is_empty() {
+                runs.push(Run::write(&part.table, self.batch.temp)?);
+                part.table = Default::default();
+            }
+            whole.merge(part);
+        }
         self.batch.held(held, whole.memory());
         let mut evidence = Evidence::default();
         SlotConnections {

@@ -84,15 +84,6 @@ impl ConnectionTable {
         self.connections.prefetch_index(hash);
     }
 
-    /// Takes in what another table holds of one partition of `1 << bits`.
-    pub fn merge_partition(&mut self, other: &ConnectionTable, partition: u64, bits: u32) {
-        for place in 0..other.len() {
-            if partition_of(other.at(place), bits) == partition {
-                self.merge_connection(other.at(place), other.views(place));
-            }
-        }
-    }
-
     /// Adds everything that another table holds.
     pub fn merge(&mut self, other: &ConnectionTable) {
         for place in 0..other.len() {

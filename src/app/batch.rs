@@ -27,7 +27,7 @@ use super::policy_file;
 use super::progress::Progress;
 use super::report::{LakeSummary, RunReport, rfc3339};
 use super::settings::{Keep, ScanSettings};
-use super::worker::Batch;
+use super::work::Batch;
 
 /// Objects that are fetched ahead. Fewer leave a thread waiting for S3's first byte; more only take memory.
 const OBJECTS_AHEAD: usize = 16;

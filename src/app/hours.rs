@@ -57,17 +57,21 @@ impl HourState {
     }
 
     /// Takes a thread's table back.
+    pub fn give_back(&self, table: EdgeTable) {
+        lock(&self.tables).push(table);
+    }
+
+    /// Empties a table that has outgrown its share.
     ///
     /// # Errors
     /// When edges go to disk and cannot.
-    pub fn give_back(&self, mut table: EdgeTable) -> std::io::Result<()> {
+    pub fn make_room(&self, table: &mut EdgeTable) -> std::io::Result<()> {
         if table.memory() > self.shares.edge_table {
             let mut sorter = lock(&self.sorter);
             for entry in table.drain() {
                 sorter.push(entry)?;
             }
         }
-        lock(&self.tables).push(table);
         Ok(())
     }
 

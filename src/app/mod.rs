@@ -14,4 +14,5 @@ pub mod report;
 pub mod settings;
 mod spill;
 mod summary;
+mod work;
 mod worker;

@@ -311,12 +311,13 @@ impl<B> Board<B> {
         self.changed.notify_all();
     }
 
-    /// The hour is committed.
-    pub fn committed(&self) {
+    /// The hour is committed; whether others follow.
+    pub fn committed(&self) -> bool {
         let mut state = self.lock();
         state.hours.pop_front();
         state.committing = false;
         self.changed.notify_all();
+        !state.hours.is_empty()
     }
 
     /// Lets no thread begin anything more.

@@ -1,203 +1,27 @@
 //! A thread of a batch: takes tasks from the board and does them.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures::StreamExt;
-
-use crate::flow::{
-    DecodeOptions, Decoded, Fields, FlowsBuilder, MalformedLine, Record, Scratch, decode,
-};
+use crate::flow::{Fields, FlowsBuilder, Record, decode};
 use crate::judge::JudgementRow;
 use crate::judge::close::{Partitions, judge_slot, prove};
 use crate::judge::evidence::{EVIDENCE_CAP, Evidence, Horizon};
 use crate::judge::facts::SlotFacts;
-use crate::judge::fold::{Folder, ObjectFacts, Parts, SlotPart};
+use crate::judge::fold::{Parts, SlotPart};
 use crate::judge::records::{JudgedSink, RecordJudge, Rulings, Wanted};
-use crate::judge::reporter::{KeyPlace, Reporters};
 use crate::judge::ruling::Judge;
-use crate::policy::Policy;
-use crate::sink::{JudgementBuilder, ObjectRow};
-use crate::source::{Body, FetchError, Fetcher, Object, ReadBuffer};
+use crate::sink::JudgementBuilder;
 
-use super::coverage::CoverageGatherer;
-use super::hours::{HourState, Hours};
-use super::malformed::MalformedLines;
+use super::hours::HourState;
 use super::memory::give_back;
-use super::pipeline::{Board, Gathered, Task, hour_of};
-use super::progress::Progress;
+use super::pipeline::{Board, Gathered, Task};
 use super::settings::Keep;
 use super::spill::{Run, SlotConnections};
-
-/// A table below this size stays in memory even when the bound is reached: writing it would free too little, bytes.
-const SPILL_AT_LEAST: usize = 8 << 20;
+use super::work::{Batch, Fetched, Memory};
 
 /// Judged records that are handed on together.
 const RECORD_ROWS: usize = 8192;
-
-/// An object as it was fetched, or why it could not be.
-pub type Fetched = Result<Body, FetchError>;
-
-/// What the threads of a batch share.
-pub struct Batch<'a, 'h> {
-    /// The policy.
-    pub policy: &'a Policy,
-    /// The objects, by rank of their URL.
-    pub objects: &'a [Object],
-    /// How many of them, the first, have no key time.
-    pub num_timeless: usize,
-    /// Their URLs.
-    pub urls: Vec<Arc<str>>,
-    /// The hours of the run.
-    pub hours: &'a Hours<'h>,
-    /// What is said of objects.
-    pub coverage: &'a CoverageGatherer,
-    /// Who watches.
-    pub progress: &'a dyn Progress,
-    /// Temporary files.
-    pub temp: &'a Path,
-    /// Which judged records are written.
-    pub keep: Keep,
-    /// Bytes that the connections of all open slots may take before they go to disk.
-    pub table_memory: usize,
-    /// Bytes that they take.
-    pub tables: AtomicUsize,
-    /// Bounds of decoding.
-    pub options: DecodeOptions,
-    /// Fetches objects.
-    pub fetcher: &'a Fetcher,
-    /// What fetching runs on.
-    pub runtime: &'a tokio::runtime::Runtime,
-    /// The reporters of all hours, where records may go to any of them; else each hour has its own.
-    pub reporters: Option<Arc<Reporters>>,
-}
-
-impl Batch<'_, '_> {
-    /// The hour of a slot, opened.
-    ///
-    /// # Errors
-    /// When the temporary folder fails.
-    pub fn hour(&self, slot: u32) -> anyhow::Result<Arc<HourState>> {
-        self.hours
-            .open(hour_of(slot), || self.reporters.clone().unwrap_or_default())
-    }
-
-    /// Starts fetching what the board says may be fetched now, in its order.
-    pub fn fetch_ahead(&self, board: &Arc<Board<Fetched>>) {
-        let objects: Vec<(usize, usize, Object)> = board
-            .to_fetch()
-            .into_iter()
-            .map(|(slot, place)| (slot, place, self.objects[place].clone()))
-            .collect();
-        if objects.is_empty() {
-            return;
-        }
-        let (board, fetcher) = (board.clone(), self.fetcher.clone());
-        self.runtime.spawn(async move {
-            let fetch = async |(slot, place, mut object): (usize, usize, Object)| {
-                let size = object.size;
-                let fetched = fetcher.fetch(&mut object).await;
-                board.arrived(slot, place, size, fetched);
-            };
-            // One task for all, because separate ones begin in any order.
-            futures::stream::iter(objects)
-                .for_each_concurrent(None, fetch)
-                .await;
-        });
-    }
-
-    /// The facts of an object that folding needs; `slot` is none for objects without a key time.
-    pub fn facts<'o>(&self, object: &'o Object, rank: usize, slot: Option<u32>) -> ObjectFacts<'o> {
-        let key = object.key.as_ref();
-        ObjectFacts {
-            slot,
-            rank: rank as u32,
-            flow_log: key.map_or("", |key| &key.flow_log),
-            place: KeyPlace {
-                account: key.map(|key| &*key.account),
-                region: key.map(|key| &*key.region),
-            },
-        }
-    }
-
-    /// Folds an object into parts; its account. Whatever is wrong with the object is in its account; what is wrong with
-    /// the machine is an error.
-    ///
-    /// # Errors
-    /// When the temporary folder fails.
-    fn fold(
-        &self,
-        rank: usize,
-        slot: Option<u32>,
-        fetched: Fetched,
-        reporters: &Reporters,
-        parts: &mut Parts,
-        memory: &mut Memory,
-    ) -> anyhow::Result<Account> {
-        let object = &self.objects[rank];
-        let mut malformed = MalformedLines::new(object.url.clone());
-        let mut failed: io::Result<()> = Ok(());
-        let mut note = |line, why: &MalformedLine, text: &[u8]| {
-            if failed.is_ok() {
-                failed = malformed.push(line, why, text, self.temp);
-            }
-        };
-        let outcome = match fetched {
-            Err(error) => Err(error.reason.to_string()),
-            Ok(body) => match body.input(&mut memory.read) {
-                Err(error) => Err(error.to_string()),
-                Ok(input) => {
-                    let facts = self.facts(object, rank, slot);
-                    let mut folder = Folder::new(self.policy, reporters, facts, parts, &mut note);
-                    let decoded = decode(input, &self.options, &mut memory.decode, &mut folder);
-                    folder.finish(decoded.is_ok());
-                    decoded.map_err(|error| error.to_string())
-                }
-            },
-        };
-        failed?;
-        Ok((object_row(object, &outcome), malformed))
-    }
-}
-
-/// What became of an object and of its malformed lines.
-type Account = (ObjectRow, MalformedLines);
-
-/// The account of an object. One that is nothing but malformed lines counts as unreadable, its lines notwithstanding.
-fn object_row(object: &Object, outcome: &Result<Decoded, String>) -> ObjectRow {
-    let key = object.key.as_ref();
-    let mut row = ObjectRow {
-        source: object.url.to_string(),
-        time: key.map_or(0, |key| key.time),
-        size: object.size,
-        etag: object.etag.as_deref().map(str::to_owned),
-        account_id: key.map(|key| key.account.to_string()),
-        region: key.map(|key| key.region.to_string()),
-        flow_log_id: key.map(|key| key.flow_log.to_string()),
-        ..ObjectRow::default()
-    };
-    match outcome {
-        Err(reason) => row.unreadable = Some(reason.clone()),
-        Ok(decoded) => {
-            row.decoded_size = decoded.bytes;
-            row.layout = Some(decoded.layout.clone());
-            row.layout_assumed = decoded.assumed;
-            row.lines = decoded.tally;
-            (row.first_seen, row.last_seen) = decoded.times.unwrap_or_default();
-            let lines = &decoded.tally;
-            if lines.malformed > 0 && lines.records + lines.no_data + lines.skip_data == 0 {
-                row.unreadable = Some(format!(
-                    "none of its {} lines is a flow log record",
-                    lines.malformed
-                ));
-            }
-        }
-    }
-    row
-}
 
 /// One thread.
 pub struct Worker<'a, 'h> {
@@ -205,13 +29,6 @@ pub struct Worker<'a, 'h> {
     board: &'a Arc<Board<Fetched>>,
     judge: Judge<'a>,
     memory: Memory,
-}
-
-/// Memory that a thread uses again from object to object.
-#[derive(Default)]
-struct Memory {
-    read: ReadBuffer,
-    decode: Scratch,
 }
 
 impl<'a, 'h> Worker<'a, 'h> {
@@ -239,8 +56,9 @@ impl<'a, 'h> Worker<'a, 'h> {
                 Task::Judge(slot) => self.judge(slot)?,
                 Task::Commit(hour) => {
                     self.batch.hours.commit(hour, &self.batch.urls)?;
-                    give_back();
-                    self.board.committed();
+                    if self.board.committed() {
+                        give_back();
+                    }
                 }
             }
             self.batch.fetch_ahead(self.board);
@@ -340,22 +158,16 @@ impl<'a, 'h> Worker<'a, 'h> {
             start,
             &facts,
             &horizon,
-            &mut edges,
             &mut |table, place, traffic, ruling| {
+                let (connection, views) = (table.at(place), table.views(place));
+                edges.add(policy, &facts, connection, views.clone(), traffic, ruling);
                 if let Some(rulings) = &mut rulings {
-                    rulings.keep(
-                        policy,
-                        &facts,
-                        table.at(place),
-                        table.views(place),
-                        traffic,
-                        ruling,
-                    );
+                    rulings.keep(policy, &facts, connection, views, traffic, ruling);
                 }
-                Ok(())
+                hour.make_room(&mut edges)
             },
         )?;
-        hour.give_back(edges)?;
+        hour.give_back(edges);
         let unjudgeable: Vec<_> = part
             .unjudgeable
             .iter()
@@ -492,115 +304,5 @@ impl Batch<'_, '_> {
         });
         results.into_iter().collect::<anyhow::Result<()>>()?;
         Ok(board.take_evidence())
-    }
-
-    /// Folds all objects, none of which has a key time, with so many threads: what they hold, by slot.
-    ///
-    /// # Errors
-    /// When the temporary folder fails.
-    pub fn fold_timeless(&self, threads: usize) -> anyhow::Result<BTreeMap<u32, Gathered>> {
-        let next = AtomicUsize::new(0);
-        let gather = || -> anyhow::Result<(BTreeMap<u32, Gathered>, Vec<Account>)> {
-            let (mut memory, mut parts) = (Memory::default(), Parts::new());
-            let (mut gathered, mut accounts): (BTreeMap<u32, Gathered>, _) =
-                (BTreeMap::new(), Vec::new());
-            loop {
-                let rank = next.fetch_add(1, Ordering::Relaxed);
-                let Some(object) = self.objects.get(rank) else {
-                    break;
-                };
-                let fetched = self
-                    .runtime
-                    .block_on(self.fetcher.fetch(&mut object.clone()));
-                let before = parts.values().map(SlotPart::memory).sum();
-                accounts.push(self.fold(
-                    rank,
-                    None,
-                    fetched,
-                    self.reporters.as_deref().unwrap_or(&Reporters::default()),
-                    &mut parts,
-                    &mut memory,
-                )?);
-                self.held(before, parts.values().map(SlotPart::memory).sum());
-                for (slot, part) in &mut parts {
-                    let memory = part.memory();
-                    gathered
-                        .entry(*slot)
-                        .or_default()
-                        .runs
-                        .extend(self.make_room(memory, part)?);
-                }
-            }
-            for (slot, part) in parts {
-                gathered.entry(slot).or_default().parts.push(part);
-            }
-            Ok((gathered, accounts))
-        };
-        let results: Vec<_> = std::thread::scope(|scope| {
-            let running: Vec<_> = (0..threads).map(|_| scope.spawn(gather)).collect();
-            running
-                .into_iter()
-                .map(|thread| {
-                    thread
-                        .join()
-                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                })
-                .collect()
-        });
-        let (mut slots, mut accounts): (BTreeMap<u32, Gathered>, Vec<Account>) = Default::default();
-        for result in results {
-            let (gathered, more) = result?;
-            for (slot, more) in gathered {
-                let all = slots.entry(slot).or_default();
-                all.parts.extend(more.parts);
-                all.runs.extend(more.runs);
-            }
-            accounts.extend(more);
-        }
-        self.enter_timeless(slots.keys().next().copied(), accounts)?;
-        Ok(slots)
-    }
-
-    /// Enters objects without key times in the ledger of the first hour that they have records of.
-    fn enter_timeless(&self, first: Option<u32>, accounts: Vec<Account>) -> anyhow::Result<()> {
-        let hour = first.map(|slot| self.hour(slot)).transpose()?;
-        for (row, malformed) in accounts {
-            self.enter(hour.as_deref(), row, malformed);
-        }
-        Ok(())
-    }
-
-    /// Enters the account of an object in the report, and in the ledger of its hour.
-    fn enter(&self, hour: Option<&HourState>, row: ObjectRow, malformed: MalformedLines) {
-        self.progress.advance(1, row.size, row.lines.records);
-        self.coverage.object(&row, &malformed);
-        if let Some(hour) = hour {
-            let counts = row.layout.is_some();
-            hour.object(row, counts.then_some(malformed));
-        }
-    }
-
-    /// Notes that a part's memory changed.
-    fn held(&self, before: usize, after: usize) {
-        self.tables.fetch_add(after, Ordering::Relaxed);
-        self.tables.fetch_sub(before, Ordering::Relaxed);
-    }
-
-    /// Writes a part's connections to disk if all open slots together take too much memory.
-    ///
-    /// # Errors
-    /// When the temporary folder fails.
-    fn make_room(&self, before: usize, part: &mut SlotPart) -> io::Result<Option<Run>> {
-        let now = part.memory();
-        self.held(before, now);
-        if self.tables.load(Ordering::Relaxed) < self.table_memory
-            || part.table.memory() < SPILL_AT_LEAST
-        {
-            return Ok(None);
-        }
-        let run = Run::write(&part.table, self.temp)?;
-        part.table = Default::default();
-        self.held(now, part.memory());
-        Ok(Some(run))
     }
 }

@@ -1,12 +1,10 @@
-//! A slot is whole: its evidence is drawn, its connections are ruled on, and what they amount to goes into the edges of
-//! the hour.
+//! A slot is whole: its evidence is drawn, and its connections are ruled on.
 
 use std::io;
 
 use hashbrown::HashSet;
 
 use super::connection::{Connection, Kinds, Side};
-use super::edges::EdgeTable;
 use super::evidence::{Evidence, Horizon};
 use super::facts::SlotFacts;
 use super::orient::{Peers, peer_key};
@@ -142,7 +140,7 @@ impl Company {
 }
 
 /// Rules on every connection of a slot: calls `each` with the table, the place, what the connection's views say together
-/// and the ruling, and feeds the edges.
+/// and the ruling.
 ///
 /// # Errors
 /// When a partition cannot be read back, or `each` fails.
@@ -152,7 +150,6 @@ pub fn judge_slot(
     start: u32,
     facts: &SlotFacts<'_>,
     horizon: &Horizon<'_>,
-    edges: &mut EdgeTable,
     each: &mut dyn FnMut(&ConnectionTable, usize, &Traffic, &Ruling) -> io::Result<()>,
 ) -> io::Result<()> {
     let company = Company::of(slot)?;
@@ -168,14 +165,6 @@ pub fn judge_slot(
             let connection = table.at(place);
             let traffic = Traffic::of(&connection.key(), table.views(place), facts);
             let ruling = judge.rule(&context, connection, table.views(place), &traffic);
-            edges.add(
-                judge.policy(),
-                facts,
-                connection,
-                table.views(place),
-                &traffic,
-                &ruling,
-            );
             each(table, place, &traffic, &ruling)?;
         }
         Ok(())

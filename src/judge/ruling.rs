@@ -99,11 +99,6 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The policy.
-    pub fn policy(&self) -> &'a Policy {
-        self.policy
-    }
-
     /// Rules on a connection; `traffic` is what its views say together.
     pub fn rule<'v>(
         &mut self,

@@ -19,12 +19,13 @@ use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 use tidegate::flow::Tally;
 use tidegate::flow::field::{Field as RawField, Kind as RawKind};
+use tidegate::judge::findings::may_feed;
 use tidegate::judge::{
     Confidence, Edge, Finding, Flags, JudgementRow, Kind, Observer, Orientation, Outcome, Subject,
     Verdict,
 };
 use tidegate::net::Addr;
-use tidegate::policy::{Answer, Path as Way, Severity};
+use tidegate::policy::{Answer, Path as Way, Severity, UNASSIGNED};
 use tidegate::sink::{
     Day, Hour, HourWriter, Identity, JudgementBuilder, Lake, ObjectRow, Publication, QuarantineRow,
     RecordSorter, Store,
@@ -132,7 +133,11 @@ pub(super) fn edge(index: u32) -> Edge {
         rule: format!("rule-{}", index % 4),
         decision: Answer::ALL.get(index as usize % 4).copied(),
         client_zone: "app".to_owned(),
-        server_zone: "aws:S3".to_owned(),
+        server_zone: if index.is_multiple_of(11) {
+            UNASSIGNED.to_owned()
+        } else {
+            "aws:S3".to_owned()
+        },
         client_workload: some("asg-", 2),
         server_workload: some("service-", 3),
         via: Way::ALL.get(index as usize % 8).copied(),
@@ -231,6 +236,22 @@ fn edges_are_read_back_as_they_were_written() {
         .map(|edge| edge.expect("read"))
         .collect();
     assert_eq!(read, edges);
+
+    let may_feed = |edge: &Edge| {
+        let is_unassigned =
+            [&edge.client_zone, &edge.server_zone].contains(&&UNASSIGNED.to_owned());
+        may_feed(edge.verdict, edge.severity, is_unassigned)
+    };
+    let expected: Vec<Edge> = edges.into_iter().filter(may_feed).collect();
+    let feeding: Vec<Edge> = lake
+        .edges([Hour::of(SIX)])
+        .expect("found")
+        .only_feeding()
+        .edges()
+        .map(|edge| edge.expect("read"))
+        .collect();
+    assert_eq!(feeding, expected);
+    assert!((1_000..19_000).contains(&feeding.len()));
     assert_eq!(
         names(lake.store()),
         [

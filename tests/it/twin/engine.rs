@@ -157,7 +157,7 @@ fn engine(
             earlier,
         };
         let facts = SlotFacts::new(&policy, &snapshot, &part.interfaces);
-        let table = tables
+        let edges = tables
             .entry(slot / 3600)
             .or_insert_with(|| EdgeTable::new(reporters.clone()));
         let mut rulings = Rulings::new(Wanted::All);
@@ -167,16 +167,10 @@ fn engine(
             slot,
             &facts,
             &horizon,
-            table,
             &mut |table, place, traffic, ruling| {
-                rulings.keep(
-                    &policy,
-                    &facts,
-                    table.at(place),
-                    table.views(place),
-                    traffic,
-                    ruling,
-                );
+                let (connection, views) = (table.at(place), table.views(place));
+                edges.add(&policy, &facts, connection, views.clone(), traffic, ruling);
+                rulings.keep(&policy, &facts, connection, views, traffic, ruling);
                 Ok(())
             },
         )

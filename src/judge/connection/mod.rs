@@ -1,0 +1,190 @@
+//! A connection within a slot: its key, and what each interface said of each direction.
+//!
+//! Everything that the judge concludes is a function of these views, so merging two halves of a connection (from two
+//! threads, or from a spilled run) is merging their views: or, min, max and sum only.
+
+mod key;
+mod view;
+
+pub use key::{End, Home, Key, Side};
+pub use view::{Kinds, Lane, Origin, Tag, View, Ways};
+
+use crate::net::Addr;
+use crate::net::aws::Service;
+
+/// How many views a connection holds inline: both directions at both ends. More go into the table's overflow.
+pub const INLINE_VIEWS: usize = 4;
+
+/// A connection of a slot, 256 bytes: the key and the tags in the first cache line, the views behind.
+#[derive(Clone, Copy, Debug, bytemuck::Zeroable, bytemuck::Pod)]
+#[repr(C, align(64))]
+pub struct Connection {
+    low: [u64; 2],
+    high: [u64; 2],
+    low_port: u16,
+    high_port: u16,
+    low_home: u16,
+    high_home: u16,
+    protocol: u8,
+    /// How many of the inline views are in use.
+    inline: u8,
+    /// Which service fields records had: bit 0 the low end's, bit 1 the high end's.
+    services_known: u8,
+    /// 1 if the table's overflow holds more views.
+    overflowed: u8,
+    tags: [Tag; INLINE_VIEWS],
+    /// Kinds of all records of each sender, and of the accepted ones.
+    kinds: [u8; 2],
+    accepted: [u8; 2],
+    views: [View; INLINE_VIEWS],
+    /// AWS services that records name, by end: bit `i` is `net::aws::SERVICES[i]`.
+    services: [u32; 2],
+    /// Objects that hold records of it: bit (rank modulo 64).
+    pub objects: u64,
+    more_spare: [u64; 2],
+}
+
+const _: () = assert!(size_of::<Connection>() == 256);
+
+/// One record on its way into a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Contribution {
+    /// The connection's key.
+    pub key: Key,
+    /// The key's hash.
+    pub hash: u64,
+    /// Which view it belongs to.
+    pub tag: Tag,
+    /// What it adds there.
+    pub view: View,
+    /// Service of the low and the high end.
+    pub services: [Service; 2],
+}
+
+impl Connection {
+    /// A connection without views.
+    pub fn new(key: &Key) -> Connection {
+        let words = |addr: Addr| [addr.bits() as u64, (addr.bits() >> 64) as u64];
+        Connection {
+            low: words(key.low),
+            high: words(key.high),
+            low_port: key.low_port,
+            high_port: key.high_port,
+            low_home: key.low_home.0,
+            high_home: key.high_home.0,
+            protocol: key.protocol,
+            ..bytemuck::Zeroable::zeroed()
+        }
+    }
+
+    /// The key.
+    #[inline]
+    pub fn key(&self) -> Key {
+        let addr =
+            |words: [u64; 2]| Addr::from_v6(u128::from(words[0]) | u128::from(words[1]) << 64);
+        Key {
+            low: addr(self.low),
+            high: addr(self.high),
+            low_port: self.low_port,
+            high_port: self.high_port,
+            low_home: Home(self.low_home),
+            high_home: Home(self.high_home),
+            protocol: self.protocol,
+        }
+    }
+
+    /// Whether this is the connection of that key.
+    #[inline]
+    pub fn is(&self, key: &Key) -> bool {
+        let same = |words: &[u64; 2], addr: Addr| {
+            words[0] == addr.bits() as u64 && words[1] == (addr.bits() >> 64) as u64
+        };
+        same(&self.low, key.low)
+            && same(&self.high, key.high)
+            && self.low_port == key.low_port
+            && self.high_port == key.high_port
+            && self.protocol == key.protocol
+            && self.low_home == key.low_home.0
+            && self.high_home == key.high_home.0
+    }
+
+    /// Its inline views with their tags.
+    #[inline]
+    pub fn inline_views(&self) -> impl Iterator<Item = (Tag, &View)> + Clone {
+        self.tags[..self.inline as usize]
+            .iter()
+            .copied()
+            .zip(&self.views[..self.inline as usize])
+    }
+
+    /// Whether the table's overflow holds more views.
+    #[inline]
+    pub fn has_overflow(&self) -> bool {
+        self.overflowed != 0
+    }
+
+    /// Adds a view; false if it has no room, and the table's overflow must take it.
+    #[inline]
+    pub fn add(&mut self, tag: Tag, view: &View) -> bool {
+        let sender = tag.sender() as usize;
+        self.kinds[sender] |= view.kinds;
+        if tag.lane() == Lane::Accepted {
+            self.accepted[sender] |= view.kinds;
+        }
+        let used = self.inline as usize;
+        for place in 0..used {
+            if self.tags[place] == tag {
+                self.views[place].merge(view);
+                return true;
+            }
+        }
+        if used == INLINE_VIEWS {
+            self.overflowed = 1;
+            return false;
+        }
+        self.tags[used] = tag;
+        self.views[used] = *view;
+        self.inline += 1;
+        true
+    }
+
+    /// Notes what a record says of the ends' services.
+    #[inline]
+    pub fn add_services(&mut self, services: [Service; 2]) {
+        for (end, service) in services.into_iter().enumerate() {
+            if service != Service::Unknown {
+                self.services_known |= 1 << end;
+                self.services[end] |= service.bits() as u32;
+            }
+        }
+    }
+
+    /// Kinds of all records of a sender; empty if there is none.
+    #[inline]
+    pub fn kinds(&self, sender: Side) -> Kinds {
+        Kinds(self.kinds[sender as usize])
+    }
+
+    /// Kinds of the accepted records of a sender; empty if there is none.
+    #[inline]
+    pub fn accepted(&self, sender: Side) -> Kinds {
+        Kinds(self.accepted[sender as usize])
+    }
+
+    /// Adds what another half of the same connection knows, but for its views.
+    pub fn merge_facts(&mut self, other: &Connection) {
+        self.services_known |= other.services_known;
+        self.services[0] |= other.services[0];
+        self.services[1] |= other.services[1];
+        self.objects |= other.objects;
+    }
+
+    /// The services of an end, and whether any record had the field.
+    pub fn services(&self, side: Side) -> (u64, bool) {
+        let end = side as usize;
+        (
+            u64::from(self.services[end]),
+            self.services_known & 1 << end != 0,
+        )
+    }
+}

@@ -1,0 +1,179 @@
+//! The edges of an hour: what its slots' rulings add up to, one fixed-size entry per edge.
+
+mod account;
+mod entry;
+mod words;
+
+use std::sync::Arc;
+
+use self::account::{Account, Share};
+pub use self::entry::{EdgeEntry, EdgeKey, Story};
+pub use self::words::EdgeWords;
+use super::Reason;
+use super::arena::{HashArena, prefetch};
+use super::connection::{Connection, Tag, View};
+use super::facts::SlotFacts;
+use super::outcome::{Reject, classify};
+use super::reporter::Reporters;
+use super::ruling::{Judged, Ruling};
+use super::traffic::Traffic;
+use crate::policy::Policy;
+
+/// How many entries wait for their cache lines together.
+const BATCH: usize = 64;
+
+/// The edges of an hour, as far as they are in memory.
+pub struct EdgeTable {
+    reporters: Arc<Reporters>,
+    entries: HashArena<EdgeEntry>,
+    /// Entries with their hashes, on their way into `entries`.
+    pending: Vec<(u64, EdgeEntry)>,
+    account: Account,
+    asides: Asides,
+}
+
+/// What edges do not show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asides {
+    /// Records that are copies by other flow logs of the same interface.
+    pub duplicates: u64,
+    /// Connections on which a rule with a path matched although theirs is unknown.
+    pub via_unknown: u64,
+}
+
+impl std::ops::AddAssign for Asides {
+    fn add_assign(&mut self, other: Asides) {
+        self.duplicates += other.duplicates;
+        self.via_unknown += other.via_unknown;
+    }
+}
+
+impl EdgeTable {
+    /// An empty table of an hour with these reporters.
+    pub fn new(reporters: Arc<Reporters>) -> EdgeTable {
+        EdgeTable {
+            reporters,
+            entries: HashArena::default(),
+            pending: Vec::with_capacity(BATCH),
+            account: Account::default(),
+            asides: Asides::default(),
+        }
+    }
+
+    /// Adds what a ruling amounts to: the connection itself, and its records that came after its close.
+    pub fn add<'v>(
+        &mut self,
+        policy: &Policy,
+        facts: &SlotFacts<'_>,
+        connection: &Connection,
+        views: impl Iterator<Item = (Tag, &'v View)>,
+        traffic: &Traffic,
+        ruling: &Ruling,
+    ) {
+        let key = connection.key();
+        // A reason that ranks before theirs holds for late records too: then there is one share, and one largest sum.
+        let is_one_story =
+            matches!(ruling.judged, Judged::Not(reason) if reason < Reason::PostClose);
+        let share_of = |tag: Tag| {
+            if is_one_story || !tag.lane().is_reject() {
+                return Share::Own;
+            }
+            match classify(&key, traffic, &ruling.oriented, tag.lane(), tag.sender()) {
+                Reject::PostClose => Share::PostClose,
+                Reject::Stray => Share::Stray,
+                Reject::Attempt | Reject::Return => Share::Own,
+            }
+        };
+        self.asides.duplicates += self.account.fill(facts, views, share_of);
+        if let Judged::Decided { decision, .. } = ruling.judged {
+            self.asides.via_unknown += u64::from(decision.via_unknown);
+        }
+        let mut connections = 1;
+        for share in Share::ALL {
+            let judged = match share {
+                Share::Own => ruling.judged,
+                Share::PostClose => ruling.judged_alone(Reason::PostClose),
+                Share::Stray => ruling.judged_alone(Reason::Stray),
+            };
+            let Some(totals) = self.account.totals(share, ruling.oriented.client) else {
+                continue;
+            };
+            let mut entry = EdgeEntry::of(policy, facts, connection, ruling, &judged, &totals);
+            entry.connections = std::mem::take(&mut connections);
+            self.insert(&entry);
+        }
+    }
+
+    fn insert(&mut self, entry: &EdgeEntry) {
+        let hash = entry.key.hash();
+        self.entries.prefetch_index(hash);
+        self.pending.push((hash, *entry));
+        if self.pending.len() == BATCH {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        self.entries.reserve(self.pending.len());
+        for (hash, _) in &self.pending {
+            self.entries.prefetch_row(*hash);
+        }
+        for (hash, entry) in self.pending.drain(..) {
+            let is = |known: &EdgeEntry| known.key == entry.key;
+            let (place, is_new) = self.entries.place_or_insert(hash, is, || entry);
+            if !is_new {
+                self.entries.at_mut(place).merge(&entry, &self.reporters);
+            }
+        }
+    }
+
+    /// Takes in another table of the same hour.
+    pub fn merge(&mut self, mut other: EdgeTable) {
+        if self.entries.len() < other.entries.len() {
+            std::mem::swap(self, &mut other);
+        }
+        other.flush();
+        other.entries.iter().for_each(|entry| self.insert(entry));
+        self.asides += other.asides;
+    }
+
+    /// Takes out what edges do not show.
+    pub fn take_asides(&mut self) -> Asides {
+        std::mem::take(&mut self.asides)
+    }
+
+    /// Memory in use, bytes.
+    pub fn memory(&self) -> usize {
+        self.entries.memory()
+    }
+
+    /// All edges, in no particular order.
+    pub fn entries(&mut self) -> impl Iterator<Item = &EdgeEntry> {
+        self.flush();
+        self.entries.iter()
+    }
+
+    /// Takes all edges out, in no particular order.
+    pub fn drain(&mut self) -> impl Iterator<Item = EdgeEntry> {
+        self.flush();
+        std::mem::take(&mut self.entries).into_rows()
+    }
+}
+
+/// Puts edges into the order of a file.
+pub fn in_order<'e>(
+    entries: impl Iterator<Item = &'e EdgeEntry>,
+) -> impl Iterator<Item = &'e EdgeEntry> {
+    // The client alone nearly always tells, and is at hand.
+    let mut entries: Vec<_> = entries.map(|entry| (entry.key.client, entry)).collect();
+    entries
+        .sort_unstable_by(|(client, a), (other, b)| client.cmp(other).then_with(|| a.compare(b)));
+    // They lie all over the memory.
+    const AHEAD: usize = 8;
+    (0..entries.len()).map(move |place| {
+        if let Some((_, entry)) = entries.get(place + AHEAD) {
+            prefetch(*entry);
+        }
+        entries[place].1
+    })
+}

@@ -207,8 +207,8 @@ struct Shared<'a> {
 #[derive(Default)]
 struct Carried {
     evidence: BTreeMap<u32, Arc<Evidence>>,
-    /// Committed hours that objects were found for.
-    kept: BTreeSet<Hour>,
+    /// Committed hours that objects were found for, with these objects and their sizes.
+    kept: BTreeMap<Hour, Vec<(Arc<str>, u64)>>,
     timeless: Timeless,
 }
 
@@ -268,8 +268,9 @@ impl Run<'_> {
                 hint: Some(WHAT_IS_TAKEN.to_owned()),
             });
         }
-        let kept = carried.kept;
-        self.recall(&shared, &kept)?;
+        let kept: BTreeSet<Hour> = carried.kept.keys().copied().collect();
+        let news = self.recall(&shared, carried.kept)?;
+        report.warnings.extend(news);
         let Shared {
             hours, coverage, ..
         } = shared;
@@ -348,9 +349,9 @@ impl Run<'_> {
             .keys()
             .filter(|slot| self.wants(**slot))
             .map(|slot| Hour::of(*slot));
-        carried
-            .kept
-            .extend(hours.filter(|hour| self.committed.contains(hour)));
+        for hour in hours.filter(|hour| self.committed.contains(hour)) {
+            carried.kept.entry(hour).or_default();
+        }
         timeless.slots = slots
             .into_iter()
             .filter(|(start, _)| self.is_needed(*start))
@@ -379,7 +380,8 @@ impl Run<'_> {
             let start = key.time - key.time % SLOT_SECS;
             last = Day::of(key.time).last_hour().start() + 3599;
             if self.wants(start) && self.committed.contains(&Hour::of(start)) {
-                carried.kept.insert(Hour::of(start));
+                let listed = carried.kept.entry(Hour::of(start)).or_default();
+                listed.push((object.url.clone(), object.size));
             }
             if self.is_needed(start) {
                 slots
@@ -478,19 +480,41 @@ impl Run<'_> {
         }
     }
 
-    /// Takes the hours that the lake holds already into the report.
-    fn recall(&self, shared: &Shared<'_>, kept: &BTreeSet<Hour>) -> Result<(), ScanError> {
-        let Some(lake) = self.lake else { return Ok(()) };
-        for hour in kept {
-            shared.hours.recall(lake, *hour)?;
+    /// Takes the hours that the lake holds already into the report; a warning if there are objects by now that they were
+    /// not made from.
+    fn recall(
+        &self,
+        shared: &Shared<'_>,
+        kept: BTreeMap<Hour, Vec<(Arc<str>, u64)>>,
+    ) -> Result<Option<String>, ScanError> {
+        let Some(lake) = self.lake else {
+            return Ok(None);
+        };
+        let (mut missing, mut example) = (0, None);
+        for (hour, listed) in kept {
+            shared.hours.recall(lake, hour)?;
+            let rows = lake.objects(hour).map_err(anyhow::Error::from)?;
+            let known: BTreeMap<&str, u64> = rows
+                .iter()
+                .map(|row| (row.source.as_str(), row.size))
+                .collect();
+            for (url, size) in listed {
+                if known.get(&*url) != Some(&size) {
+                    missing += 1;
+                    example.get_or_insert((hour, url));
+                }
+            }
             // Objects without key times were read, and counted, in this run.
-            let rows = lake.objects(*hour).map_err(anyhow::Error::from)?;
             for row in rows.into_iter().filter(|row| row.time != 0) {
                 shared
                     .coverage
                     .object(&row, &MalformedLines::new(row.source.as_str().into()));
             }
         }
-        Ok(())
+        Ok(example.map(|(hour, url)| {
+            format!(
+                "{missing} objects of hours that the lake holds came or changed after these were written, the first of {hour}: {url}; --rejudge judges the hours again"
+            )
+        }))
     }
 }

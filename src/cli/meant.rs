@@ -9,7 +9,7 @@ use super::args::ScanArgs;
 use super::known;
 use crate::app::error::ScanError;
 use crate::app::settings::{Format, Output, ScanSettings};
-use crate::flow::Layout;
+use crate::flow::{Field, Layout};
 
 /// Resolves the arguments of `scan`. `now` is in seconds since 1970.
 ///
@@ -123,12 +123,20 @@ fn read_known(path: &Path) -> Result<BTreeSet<String>, ScanError> {
 }
 
 fn layout(text: &str) -> Result<Layout, ScanError> {
-    Layout::parse_format(text).map_err(|error| {
+    let wrong = |why: String| {
         usage(
-            format!("cannot use the --layout: {error}"),
+            format!("cannot use the --layout: {why}"),
             "put it in single quotes, or the shell replaces ${…}",
         )
-    })
+    };
+    let layout = Layout::parse_format(text).map_err(|error| wrong(error.to_string()))?;
+    let addresses = [Field::Srcaddr, Field::PktSrcaddr];
+    if !addresses.into_iter().any(|field| layout.has(field)) {
+        return Err(wrong(
+            "none of its fields is `srcaddr` or `pkt-srcaddr`, as AWS writes them".to_owned(),
+        ));
+    }
+    Ok(layout)
 }
 
 #[cfg(test)]
@@ -191,6 +199,7 @@ mod tests {
         );
         check_error(&["--layout", "${version} ${srcaddr"], "got `${srcaddr`");
         check_error(&["--layout", "srcaddr srcaddr"], "got `srcaddr` twice");
+        check_error(&["--layout", "${foo} ${bar}"], "none of its fields is");
     }
 
     #[test]

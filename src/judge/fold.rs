@@ -329,6 +329,20 @@ pub fn home(policy: &Policy, one_network: bool, network: NetworkId, addr: Addr) 
     }
 }
 
+/// Whether the next hop is a NAT gateway: by its type, or because the policy lists the interface.
+#[inline]
+fn is_nat_next_hop(policy: &Policy, fields: &impl Fields) -> bool {
+    let by_type = matches!(
+        fields.text(Field::NextHopInterfaceType),
+        Some(b"nat_gateway" | b"regional_nat_gateway")
+    );
+    by_type
+        || fields
+            .text(Field::NextHopInterfaceId)
+            .and_then(|id| std::str::from_utf8(id).ok())
+            .is_some_and(|id| policy.is_transit(None, Some(id)))
+}
+
 /// Of a regional NAT gateway's record only the end that faces the internet can be its own: it has no interface, and the
 /// record's addresses are the packet's.
 fn is_address_of_regional_nat(
@@ -396,10 +410,7 @@ impl RecordSink for Folder<'_> {
         let (key, sender) = Key::of(source, target, record.protocol);
         let hash = key.hash();
         self.part.table.prefetch_index(hash);
-        let next_hop_nat = matches!(
-            fields.text(Field::NextHopInterfaceType),
-            Some(b"nat_gateway" | b"regional_nat_gateway")
-        );
+        let next_hop_nat = is_nat_next_hop(self.policy, fields);
         self.pending.push(Contribution {
             key,
             hash,
@@ -432,7 +443,11 @@ impl RecordSink for Folder<'_> {
     }
 
     fn wants(&self, field: Field) -> bool {
-        field.is_of_reporter() || field == Field::NextHopInterfaceType
+        field.is_of_reporter()
+            || matches!(
+                field,
+                Field::NextHopInterfaceType | Field::NextHopInterfaceId
+            )
     }
 
     fn wants_extra(&self) -> bool {

@@ -339,6 +339,42 @@ fn a_lake_is_completed_and_belongs_to_one_selection() {
 }
 
 #[test]
+fn objects_that_come_after_their_hour_was_written_are_told_of() {
+    let folder = small_logs();
+    let day = "logs/AWSLogs/123456789012/vpcflowlogs/us-east-2/2026/02/25";
+    fs::create_dir_all(folder.path().join(day)).expect("folders");
+    let arrive = |time: &str| {
+        let name = format!(
+            "123456789012_vpcflowlogs_us-east-2_fl-0a5c1e7b93d2f4680_20260225T{time}Z_ba71d3f4.log"
+        );
+        fs::copy(
+            folder.path().join("a.log"),
+            folder.path().join(day).join(name),
+        )
+        .expect("a copy");
+    };
+    let run = |arguments: &[&str]| {
+        let output = command(folder.path())
+            .args(["scan", "logs", "--policy", "p.toml", "--lake", "lake"])
+            .args(arguments)
+            .output()
+            .expect("the program runs");
+        String::from_utf8(output.stderr).expect("UTF-8")
+    };
+    arrive("0600");
+    assert!(!run(&[]).contains("came or changed"));
+    assert!(!run(&[]).contains("came or changed"));
+    arrive("0630");
+    let told = run(&[]);
+    assert!(
+        told.contains("1 objects of hours that the lake holds came or changed")
+            && told.contains("--rejudge"),
+        "{told}"
+    );
+    assert!(!run(&["--rejudge"]).contains("came or changed"));
+}
+
+#[test]
 fn logs_are_text_or_json_on_standard_error() {
     let folder = small_logs();
     let of = |format: &str| {

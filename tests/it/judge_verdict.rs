@@ -489,3 +489,17 @@ fn a_rule_with_via_matches_its_paths_and_the_unknown_one() {
         ",
     );
 }
+
+#[test]
+fn an_interface_of_the_nat_list_as_the_next_hop_is_the_way_by_nat() {
+    let listed = sample()
+        .with(allow("by-nat", "app", "internet").via("nat"))
+        .transit("eni-0a77");
+    check(
+        &listed,
+        "
+        app out 10.0.32.5:41000 -> 198.51.100.7:443 tcp S ACCEPT layout=v11 path=8 next-id=eni-0a77 => decision=allow via=nat
+        app out 10.0.32.5:41001 -> 198.51.100.7:443 tcp S ACCEPT layout=v11 path=8 next-id=eni-0a78 => decision=deny via=internet-gateway
+        ",
+    );
+}

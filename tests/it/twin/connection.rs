@@ -190,10 +190,11 @@ fn via(
     let egress: Vec<&Seen> = case.records.iter().filter(is_egress).copied().collect();
 
     // NAT leads outside only: a NAT interface reported the connection, or is the next hop.
-    let next_hops = egress
-        .iter()
-        .map(|record| record.record.next_hop_type.as_deref());
-    let by_next_hop = next_hops.into_iter().any(|kind| is_nat_type(kind));
+    let by_next_hop = egress.iter().map(|seen| &seen.record).any(|record| {
+        let listed = |id: &String| policy.transit.contains(id);
+        is_nat_type(record.next_hop_type.as_deref())
+            || record.next_hop_id.as_ref().is_some_and(listed)
+    });
     let by_nat = case
         .records
         .iter()

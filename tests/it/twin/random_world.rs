@@ -242,6 +242,7 @@ fn record(conversation: &Conversation, choice: &Choice, slot: u32) -> TwinRecord
         asg_tag: None,
         interface_type: interface_type.map(str::to_string),
         next_hop_type: (egress && choice.next_hop_nat).then(|| "nat_gateway".to_string()),
+        next_hop_id: None,
         tgw_src_vpc: (choice.teaches != 3).then(|| vpc.to_string()),
         tgw_dst_vpc: Some(vpc.to_string()),
     }

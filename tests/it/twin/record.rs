@@ -35,6 +35,7 @@ pub struct TwinRecord {
     pub asg_tag: Option<String>,
     pub interface_type: Option<String>,
     pub next_hop_type: Option<String>,
+    pub next_hop_id: Option<String>,
     pub tgw_src_vpc: Option<String>,
     pub tgw_dst_vpc: Option<String>,
 }
@@ -60,7 +61,7 @@ const V3: &str = "vpc-id subnet-id instance-id tcp-flags type pkt-srcaddr pkt-ds
 const V4: &str = "region az-id sublocation-type sublocation-id";
 const V5: &str = "pkt-src-aws-service pkt-dst-aws-service flow-direction traffic-path";
 const V11: &str = "ecs-service-name encryption-status instance-tag interface-tag asg-tag interface-type \
-                   next-hop-interface-type";
+                   next-hop-interface-type next-hop-interface-id";
 const TGW: &str = "version resource-type account-id tgw-id tgw-attachment-id tgw-src-vpc-account-id \
                    tgw-dst-vpc-account-id tgw-src-vpc-id tgw-dst-vpc-id tgw-src-subnet-id tgw-dst-subnet-id \
                    tgw-src-eni tgw-dst-eni tgw-src-az-id tgw-dst-az-id tgw-pair-attachment-id srcaddr dstaddr srcport \
@@ -184,6 +185,7 @@ impl TwinRecord {
             "asg-tag" => text(&self.asg_tag),
             "interface-type" => text(&self.interface_type),
             "next-hop-interface-type" => text(&self.next_hop_type),
+            "next-hop-interface-id" => text(&self.next_hop_id),
             "tgw-src-vpc-id" => text(&self.tgw_src_vpc),
             "tgw-dst-vpc-id" => text(&self.tgw_dst_vpc),
             _ => None,
@@ -231,6 +233,7 @@ impl TwinRecord {
             asg_tag: keep(&fields, "asg-tag", &self.asg_tag),
             interface_type: keep(&fields, "interface-type", &self.interface_type),
             next_hop_type: keep(&fields, "next-hop-interface-type", &self.next_hop_type),
+            next_hop_id: keep(&fields, "next-hop-interface-id", &self.next_hop_id),
             tgw_src_vpc: keep(&fields, "tgw-src-vpc-id", &self.tgw_src_vpc),
             tgw_dst_vpc: keep(&fields, "tgw-dst-vpc-id", &self.tgw_dst_vpc),
         }

@@ -261,6 +261,7 @@ impl TableLine {
             asg_tag: None,
             interface_type: own("type"),
             next_hop_type: own("next"),
+            next_hop_id: own("next-id"),
             tgw_src_vpc: vpc("src-vpc"),
             tgw_dst_vpc: vpc("dst-vpc"),
         };

@@ -151,6 +151,21 @@ impl Batch<'_, '_> {
     }
 }
 
+/// What so many threads make of the same work.
+pub(super) fn on_threads<T: Send>(threads: usize, work: impl Fn() -> T + Sync) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(&work)).collect();
+        running
+            .into_iter()
+            .map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
+    })
+}
+
 /// What became of an object and of its malformed lines.
 pub(super) type Account = (ObjectRow, MalformedLines);
 
@@ -237,17 +252,7 @@ impl Batch<'_, '_> {
             }
             Ok((gathered, accounts))
         };
-        let results: Vec<_> = std::thread::scope(|scope| {
-            let running: Vec<_> = (0..threads).map(|_| scope.spawn(gather)).collect();
-            running
-                .into_iter()
-                .map(|thread| {
-                    thread
-                        .join()
-                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                })
-                .collect()
-        });
+        let results = on_threads(threads, gather);
         let (mut slots, mut accounts): (BTreeMap<u32, Gathered>, Vec<Account>) = Default::default();
         for result in results {
             let (gathered, more) = result?;

@@ -18,7 +18,7 @@ use super::memory::give_back;
 use super::pipeline::{Board, Gathered, Task};
 use super::settings::Keep;
 use super::spill::{Run, SlotConnections};
-use super::work::{Batch, Fetched, Memory};
+use super::work::{Batch, Fetched, Memory, on_threads};
 
 /// Judged records that are handed on together.
 const RECORD_ROWS: usize = 8192;
@@ -284,23 +284,12 @@ impl Batch<'_, '_> {
         board: &Arc<Board<Fetched>>,
         threads: usize,
     ) -> anyhow::Result<BTreeMap<u32, Arc<Evidence>>> {
-        let results: Vec<anyhow::Result<()>> = std::thread::scope(|scope| {
-            let work = || {
-                let result = Worker::new(self, board).run();
-                if result.is_err() {
-                    board.stop();
-                }
-                result
-            };
-            let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            running
-                .into_iter()
-                .map(|thread| {
-                    thread
-                        .join()
-                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                })
-                .collect()
+        let results = on_threads(threads, || {
+            let result = Worker::new(self, board).run();
+            if result.is_err() {
+                board.stop();
+            }
+            result
         });
         results.into_iter().collect::<anyhow::Result<()>>()?;
         Ok(board.take_evidence())

@@ -22,7 +22,6 @@ use super::hours::{Hours, rebuild_findings};
 use super::malformed::MalformedLines;
 use super::memory::Shares;
 use super::pipeline::{Board, Gathered, Limits, SlotPlan, hour_of};
-use super::plan::Plan;
 use super::policy_file;
 use super::progress::Progress;
 use super::report::{LakeSummary, RunReport, rfc3339};
@@ -68,43 +67,8 @@ pub fn scan(settings: &ScanSettings, progress: &dyn Progress) -> Result<RunRepor
     run.scan()
 }
 
-/// Lists what the settings name, and says what a run would read.
-///
-/// # Errors
-/// When the sources or the policy are not as they should be.
-pub fn plan(settings: &ScanSettings, progress: &dyn Progress) -> Result<Plan, ScanError> {
-    policy_file::load(&settings.policy)?;
-    let runtime = runtime()?;
-    progress.stage("listing");
-    let (mut listing, _) = open_listing(settings, &runtime, settings.since, settings.until)?;
-    let mut plan = Plan {
-        threads: settings.threads,
-        ..Plan::default()
-    };
-    while let Some(batch) = runtime.block_on(listing.next()).map_err(ScanError::from)? {
-        let day = batch
-            .day
-            .map_or_else(|| "no key time".to_owned(), |day| day.to_string());
-        let (objects, bytes) = plan.days.entry(day).or_default();
-        *objects += batch.objects.len() as u64;
-        *bytes += batch.objects.iter().map(|object| object.size).sum::<u64>();
-    }
-    let counts = listing.counts();
-    if counts.objects == 0 {
-        return Err(ScanError::NoObjects {
-            message: listing.nothing_found(),
-            hint: Some(WHAT_IS_TAKEN.to_owned()),
-        });
-    }
-    plan.objects = counts.objects;
-    plan.bytes = counts.bytes;
-    plan.s3_objects = counts.s3_objects;
-    plan.list_requests = counts.list_requests;
-    plan.ignored = counts.ignored;
-    Ok(plan)
-}
-
-fn runtime() -> Result<Runtime, ScanError> {
+/// What fetching runs on.
+pub(super) fn runtime() -> Result<Runtime, ScanError> {
     let built = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -113,7 +77,7 @@ fn runtime() -> Result<Runtime, ScanError> {
 }
 
 /// A listing of what the settings name, with the connection that fetching shares.
-fn open_listing(
+pub(super) fn open_listing(
     settings: &ScanSettings,
     runtime: &Runtime,
     since: Option<u32>,
@@ -169,6 +133,14 @@ fn open_lake(
     };
     let store = Store::open(url, runtime.handle()).map_err(LakeError::from)?;
     Ok(Some(Lake::open(store, identity, settings.rejudge, temp)?))
+}
+
+/// What is said where nothing was listed that could be judged.
+pub(super) fn no_objects(listing: &Listing) -> ScanError {
+    ScanError::NoObjects {
+        message: listing.nothing_found(),
+        hint: Some(WHAT_IS_TAKEN.to_owned()),
+    }
 }
 
 const WHAT_IS_TAKEN: &str = "below `AWSLogs` only `vpcflowlogs` keys are taken, elsewhere .log .txt .gz .zst .parquet; see also --since, --until, --accounts and --regions";
@@ -263,10 +235,7 @@ impl Run<'_> {
         }
         let counts = listing.counts();
         if counts.objects == 0 {
-            return Err(ScanError::NoObjects {
-                message: listing.nothing_found(),
-                hint: Some(WHAT_IS_TAKEN.to_owned()),
-            });
+            return Err(no_objects(&listing));
         }
         let kept: BTreeSet<Hour> = carried.kept.keys().copied().collect();
         let news = self.recall(&shared, carried.kept)?;
@@ -513,7 +482,7 @@ impl Run<'_> {
         }
         Ok(example.map(|(hour, url)| {
             format!(
-                "{missing} objects of hours that the lake holds came or changed after these were written, the first of {hour}: {url}; --rejudge judges the hours again"
+                "objects that came or changed after the lake's hours were written: {missing}, the first of {hour}: {url}; --rejudge judges these hours again"
             )
         }))
     }

@@ -2,6 +2,45 @@
 
 use std::collections::BTreeMap;
 
+use super::batch::{no_objects, open_listing, runtime};
+use super::error::ScanError;
+use super::policy_file;
+use super::progress::Progress;
+use super::settings::ScanSettings;
+
+/// Lists what the settings name, and says what a run would read.
+///
+/// # Errors
+/// When the sources or the policy are not as they should be.
+pub fn plan(settings: &ScanSettings, progress: &dyn Progress) -> Result<Plan, ScanError> {
+    policy_file::load(&settings.policy)?;
+    let runtime = runtime()?;
+    progress.stage("listing");
+    let (mut listing, _) = open_listing(settings, &runtime, settings.since, settings.until)?;
+    let mut plan = Plan {
+        threads: settings.threads,
+        ..Plan::default()
+    };
+    while let Some(batch) = runtime.block_on(listing.next()).map_err(ScanError::from)? {
+        let day = batch
+            .day
+            .map_or_else(|| "no key time".to_owned(), |day| day.to_string());
+        let (objects, bytes) = plan.days.entry(day).or_default();
+        *objects += batch.objects.len() as u64;
+        *bytes += batch.objects.iter().map(|object| object.size).sum::<u64>();
+    }
+    let counts = listing.counts();
+    if counts.objects == 0 {
+        return Err(no_objects(&listing));
+    }
+    plan.objects = counts.objects;
+    plan.bytes = counts.bytes;
+    plan.s3_objects = counts.s3_objects;
+    plan.list_requests = counts.list_requests;
+    plan.ignored = counts.ignored;
+    Ok(plan)
+}
+
 /// What a run would read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {

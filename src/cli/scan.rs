@@ -35,7 +35,7 @@ fn now() -> u32 {
 }
 
 fn plan(settings: &ScanSettings, bar: &Bar) -> Result<Exit, ScanError> {
-    let plan = crate::app::batch::plan(settings, bar)?;
+    let plan = crate::app::plan::plan(settings, bar)?;
     bar.clear();
     let text = match settings.format {
         Format::Json => report::plan_json(&plan),

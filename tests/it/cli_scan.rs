@@ -367,8 +367,9 @@ fn objects_that_come_after_their_hour_was_written_are_told_of() {
     arrive("0630");
     let told = run(&[]);
     assert!(
-        told.contains("1 objects of hours that the lake holds came or changed")
-            && told.contains("--rejudge"),
+        told.contains(
+            "objects that came or changed after the lake's hours were written: 1, the first"
+        ) && told.contains("--rejudge"),
         "{told}"
     );
     assert!(!run(&["--rejudge"]).contains("came or changed"));

@@ -75,7 +75,8 @@ impl<'a> DayFindings<'a> {
             zone_kind(self.policy, edge.client_zone),
             zone_kind(self.policy, edge.server_zone),
         );
-        if edge.verdict == Verdict::Unjudged {
+        let has_unassigned_end = [client, server].contains(&ZoneKind::Unassigned);
+        if !may_feed(edge.verdict, edge.severity, has_unassigned_end) {
             return;
         }
         if let (Some(decision), Some(severity)) = (

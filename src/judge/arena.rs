@@ -6,13 +6,15 @@
 
 /// Rows that are allocated together.
 const CHUNK: usize = 4096;
-const EMPTY: u64 = 0;
+/// A free position. Not zero: pages that the system only promised to be zero would be read first and written later,
+/// which interrupts all threads once a page.
+const EMPTY: u64 = u64::MAX;
 /// The least length of an index, as a power of two.
 const MIN_BITS: u32 = 10;
 
 /// An arena of rows with an index of their hashes. At most 2^32 - 2 rows.
 pub(super) struct HashArena<T> {
-    /// Upper half: upper half of the hash; lower half: place + 1; 0 is free. A power of two long, or empty.
+    /// Upper half: upper half of the hash; lower half: place. A power of two long, or empty.
     index: Vec<u64>,
     /// What a hash is shifted by to give its position in the index.
     shift: u32,
@@ -95,7 +97,7 @@ impl<T> HashArena<T> {
             Err(position) => position,
         };
         let place = self.len;
-        self.index[position] = hash >> 32 << 32 | (place as u64 + 1);
+        self.index[position] = hash >> 32 << 32 | place as u64;
         if place.is_multiple_of(CHUNK) {
             self.chunks.push(Vec::with_capacity(CHUNK));
         }
@@ -153,7 +155,7 @@ impl<T> HashArena<T> {
                 return Err(position);
             }
             if entry >> 32 == hash >> 32 {
-                let place = entry as u32 as usize - 1;
+                let place = entry as u32 as usize;
                 if is(self.at(place)) {
                     return Ok(place);
                 }

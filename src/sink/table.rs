@@ -5,28 +5,48 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::{KeyValue, SortingColumn};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use super::columns::BATCH_ROWS;
-use super::encoder::Encoder;
+use super::encoder::{Encoder, num_leaves};
 use super::{Day, Hour, LakeError};
 
-/// Rows of a row group. A row group is built in memory, in its compressed form, so this bounds what a writer holds; it is
-/// also the least that a reader skips by statistics and bloom filters.
-const GROUP_ROWS: usize = 128 * 1024;
-/// Bytes after which a row group ends although it could take more rows: only rows of very long text get there.
-const GROUP_BYTES: usize = 128 << 20;
 /// Rows of a file, after which the next one begins.
 pub(super) const PART_ROWS: usize = 8_000_000;
 /// Rate at which a bloom filter fails to exclude an address.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 /// Columns that get a bloom filter where a table has them.
 const BLOOM_COLUMNS: [&str; 4] = ["client_addr", "server_addr", "srcaddr", "dstaddr"];
+/// Columns of numbers that hardly repeat: a dictionary would only be in the way of their differences.
+const DELTA_COLUMNS: [&str; 1] = ["line"];
+/// Columns by whose least and greatest value a reader can skip pages: what files are ordered by, times, numbers, and words
+/// of which the least or the greatest is what people look for. Of others nearly every page has all values.
+const STATISTICS_COLUMNS: [&str; 21] = [
+    "start",
+    "end",
+    "first_seen",
+    "last_seen",
+    "time",
+    "client_addr",
+    "server_addr",
+    "srcaddr",
+    "dstaddr",
+    "client_port",
+    "server_port",
+    "srcport",
+    "dstport",
+    "protocol",
+    "bytes",
+    "bytes_to_server",
+    "bytes_to_client",
+    "verdict",
+    "severity",
+    "source",
+    "line",
+];
 /// What files say they were made by. It stays the same over versions that write the same bytes.
 const CREATED_BY: &str = "tidegate lake format 1";
 
@@ -137,7 +157,7 @@ impl TableWriter {
             let rows = rest.num_rows().min(self.part_rows - self.rows_in_part);
             let head = rest.slice(0, rows);
             rest = rest.slice(rows, rest.num_rows() - rows);
-            let written = self.part()?.write(head);
+            let written = self.part()?.write(&head);
             written.map_err(|error| LakeError::file(self.table.name(), error))?;
             self.rows_in_part += rows;
             self.rows += rows as u64;
@@ -163,13 +183,9 @@ impl TableWriter {
             part_name(self.parts.len())
         ));
         let file = File::create_new(&path).map_err(LakeError::Temporary)?;
-        let options = ArrowWriterOptions::new()
-            .with_properties(properties(self.table, &self.schema, &self.notes))
-            // The file's own types say it all; Arrow's copy of the schema would only be one more thing to agree with.
-            .with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(file, self.schema.clone(), options);
-        let writer = writer.map_err(|error| LakeError::file(self.table.name(), error))?;
-        self.current = Some(Encoder::new(writer));
+        let properties = properties(self.table, &self.schema, &self.notes);
+        let encoder = Encoder::new(file, self.schema.clone(), properties);
+        self.current = Some(encoder.map_err(|error| LakeError::file(self.table.name(), error))?);
         self.parts.push(path);
         Ok(())
     }
@@ -207,7 +223,7 @@ fn properties(table: Table, schema: &Schema, notes: &Notes) -> WriterProperties 
         .filter_map(|name| schema.index_of(name).ok());
     let order: Vec<_> = order
         .map(|column| SortingColumn {
-            column_idx: i32::try_from(leaf(schema, column)).expect("a table has few columns"),
+            column_idx: i32::try_from(first_leaf(schema, column)).expect("a table has few columns"),
             descending: false,
             nulls_first: true,
         })
@@ -221,35 +237,34 @@ fn properties(table: Table, schema: &Schema, notes: &Notes) -> WriterProperties 
         .set_compression(Compression::ZSTD(
             ZstdLevel::try_new(3).expect("a level that zstd has"),
         ))
-        .set_max_row_group_row_count(Some(GROUP_ROWS))
-        .set_max_row_group_bytes(Some(GROUP_BYTES))
         .set_key_value_metadata(Some(notes))
         .set_sorting_columns((!order.is_empty()).then_some(order));
     if table != Table::Findings {
-        for column in BLOOM_COLUMNS
-            .iter()
-            .filter(|name| schema.index_of(name).is_ok())
-        {
+        let has = |name: &&&str| schema.index_of(name).is_ok();
+        for column in BLOOM_COLUMNS.iter().filter(has) {
             properties = properties
                 .set_column_bloom_filter_fpp(ColumnPath::from(*column), BLOOM_FALSE_POSITIVES);
+        }
+        for column in DELTA_COLUMNS.iter().filter(has) {
+            properties = properties
+                .set_column_dictionary_enabled(ColumnPath::from(*column), false)
+                .set_column_encoding(ColumnPath::from(*column), Encoding::DELTA_BINARY_PACKED);
+        }
+        properties = properties.set_statistics_enabled(EnabledStatistics::None);
+        for column in STATISTICS_COLUMNS.iter().filter(has) {
+            properties = properties
+                .set_column_statistics_enabled(ColumnPath::from(*column), EnabledStatistics::Page);
         }
     }
     properties.build()
 }
 
-/// The place of a top-level column among the leaves, which is how Parquet counts columns.
-fn leaf(schema: &Schema, column: usize) -> usize {
-    use arrow::datatypes::DataType;
-    fn leaves(kind: &DataType) -> usize {
-        match kind {
-            DataType::Struct(fields) => fields.iter().map(|field| leaves(field.data_type())).sum(),
-            DataType::List(item) | DataType::Map(item, _) => leaves(item.data_type()),
-            _ => 1,
-        }
-    }
-    schema.fields()[..column]
+/// The place of a column's first leaf, which is how Parquet counts columns.
+fn first_leaf(schema: &Schema, column: usize) -> usize {
+    let before = &schema.fields()[..column];
+    before
         .iter()
-        .map(|field| leaves(field.data_type()))
+        .map(|field| num_leaves(field.data_type()))
         .sum()
 }
 

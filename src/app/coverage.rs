@@ -1,7 +1,7 @@
 //! What a run says of its objects: how much was read, what could not be, and what the logs' format lacks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::flow::Field;
 use crate::sink::ObjectRow;
@@ -44,17 +44,19 @@ const WANTED: [(Field, &str); 11] = [
 #[derive(Default)]
 pub struct CoverageGatherer {
     coverage: Mutex<Coverage>,
+    /// Objects that could not be read, and why.
+    unreadable: Mutex<BTreeMap<String, String>>,
+    /// Objects that could be read but not a second time, and why.
+    unread_again: Mutex<BTreeMap<String, String>>,
 }
 
 impl CoverageGatherer {
     /// Takes the account of an object and its malformed lines.
     pub fn object(&self, row: &ObjectRow, malformed: &MalformedLines) {
-        let mut coverage = self.lock();
         if let Some(reason) = &row.unreadable {
-            coverage
-                .unreadable
-                .push((row.source.clone(), reason.clone()));
+            lock(&self.unreadable).insert(row.source.clone(), reason.clone());
         }
+        let mut coverage = lock(&self.coverage);
         coverage.lines += row.lines;
         if row.layout.is_none() {
             return;
@@ -83,16 +85,34 @@ impl CoverageGatherer {
 
     /// Takes evidence that was beyond its cap.
     pub fn let_go(&self, entries: u64) {
-        self.lock().evidence_let_go += entries;
+        lock(&self.coverage).evidence_let_go += entries;
+    }
+
+    /// Whether an object of this URL could not be read, so that nothing of it counts.
+    pub fn is_unreadable(&self, source: &str) -> bool {
+        lock(&self.unreadable).contains_key(source)
+    }
+
+    /// Takes an object that was judged and could not be read again for its records.
+    pub fn unread_again(&self, source: &str, reason: &str) {
+        lock(&self.unread_again).insert(source.to_owned(), reason.to_owned());
     }
 
     /// Writes it into the report.
     pub fn finish(self, outcome: &Outcome, ignored: u64, report: &mut RunReport) {
-        let mut coverage = self
-            .coverage
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        coverage.unreadable.sort();
+        let unread = self.unread_again.into_inner();
+        let unread = unread.unwrap_or_else(PoisonError::into_inner);
+        if let Some((source, reason)) = unread.first_key_value() {
+            report.warnings.push(format!(
+                "objects that were judged but could not be read again for `records`, which lacks some of theirs: {}, the first: {source}: {reason}; --rejudge writes them anew",
+                unread.len()
+            ));
+        }
+        let coverage = self.coverage.into_inner();
+        let mut coverage = coverage.unwrap_or_else(PoisonError::into_inner);
+        let unreadable = self.unreadable.into_inner();
+        let unreadable = unreadable.unwrap_or_else(PoisonError::into_inner);
+        coverage.unreadable = unreadable.into_iter().collect();
         coverage.ignored = ignored;
         coverage.interfaces = outcome.interfaces;
         coverage.out_of_scope = outcome.out_of_scope.clone();
@@ -100,10 +120,10 @@ impl CoverageGatherer {
         coverage.advised_format = advised_format(&coverage.layouts, &coverage.lacking);
         report.coverage = coverage;
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Coverage> {
-        self.coverage.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn fields_of(layout: &str) -> BTreeSet<Field> {

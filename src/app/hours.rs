@@ -14,8 +14,7 @@ use crate::judge::sketch::Distinct;
 use crate::judge::{EdgeRow, Finding, Reason};
 use crate::policy::Policy;
 use crate::sink::{
-    Day, ExternalSorter, Hour, HourWriter, JudgementBuilder, Lake, ObjectRow, RecordSorter,
-    RowCounts,
+    Day, ExternalSorter, Hour, HourWriter, Lake, ObjectRow, RecordBlock, RecordSorter, RowCounts,
 };
 
 use super::malformed::MalformedLines;
@@ -97,20 +96,10 @@ impl HourState {
     ///
     /// # Errors
     /// When they go to disk and cannot.
-    pub fn records(
-        &self,
-        raw: arrow::array::RecordBatch,
-        judgements: &mut JudgementBuilder,
-    ) -> anyhow::Result<()> {
-        let Some(records) = &self.records else {
-            return Ok(());
-        };
-        let mut sorter = lock(records);
-        let schema = sorter.schema();
-        let whole = judgements.finish_beside(&schema, &raw)?;
-        // The sorter makes arrays as small as they can be, if nobody else holds them.
-        drop(raw);
-        sorter.push(whole)?;
+    pub fn records(&self, block: RecordBlock) -> anyhow::Result<()> {
+        if let Some(records) = &self.records {
+            lock(records).push(block)?;
+        }
         Ok(())
     }
 }
@@ -210,17 +199,8 @@ impl<'a> Hours<'a> {
             known.merge(other, &merging);
             true
         };
-        let records = match self.lake.filter(|_| self.keep_records) {
-            Some(_) => {
-                let schema = JudgementBuilder::records_schema(&crate::flow::flows_schema());
-                Some(Mutex::new(RecordSorter::new(
-                    schema,
-                    self.temp,
-                    self.shares.records,
-                )?))
-            }
-            None => None,
-        };
+        let keeps = self.lake.is_some() && self.keep_records;
+        let records = keeps.then(|| Mutex::new(RecordSorter::new(self.temp, self.shares.records)));
         let hour = Arc::new(HourState {
             start,
             shares: self.shares,
@@ -253,7 +233,7 @@ impl<'a> Hours<'a> {
             None => None,
         };
         self.commit_edges(&hour, urls, writer.as_mut())?;
-        self.commit_rows(&hour, writer.as_mut())?;
+        self.commit_rows(&hour, urls, writer.as_mut())?;
         let Some(writer) = writer else { return Ok(()) };
         let rows = writer
             .commit()
@@ -340,7 +320,12 @@ impl<'a> Hours<'a> {
         Ok(())
     }
 
-    fn commit_rows(&self, hour: &HourState, writer: Option<&mut HourWriter>) -> anyhow::Result<()> {
+    fn commit_rows(
+        &self,
+        hour: &HourState,
+        urls: &[Arc<str>],
+        writer: Option<&mut HourWriter>,
+    ) -> anyhow::Result<()> {
         let rows = std::mem::take(&mut *lock(&hour.rows));
         let Some(writer) = writer else { return Ok(()) };
         for lines in rows.malformed {
@@ -348,12 +333,8 @@ impl<'a> Hours<'a> {
         }
         rows.objects.into_iter().for_each(|row| writer.object(row));
         if let Some(records) = &hour.records {
-            let schema = lock(records).schema();
-            let empty = RecordSorter::new(schema, self.temp, 0)?;
-            let sorted = std::mem::replace(&mut *lock(records), empty);
-            for batch in sorted.finish()? {
-                writer.records(&batch?)?;
-            }
+            let empty = RecordSorter::new(self.temp, 0);
+            writer.records(std::mem::replace(&mut *lock(records), empty), urls)?;
         }
         Ok(())
     }

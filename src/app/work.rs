@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::StreamExt;
 
-use crate::flow::{DecodeOptions, Decoded, MalformedLine, Scratch, decode};
+use crate::flow::{DecodeOptions, Decoded, MalformedLine, RecordSink, Scratch, decode};
 use crate::judge::fold::{Folder, ObjectFacts, Parts, SlotPart};
 use crate::judge::reporter::{KeyPlace, Reporters};
 use crate::policy::Policy;
@@ -148,6 +148,24 @@ impl Batch<'_, '_> {
         };
         failed?;
         Ok((object_row(object, &outcome), malformed))
+    }
+
+    /// Decodes an object once more, for another sink; or why that did not succeed.
+    pub(super) fn read_again(
+        &self,
+        rank: usize,
+        memory: &mut Memory,
+        sink: &mut impl RecordSink,
+    ) -> Result<(), String> {
+        let mut object = self.objects[rank].clone();
+        let fetched = self.runtime.block_on(self.fetcher.fetch(&mut object));
+        let body = fetched.map_err(|error| error.reason.to_string())?;
+        let input = body
+            .input(&mut memory.read)
+            .map_err(|error| error.to_string())?;
+        decode(input, &self.options, &mut memory.decode, sink)
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::flow::{Fields, FlowsBuilder, Record, decode};
+use crate::flow::{Fields, Record};
 use crate::judge::JudgementRow;
 use crate::judge::close::{Partitions, judge_slot, prove};
 use crate::judge::evidence::{EVIDENCE_CAP, Evidence, Horizon};
@@ -11,7 +11,7 @@ use crate::judge::facts::SlotFacts;
 use crate::judge::fold::{Parts, SlotPart};
 use crate::judge::records::{JudgedSink, RecordJudge, Rulings, Wanted};
 use crate::judge::ruling::Judge;
-use crate::sink::JudgementBuilder;
+use crate::sink::RecordBlock;
 
 use super::hours::HourState;
 use super::memory::give_back;
@@ -19,9 +19,6 @@ use super::pipeline::{Board, Gathered, Task};
 use super::settings::Keep;
 use super::spill::{Run, SlotConnections};
 use super::work::{Batch, Fetched, Memory, on_threads};
-
-/// Judged records that are handed on together.
-const RECORD_ROWS: usize = 8192;
 
 /// One thread.
 pub struct Worker<'a, 'h> {
@@ -195,27 +192,20 @@ impl<'a, 'h> Worker<'a, 'h> {
         let objects = (0..self.batch.num_timeless).chain(self.board.objects(slot));
         let mut rows = RecordRows {
             hour,
-            raw: FlowsBuilder::new(None),
-            judgements: JudgementBuilder::default(),
-            url: "",
+            block: RecordBlock::default(),
+            object: 0,
             failed: Ok(()),
         };
         for rank in objects.filter(|rank| rulings.wants_object(*rank as u32)) {
-            let mut object = self.batch.objects[rank].clone();
-
-            // Whatever could not be read the first time is in the account already.
-            let Ok(body) = self
-                .batch
-                .runtime
-                .block_on(self.batch.fetcher.fetch(&mut object))
-            else {
+            // What could not be read the first time did not count, and is in the account already.
+            if self.batch.coverage.is_unreadable(&self.batch.urls[rank]) {
                 continue;
-            };
-            rows.url = &self.batch.urls[rank];
+            }
+            rows.object = rank as u32;
             let facts_of_object = self.batch.facts(
                 &self.batch.objects[rank],
                 rank,
-                object.key.as_ref().map(|_| start),
+                self.batch.objects[rank].key.as_ref().map(|_| start),
             );
             let mut judge = RecordJudge::new(
                 self.batch.policy,
@@ -226,19 +216,12 @@ impl<'a, 'h> Worker<'a, 'h> {
                 start,
                 &mut rows,
             );
-            let Ok(input) = body.input(&mut self.memory.read) else {
-                continue;
-            };
-            let decoded = decode(
-                input,
-                &self.batch.options,
-                &mut self.memory.decode,
-                &mut judge,
-            );
-            if decoded.is_err() {
-                continue;
+            if let Err(reason) = self.batch.read_again(rank, &mut self.memory, &mut judge) {
+                self.batch
+                    .coverage
+                    .unread_again(&self.batch.urls[rank], &reason);
             }
-            rows.flush()?;
+            std::mem::replace(&mut rows.failed, Ok(()))?;
         }
         rows.flush()
     }
@@ -247,28 +230,20 @@ impl<'a, 'h> Worker<'a, 'h> {
 /// Judged records on their way into the hour.
 struct RecordRows<'a> {
     hour: &'a HourState,
-    raw: FlowsBuilder,
-    judgements: JudgementBuilder,
-    url: &'a str,
+    block: RecordBlock,
+    object: u32,
     failed: anyhow::Result<()>,
 }
 
 impl RecordRows<'_> {
     fn flush(&mut self) -> anyhow::Result<()> {
-        std::mem::replace(&mut self.failed, Ok(()))?;
-        let raw = self.raw.finish();
-        if raw.num_rows() > 0 {
-            self.hour.records(raw, &mut self.judgements)?;
-        }
-        Ok(())
+        self.hour.records(std::mem::take(&mut self.block))
     }
 }
 
 impl JudgedSink for RecordRows<'_> {
     fn judged(&mut self, record: &Record, fields: &impl Fields, row: &JudgementRow<'_>) {
-        self.raw.push(record, fields, self.url, record.line);
-        self.judgements.push(row);
-        if self.raw.len() == RECORD_ROWS && self.failed.is_ok() {
+        if self.block.push(record, fields, self.object, row) && self.failed.is_ok() {
             self.failed = self.flush();
         }
     }

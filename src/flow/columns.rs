@@ -3,8 +3,8 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
-    ArrayRef, Int32Builder, Int64Builder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
-    TimestampMicrosecondBuilder,
+    ArrayRef, ArrowPrimitiveType, Int32Builder, Int64Builder, MapBuilder, MapFieldNames,
+    PrimitiveBuilder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::{
     DataType, Field as ArrowField, Fields as ArrowFields, Schema, SchemaRef, TimeUnit,
@@ -12,7 +12,7 @@ use arrow::datatypes::{
 
 use super::Field;
 use super::field::Kind;
-use super::record::{Fields, Record};
+use super::record::Texts;
 
 /// What a column of the table holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -97,7 +97,14 @@ pub struct FlowsBuilder {
     rows: usize,
 }
 
-enum Column {
+/// A column being built.
+struct Column {
+    values: Values,
+    /// Rows at the end that have no value. Most fields of most layouts are absent throughout.
+    nulls: usize,
+}
+
+enum Values {
     Text(Field, StringBuilder),
     Int32(Field, Int32Builder),
     Int64(Field, Int64Builder),
@@ -146,11 +153,11 @@ impl FlowsBuilder {
         self.rows == 0
     }
 
-    /// Appends a row, be it a record or a NODATA or SKIPDATA line. `source` names the object,
-    /// `line` the row in it.
-    pub fn push(&mut self, record: &Record, fields: &impl Fields, source: &str, line: u64) {
+    /// Appends a row, be it a record or a NODATA or SKIPDATA line. `times` are its start and end in seconds, 0 where
+    /// absent; `source` names the object, `line` the row in it.
+    pub fn push(&mut self, times: (u32, u32), texts: &impl Texts, source: &str, line: u64) {
         for column in &mut self.columns {
-            column.push(record, fields, source, line);
+            column.push(times, texts, source, line);
         }
         self.rows += 1;
     }
@@ -166,44 +173,49 @@ impl FlowsBuilder {
 
 impl Column {
     fn new(source: Source) -> Column {
-        match source {
+        let values = match source {
             Source::Field(field) => match field.kind() {
-                Kind::Text => Column::Text(field, StringBuilder::new()),
-                Kind::Int32 => Column::Int32(field, Int32Builder::new()),
-                Kind::Int64 => Column::Int64(field, Int64Builder::new()),
+                Kind::Text => Values::Text(field, StringBuilder::new()),
+                Kind::Int32 => Values::Int32(field, Int32Builder::new()),
+                Kind::Int64 => Values::Int64(field, Int64Builder::new()),
                 Kind::Time => {
-                    Column::Time(field, TimestampMicrosecondBuilder::new().with_timezone(UTC))
+                    Values::Time(field, TimestampMicrosecondBuilder::new().with_timezone(UTC))
                 }
             },
             Source::Extra => {
                 let (keys, values) = (StringBuilder::new(), StringBuilder::new());
-                Column::Extra(Box::new(MapBuilder::new(Some(map_names()), keys, values)))
+                Values::Extra(Box::new(MapBuilder::new(Some(map_names()), keys, values)))
             }
-            Source::Object => Column::Object(StringBuilder::new()),
-            Source::Line => Column::Line(Int64Builder::new()),
-        }
+            Source::Object => Values::Object(StringBuilder::new()),
+            Source::Line => Values::Line(Int64Builder::new()),
+        };
+        Column { values, nulls: 0 }
     }
 
-    fn push(&mut self, record: &Record, fields: &impl Fields, source: &str, line: u64) {
-        match self {
-            Column::Text(field, column) => {
-                column.append_option(fields.text(*field).map(String::from_utf8_lossy))
+    fn push(&mut self, times: (u32, u32), texts: &impl Texts, source: &str, line: u64) {
+        let nulls = &mut self.nulls;
+        match &mut self.values {
+            Values::Text(field, column) => match texts.text(*field) {
+                Some(text) => {
+                    column.append_nulls(std::mem::take(nulls));
+                    column.append_value(String::from_utf8_lossy(text));
+                }
+                None => *nulls += 1,
+            },
+            Values::Int32(field, column) => {
+                let value = number(texts, *field).and_then(|number| number.try_into().ok());
+                push_number(column, nulls, value);
             }
-            Column::Int32(field, column) => {
-                column.append_option(number(fields, *field).and_then(|n| n.try_into().ok()))
+            Values::Int64(field, column) => push_number(column, nulls, number(texts, *field)),
+            Values::Time(field, column) => {
+                let (start, end) = times;
+                let seconds = if *field == Field::Start { start } else { end };
+                let value = (seconds != 0).then(|| i64::from(seconds) * 1_000_000);
+                push_number(column, nulls, value);
             }
-            Column::Int64(field, column) => column.append_option(number(fields, *field)),
-            Column::Time(field, column) => {
-                let seconds = if *field == Field::Start {
-                    record.start
-                } else {
-                    record.end
-                };
-                column.append_option((seconds != 0).then(|| i64::from(seconds) * 1_000_000));
-            }
-            Column::Extra(column) => {
+            Values::Extra(column) => {
                 let mut any = false;
-                fields.extra(&mut |name, text| {
+                texts.extra(&mut |name, text| {
                     any = true;
                     column.keys().append_value(name.replace('-', "_"));
                     column.values().append_value(String::from_utf8_lossy(text));
@@ -212,23 +224,50 @@ impl Column {
                     .append(any)
                     .expect("keys and values are appended together");
             }
-            Column::Object(column) => column.append_value(source),
-            Column::Line(column) => column.append_value(line as i64),
+            Values::Object(column) => column.append_value(source),
+            Values::Line(column) => column.append_value(line as i64),
         }
     }
 
     fn finish(&mut self) -> ArrayRef {
-        match self {
-            Column::Text(_, column) | Column::Object(column) => Arc::new(column.finish()),
-            Column::Int32(_, column) => Arc::new(column.finish()),
-            Column::Int64(_, column) | Column::Line(column) => Arc::new(column.finish()),
-            Column::Time(_, column) => Arc::new(column.finish()),
-            Column::Extra(column) => Arc::new(column.finish()),
+        let nulls = std::mem::take(&mut self.nulls);
+        match &mut self.values {
+            Values::Text(_, column) => {
+                column.append_nulls(nulls);
+                Arc::new(column.finish())
+            }
+            Values::Int32(_, column) => finish_numbers(column, nulls),
+            Values::Int64(_, column) | Values::Line(column) => finish_numbers(column, nulls),
+            Values::Time(_, column) => finish_numbers(column, nulls),
+            Values::Extra(column) => Arc::new(column.finish()),
+            Values::Object(column) => Arc::new(column.finish()),
         }
     }
 }
 
+fn push_number<T: ArrowPrimitiveType>(
+    column: &mut PrimitiveBuilder<T>,
+    nulls: &mut usize,
+    value: Option<T::Native>,
+) {
+    match value {
+        Some(value) => {
+            column.append_nulls(std::mem::take(nulls));
+            column.append_value(value);
+        }
+        None => *nulls += 1,
+    }
+}
+
+fn finish_numbers<T: ArrowPrimitiveType>(
+    column: &mut PrimitiveBuilder<T>,
+    nulls: usize,
+) -> ArrayRef {
+    column.append_nulls(nulls);
+    Arc::new(column.finish())
+}
+
 /// A field's number; null for fields that nobody checks and that hold something else.
-fn number(fields: &impl Fields, field: Field) -> Option<i64> {
-    std::str::from_utf8(fields.text(field)?).ok()?.parse().ok()
+fn number(texts: &impl Texts, field: Field) -> Option<i64> {
+    std::str::from_utf8(texts.text(field)?).ok()?.parse().ok()
 }

@@ -27,5 +27,5 @@ pub use decode::{
 };
 pub use field::Field;
 pub use layout::{Column, Layout, LayoutError};
-pub use record::{Action, Direction, Fields, Record, RecordSink};
+pub use record::{Action, Direction, Fields, Record, RecordSink, Texts};
 pub use tally::Tally;

@@ -94,20 +94,23 @@ impl Record {
     }
 }
 
-/// The text of a record's fields, whatever the object's format.
-pub trait Fields {
+/// The text of a record's fields.
+pub trait Texts {
     /// The field's text; none when the object lacks the field or the value is `-`.
     fn text(&self, field: Field) -> Option<&[u8]>;
 
+    /// Calls `each` with name and text of every field that AWS does not document and whose value is not `-`.
+    fn extra(&self, each: &mut dyn FnMut(&str, &[u8]));
+}
+
+/// A record's fields where they stand, whatever the object's format.
+pub trait Fields: Texts {
     /// What the row is laid out by. One object for all rows that are laid out alike.
     fn layout(&self) -> &Arc<Layout>;
 
     /// The raw text of [`Field::OF_REPORTER`], neighbouring fields in one piece: as many pieces for every row of a layout,
     /// all equal for two rows only if the rows agree in every such field.
     fn reporter_texts(&self) -> impl Iterator<Item = &[u8]>;
-
-    /// Calls `each` with name and text of every field that AWS does not document and whose value is not `-`.
-    fn extra(&self, each: &mut dyn FnMut(&str, &[u8]));
 }
 
 /// What takes the records of an object, in the order of its lines.

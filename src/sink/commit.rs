@@ -12,14 +12,12 @@ use super::columns::BATCH_ROWS;
 use super::edges::EdgeBatch;
 use super::lake::ledger_name;
 use super::objects::ObjectBatch;
-use super::quarantine::QuarantineBatch;
+use super::quarantine::QuarantineSorter;
+use super::records::records_schema;
 use super::table::{TableWriter, part_name};
 use super::{Hour, Lake, LakeError, ObjectRow, QuarantineRow, RecordSorter, Table};
 use crate::judge::EdgeRow;
 use crate::net::Addr;
-
-/// Bytes of malformed lines that are sorted in memory; more goes to a temporary file.
-const QUARANTINE_BUDGET: usize = 16 << 20;
 
 /// Rows by table.
 pub type RowCounts = BTreeMap<&'static str, u64>;
@@ -33,8 +31,7 @@ pub struct HourWriter {
     edge_files: TableWriter,
     last_edge: Option<(Addr, Addr)>,
     objects: Vec<ObjectRow>,
-    quarantine: QuarantineBatch,
-    quarantined: RecordSorter,
+    quarantine: QuarantineSorter,
     records: Option<TableWriter>,
 }
 
@@ -43,13 +40,7 @@ impl HourWriter {
         let folder = tempfile::tempdir_in(lake.temp()).map_err(LakeError::Temporary)?;
         let edge_schema = Arc::new(Schema::new(EdgeBatch::fields()));
         let edge_files = TableWriter::new(Table::Edges, edge_schema, lake.notes(), folder.path());
-        let quarantine_schema = Arc::new(Schema::new(QuarantineBatch::fields()));
-        let quarantined = RecordSorter::for_table(
-            Table::Quarantine,
-            quarantine_schema,
-            folder.path(),
-            QUARANTINE_BUDGET,
-        )?;
+        let quarantine = QuarantineSorter::new(folder.path());
         Ok(HourWriter {
             lake,
             hour,
@@ -58,8 +49,7 @@ impl HourWriter {
             edge_files,
             last_edge: None,
             objects: Vec::new(),
-            quarantine: QuarantineBatch::default(),
-            quarantined,
+            quarantine,
             records: None,
         })
     }
@@ -102,30 +92,17 @@ impl HourWriter {
     /// # Errors
     /// When a temporary file cannot be written.
     pub fn quarantine(&mut self, line: &QuarantineRow<'_>) -> Result<(), LakeError> {
-        // Few at a time: each may be some kilobytes long.
-        if self.quarantine.push(line) == BATCH_ROWS / 32 {
-            self.flush_quarantine()
-        } else {
-            Ok(())
-        }
+        self.quarantine.push(line)
     }
 
-    fn flush_quarantine(&mut self) -> Result<(), LakeError> {
-        let batch = RecordBatch::try_new(self.quarantined.schema(), self.quarantine.finish());
-        self.quarantined
-            .push(batch.map_err(|error| LakeError::file("quarantine", error))?)
-    }
-
-    /// Takes judged records in the order and in the batches in which a [`RecordSorter`] gives them.
+    /// Takes all judged records of the hour, of objects with these URLs by rank.
     ///
     /// # Errors
-    /// When a temporary file cannot be written.
-    pub fn records(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
-        let (lake, folder) = (&self.lake, self.folder.path());
-        let files = self.records.get_or_insert_with(|| {
-            TableWriter::new(Table::Records, batch.schema(), lake.notes(), folder)
-        });
-        files.write(batch)
+    /// When a temporary file cannot be written or read.
+    pub fn records(&mut self, records: RecordSorter, urls: &[Arc<str>]) -> Result<(), LakeError> {
+        let (notes, folder) = (self.lake.notes(), self.folder.path());
+        let files = TableWriter::new(Table::Records, records_schema(), notes, folder);
+        records.write(urls, self.records.insert(files))
     }
 
     /// Ends the files and looks up what has to be done to put them in place.
@@ -134,9 +111,15 @@ impl HourWriter {
     /// When a temporary file cannot be written or the store cannot be listed.
     pub fn prepare(mut self) -> Result<Publication, LakeError> {
         self.write_edges()?;
-        self.flush_quarantine()?;
-        let quarantine = self.quarantine_files()?;
         let objects = self.object_files()?;
+        let quarantine = self.quarantine.write(|schema| {
+            TableWriter::new(
+                Table::Quarantine,
+                schema,
+                self.lake.notes(),
+                self.folder.path(),
+            )
+        })?;
         let tables = [
             (Table::Records, self.records),
             (Table::Edges, Some(self.edge_files)),
@@ -171,21 +154,6 @@ impl HourWriter {
     /// in preparing.
     pub fn commit(self) -> Result<RowCounts, LakeError> {
         self.prepare()?.finish()
-    }
-
-    fn quarantine_files(&mut self) -> Result<TableWriter, LakeError> {
-        let schema = self.quarantined.schema();
-        let mut files = TableWriter::new(
-            Table::Quarantine,
-            schema.clone(),
-            self.lake.notes(),
-            self.folder.path(),
-        );
-        let empty = RecordSorter::for_table(Table::Quarantine, schema, self.folder.path(), 0)?;
-        for batch in std::mem::replace(&mut self.quarantined, empty).finish()? {
-            files.write(&batch?)?;
-        }
-        Ok(files)
     }
 
     fn object_files(&mut self) -> Result<TableWriter, LakeError> {

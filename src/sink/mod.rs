@@ -14,7 +14,8 @@
 //! | `objects` | hour | each object read, and what became of its lines: the ledger |
 //! | `findings` | day | what a person is told |
 //!
-//! What does not fit into memory is sorted with [`RecordSorter`] (batches) and [`ExternalSorter`] (rows of fixed size).
+//! What does not fit into memory is sorted with [`RecordSorter`] (rows as bytes) and [`ExternalSorter`] (rows of fixed
+//! size, equal ones combined).
 
 mod columns;
 mod commit;
@@ -24,12 +25,13 @@ mod error;
 mod findings;
 mod hour;
 mod identity;
-mod judgements;
 mod lake;
 mod merge;
 mod objects;
+mod packed;
 mod quarantine;
-mod sort;
+mod records;
+mod rows;
 mod spill;
 mod store;
 mod table;
@@ -39,11 +41,10 @@ pub use edges::{EdgeBlock, EdgeReader};
 pub use error::LakeError;
 pub use hour::{Day, Hour};
 pub use identity::Identity;
-pub use judgements::JudgementBuilder;
 pub use lake::Lake;
 pub use objects::ObjectRow;
 pub use quarantine::QuarantineRow;
-pub use sort::{RecordSorter, SortedBatches};
+pub use records::{RecordBlock, RecordSorter, records_schema};
 pub use spill::{ExternalSorter, Merged};
 pub use store::{Listed, Store, StoreError};
 pub use table::Table;

@@ -1,6 +1,21 @@
 //! The `quarantine` table: lines that could not be decoded.
 
-use super::columns::table;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{Schema, SchemaRef};
+
+use super::LakeError;
+use super::columns::{BATCH_ROWS, table};
+use super::packed::{Packer, Unpacker};
+use super::rows::{RowBlock, RowSorter, SortedRows, came_back_other};
+use super::table::TableWriter;
+
+/// Bytes of lines that are sorted in memory; more goes to a temporary file.
+const BUDGET: usize = 16 << 20;
+/// Bytes of rows after which a batch ends although it could take more.
+const BATCH_BYTES: usize = 8 << 20;
 
 /// How much of a line is kept, bytes: enough to recognise it; a line may be a mebibyte long.
 const TEXT_BYTES: usize = 4096;
@@ -20,11 +35,99 @@ pub struct QuarantineRow<'a> {
 
 table! {
     /// Rows of `quarantine`.
-    pub(super) QuarantineBatch, row: &QuarantineRow<'_> {
+    QuarantineBatch, row: &Quarantined<'_> {
         source: Text = row.source;
         line: Count = row.line;
         reason: Text = row.reason;
-        text: Text = &excerpt(row.text);
+        text: Text = row.text;
+    }
+}
+
+/// A line as the table shows it.
+struct Quarantined<'a> {
+    source: &'a str,
+    line: u64,
+    reason: &'a str,
+    text: &'a str,
+}
+
+/// Puts lines into the order of the table in bounded memory, in whatever order they come.
+pub(super) struct QuarantineSorter {
+    rows: RowSorter,
+    block: RowBlock,
+    packer: Packer,
+}
+
+impl QuarantineSorter {
+    /// A sorter whose files go to `dir` and vanish with it.
+    pub fn new(dir: &Path) -> QuarantineSorter {
+        QuarantineSorter {
+            rows: RowSorter::new(dir, BUDGET),
+            block: RowBlock::default(),
+            packer: Packer::default(),
+        }
+    }
+
+    /// Takes a line.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be written.
+    pub fn push(&mut self, row: &QuarantineRow<'_>) -> Result<(), LakeError> {
+        let mut key = row.source.as_bytes().to_vec();
+        key.push(0);
+        key.extend(row.line.to_be_bytes());
+        self.packer.text(Some(row.source));
+        self.packer.number(row.line);
+        self.packer.text(Some(row.reason));
+        self.packer.text(Some(&excerpt(row.text)));
+        if self.block.push(|rows| self.packer.finish(&key, rows)) {
+            self.rows
+                .push(std::mem::take(&mut self.block))
+                .map_err(LakeError::Temporary)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the lines into files, which `new_files` makes for their schema.
+    pub fn write(
+        mut self,
+        new_files: impl FnOnce(SchemaRef) -> TableWriter,
+    ) -> Result<TableWriter, LakeError> {
+        let schema = Arc::new(Schema::new(QuarantineBatch::fields()));
+        let mut files = new_files(schema.clone());
+        self.rows.push(self.block).map_err(LakeError::Temporary)?;
+        let mut sorted = self.rows.finish().map_err(LakeError::Temporary)?;
+        while let Some(columns) = next_batch(&mut sorted)? {
+            let batch = RecordBatch::try_new(schema.clone(), columns);
+            files.write(&batch.map_err(|error| LakeError::file("quarantine", error))?)?;
+        }
+        Ok(files)
+    }
+}
+
+/// The next rows as columns, cut by content only; none at the end.
+fn next_batch(sorted: &mut SortedRows) -> Result<Option<Vec<ArrayRef>>, LakeError> {
+    let (mut batch, mut rows, mut bytes) = (QuarantineBatch::default(), 0, 0);
+    while rows < BATCH_ROWS && bytes < BATCH_BYTES {
+        let Some(row) = sorted.next().map_err(LakeError::Temporary)? else {
+            break;
+        };
+        bytes += row.len();
+        rows = batch.push(&Quarantined::read(row).ok_or_else(came_back_other)?);
+    }
+    Ok((rows > 0).then(|| batch.finish()))
+}
+
+impl<'a> Quarantined<'a> {
+    fn read(row: &'a [u8]) -> Option<Quarantined<'a>> {
+        // The key is there for the order only.
+        let (_, mut row) = Unpacker::split(row)?;
+        Some(Quarantined {
+            source: row.text()??,
+            line: row.number()?,
+            reason: row.text()??,
+            text: row.text()??,
+        })
     }
 }
 

@@ -30,7 +30,8 @@ impl Words {
     fn take(&mut self, status: &str, record: &Record, fields: &impl Fields) {
         let line = format!("{}{status} {}", record.line, in_words(record, fields));
         self.lines.push(line.trim_end().to_owned());
-        self.flows.push(record, fields, "object", record.line);
+        let times = (record.start, record.end);
+        self.flows.push(times, fields, "object", record.line);
     }
 }
 

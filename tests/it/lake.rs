@@ -4,11 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, Int64Array, MapBuilder, RecordBatch, StringArray, StringBuilder,
-    TimestampMicrosecondArray,
-};
-use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, TimeUnit};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::ReaderProperties;
 use parquet::file::reader::FileReader;
@@ -17,18 +14,19 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
-use tidegate::flow::Tally;
 use tidegate::flow::field::{Field as RawField, Kind as RawKind};
+use tidegate::flow::{Action, Direction, Record, Tally, Texts};
 use tidegate::judge::findings::may_feed;
 use tidegate::judge::{
     Confidence, Edge, Finding, Flags, JudgementRow, Kind, Observer, Orientation, Outcome, Subject,
     Verdict,
 };
 use tidegate::net::Addr;
+use tidegate::net::aws::Service;
 use tidegate::policy::{Answer, Path as Way, Severity, UNASSIGNED};
 use tidegate::sink::{
-    Day, Hour, HourWriter, Identity, JudgementBuilder, Lake, ObjectRow, Publication, QuarantineRow,
-    RecordSorter, Store,
+    Day, Hour, HourWriter, Identity, Lake, ObjectRow, Publication, QuarantineRow, RecordBlock,
+    RecordSorter, Store, records_schema,
 };
 
 /// 2026-02-25, 06:00 UTC.
@@ -570,64 +568,76 @@ fn a_description_that_is_none_is_refused_with_advice() {
     check("", "EOF");
 }
 
-/// Raw columns as a log has them, one row for each of `rows`: `start`, two addresses, unknown fields, origin.
-fn raw(rows: &[u64]) -> RecordBatch {
-    let start = rows
-        .iter()
-        .map(|row| (row % 10 != 0).then_some((i64::from(SIX) + (row % 60) as i64) * 1_000_000));
-    let start: ArrayRef = Arc::new(
-        start
-            .collect::<TimestampMicrosecondArray>()
-            .with_timezone("UTC"),
-    );
-    let srcaddr: ArrayRef = Arc::new(
-        rows.iter()
-            .map(|row| Some(format!("10.0.{}.{}", row % 3, row % 200)))
-            .collect::<StringArray>(),
-    );
-    let absent: ArrayRef =
-        arrow::array::new_null_array(&arrow::datatypes::DataType::Utf8, rows.len());
-    let mut extra = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
-    for row in rows {
-        if row % 4 == 0 {
-            extra.keys().append_value("note");
-            // Some rows are long enough to end a batch before its time.
-            extra.values().append_value("x".repeat(if row % 997 == 0 {
-                3 << 20
-            } else {
-                (row % 50) as usize
-            }));
-        }
-        extra
-            .append(row % 3 != 0 || row % 4 == 0)
-            .expect("as many keys as values");
+/// The texts of a raw row: an address, and a field that nobody knows.
+struct RawTexts {
+    srcaddr: String,
+    note: Option<String>,
+}
+
+impl Texts for RawTexts {
+    fn text(&self, field: RawField) -> Option<&[u8]> {
+        (field == RawField::Srcaddr).then_some(self.srcaddr.as_bytes())
     }
-    let source: ArrayRef = Arc::new(
-        rows.iter()
-            .map(|row| Some(format!("s3://logs/{}", row % 5)))
-            .collect::<StringArray>(),
-    );
-    let line: ArrayRef = Arc::new(Int64Array::from_iter_values(
-        rows.iter().map(|row| *row as i64),
-    ));
-    let columns: [(&str, ArrayRef, bool); 6] = [
-        ("start", start, true),
-        ("srcaddr", srcaddr, true),
-        ("vpc_id", absent, true),
-        ("extra", Arc::new(extra.finish()), true),
-        ("source", source, false),
-        ("line", line, false),
-    ];
-    RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length")
+
+    fn extra(&self, each: &mut dyn FnMut(&str, &[u8])) {
+        if let Some(note) = &self.note {
+            each("some-note", note.as_bytes());
+        }
+    }
+}
+
+/// A record that the row number decides, with its texts and the rank of its object.
+fn raw(row: u64) -> (Record, RawTexts, u32) {
+    // Some rows are long enough to end a batch before its time.
+    let length = if row % 997 == 0 { 3 << 20 } else { row % 50 };
+    let texts = RawTexts {
+        srcaddr: format!("10.0.{}.{}", row % 3, row % 200),
+        note: (row % 4 == 0).then(|| "x".repeat(length as usize)),
+    };
+    let start = if row % 10 == 0 {
+        0
+    } else {
+        SIX + (row % 60) as u32
+    };
+    let record = Record {
+        src: addr(&texts.srcaddr),
+        dst: addr("10.0.64.20"),
+        pkt_src: addr(&texts.srcaddr),
+        pkt_dst: addr("10.0.64.20"),
+        src_port: 41_000,
+        dst_port: 5432,
+        protocol: 6,
+        complete: true,
+        action: Action::Accept,
+        direction: Direction::Ingress,
+        tcp_flags: None,
+        traffic_path: 0,
+        encryption: None,
+        src_service: Service::None,
+        dst_service: Service::None,
+        packets: 1,
+        bytes: 40,
+        start,
+        end: start,
+        line: row,
+    };
+    (record, texts, (row % 5) as u32)
+}
+
+/// URLs of objects by rank.
+pub(super) fn urls() -> Vec<Arc<str>> {
+    (0..5)
+        .map(|rank| format!("s3://logs/{rank}").into())
+        .collect()
 }
 
 /// The judged rows of [`raw`].
-pub(super) fn judged(rows: &[u64]) -> RecordBatch {
-    let raw = raw(rows);
-    let mut judgements = JudgementBuilder::default();
+pub(super) fn judged(rows: &[u64]) -> RecordBlock {
+    let mut block = RecordBlock::default();
     for row in rows {
+        let (record, texts, object) = raw(*row);
         let groups = ["etl", "vectors"];
-        judgements.push(&JudgementRow {
+        let judgement = JudgementRow {
             network: Some("prod"),
             client_addr: (row % 6 != 0).then(|| Addr::from_v4(0x0a00_0000 + (row % 17) as u32)),
             client_port: Some(41_000),
@@ -650,15 +660,17 @@ pub(super) fn judged(rows: &[u64]) -> RecordBatch {
                 cross_tier_violation: true,
                 ..Flags::default()
             },
-        });
+        };
+        block.push(&record, &texts, object, &judgement);
     }
-    judgements
-        .finish_beside(&JudgementBuilder::records_schema(raw.schema_ref()), &raw)
-        .expect("as many rows")
+    block
 }
 
-fn records_schema() -> Arc<Schema> {
-    JudgementBuilder::records_schema(raw(&[]).schema_ref())
+/// Puts records into an hour.
+pub(super) fn take_records(hour: &mut HourWriter, rows: &[u64]) {
+    let mut sorter = RecordSorter::new(&std::env::temp_dir(), usize::MAX);
+    sorter.push(judged(rows)).expect("taken");
+    hour.records(sorter, &urls()).expect("taken");
 }
 
 /// A lake of one hour whose records came as these batches through a sorter of this budget.
@@ -669,17 +681,14 @@ fn lake_of(
 ) -> (BTreeMap<String, Vec<u8>>, bool) {
     let place = Place::new();
     let lake = place.lake();
-    let mut sorter =
-        RecordSorter::new(records_schema(), place.temp.path(), budget).expect("a sorter");
+    let mut sorter = RecordSorter::new(place.temp.path(), budget);
     for rows in batches {
         sorter.push(judged(rows)).expect("taken");
     }
     let spilled = sorter.has_spilled();
     let mut hour = lake.hour(Hour::of(SIX)).expect("begun");
     fill(&mut hour, 9_000, 500, random);
-    for batch in sorter.finish().expect("sorted") {
-        hour.records(&batch.expect("read")).expect("taken");
-    }
+    hour.records(sorter, &urls()).expect("taken");
     let rows = hour.commit().expect("committed");
     assert_eq!(
         rows["records"],
@@ -719,28 +728,104 @@ fn any_order_and_any_budget_give_the_same_bytes() {
 }
 
 #[test]
-fn records_are_in_the_order_of_the_table() {
+fn records_are_in_the_order_of_the_table_and_have_all_that_was_put_in() {
     let place = Place::new();
-    let mut sorter = RecordSorter::new(records_schema(), place.temp.path(), 0).expect("a sorter");
+    let mut sorter = RecordSorter::new(place.temp.path(), 0);
     for rows in [vec![9, 61, 10], vec![], vec![1, 121, 7], vec![20]] {
         sorter.push(judged(&rows)).expect("taken");
     }
-    let sorted: Vec<RecordBatch> = sorter
-        .finish()
-        .expect("sorted")
-        .collect::<Result<_, _>>()
-        .expect("read");
-    let lines = sorted.iter().flat_map(|batch| {
-        let lines = batch
-            .column_by_name("line")
-            .expect("a column")
-            .as_any()
-            .downcast_ref::<Int64Array>()
-            .expect("integers");
-        lines.values().to_vec()
-    });
+    let lake = place.lake();
+    let mut hour = lake.hour(Hour::of(SIX)).expect("begun");
+    hour.records(sorter, &urls()).expect("taken");
+    hour.commit().expect("committed");
+    let path = format!("lake/records/{}/part-0000.parquet", Hour::of(SIX).folder());
+    let file = std::fs::File::open(place.root.path().join(path)).expect("a file");
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a file");
+    let found: Vec<RecordBatch> = reader
+        .build()
+        .expect("read")
+        .map(|batch| batch.expect("read"))
+        .collect();
+    let [found] = &found[..] else {
+        panic!("few rows are one batch")
+    };
+    let lines = found
+        .column_by_name("line")
+        .expect("a column")
+        .as_primitive::<Int64Type>();
     // Without a start first; then by start, and where that is the same by client (10.0.0.1, 10.0.0.10, 10.0.0.2).
-    assert_eq!(lines.collect::<Vec<_>>(), [10, 20, 1, 61, 121, 7, 9]);
+    assert_eq!(lines.values().to_vec(), [10, 20, 1, 61, 121, 7, 9]);
+    let texts = |name: &str, place: usize| {
+        let column = found
+            .column_by_name(name)
+            .expect("a column")
+            .as_string::<i32>();
+        column
+            .is_valid(place)
+            .then(|| column.value(place).to_owned())
+    };
+    let shown = |name: &str, place: usize| texts(name, place).unwrap_or_default();
+    assert_eq!(shown("source", 0), "s3://logs/0");
+    assert_eq!(shown("srcaddr", 0), "10.0.1.10");
+    assert_eq!(
+        (
+            shown("client_addr", 0),
+            texts("via", 0),
+            texts("dstaddr", 0)
+        ),
+        ("10.0.0.10".to_owned(), None, None)
+    );
+    assert_eq!(
+        (shown("rule", 6), shown("verdict", 6), shown("severity", 6)),
+        (
+            "default".to_owned(),
+            "violation".to_owned(),
+            "high".to_owned()
+        )
+    );
+    let ports = found
+        .column_by_name("client_port")
+        .expect("a column")
+        .as_primitive::<Int32Type>();
+    assert_eq!(ports.value(0), 41_000);
+    assert!(
+        found
+            .column_by_name("server_port")
+            .expect("a column")
+            .is_null(0)
+    );
+    let groups = found
+        .column_by_name("client_groups")
+        .expect("a column")
+        .as_list::<i32>()
+        .value(1);
+    assert_eq!(
+        groups
+            .as_string::<i32>()
+            .iter()
+            .flatten()
+            .collect::<Vec<_>>(),
+        ["etl", "vectors"]
+    );
+    let flags = [
+        "cross_tier_violation",
+        "denied_attempt",
+        "ingress_violation",
+    ];
+    let flags = flags.map(|name| {
+        found
+            .column_by_name(name)
+            .expect("a column")
+            .as_boolean()
+            .value(3)
+    });
+    assert_eq!(flags, [true, false, false]);
+    let extra = found.column_by_name("extra").expect("a column").as_map();
+    assert_eq!(
+        extra.value(1).column(0).as_string::<i32>().value(0),
+        "some_note"
+    );
+    assert!(extra.is_null(0));
 }
 
 #[test]
@@ -848,7 +933,10 @@ fn the_manual_lists_every_column_as_it_is_written() {
         };
         (field.column().to_owned(), kind.to_owned(), true)
     });
-    let mut expected = columns(&JudgementBuilder::fields());
+    // The manual begins with what the judgement adds.
+    let schema = records_schema();
+    let judgement = schema.fields().iter().skip(RawField::COUNT + 3);
+    let mut expected = columns(judgement.map(AsRef::as_ref));
     expected.extend(raw);
     for (name, kind, null) in [
         ("extra", "map of text to text", true),

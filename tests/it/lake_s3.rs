@@ -12,7 +12,7 @@ use tidegate::judge::Finding;
 use tidegate::sink::{Hour, Identity, Lake, Store};
 use tokio::runtime::Runtime;
 
-use super::lake::{SIX, edge, fill, finding, identity, judged, object, snapshot};
+use super::lake::{SIX, edge, fill, finding, identity, object, snapshot, take_records};
 use super::s3_server::{Fault, Op, S3Server};
 
 const HOUR: &str = "date=2026-02-25/hour=06/part-0000.parquet";
@@ -54,7 +54,7 @@ fn write(lake: &Lake) {
     for second in [SIX, SIX + 3600] {
         let mut hour = lake.hour(Hour::of(second)).expect("begun");
         fill(&mut hour, 2000, 40, &mut random);
-        hour.records(&judged(&[10, 20, 1])).expect("taken");
+        take_records(&mut hour, &[10, 20, 1]);
         hour.commit().expect("committed");
     }
     let day = Hour::of(SIX).day();
@@ -123,7 +123,7 @@ fn a_run_that_died_is_completed_in_s3_too() {
     let lake = bucket.lake();
     let mut hour = lake.hour(Hour::of(SIX)).expect("begun");
     fill(&mut hour, 100, 3, &mut ChaCha8Rng::seed_from_u64(1));
-    hour.records(&judged(&[1])).expect("taken");
+    take_records(&mut hour, &[1]);
     let mut publication = hour.prepare().expect("prepared");
     while publication.steps_left() > 1 {
         publication.step().expect("done");

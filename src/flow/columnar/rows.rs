@@ -11,7 +11,7 @@ use super::footer::broken;
 use super::plan::Plan;
 use crate::flow::cell::{Bad, Cell, READABLE, word};
 use crate::flow::decode::DecodeError;
-use crate::flow::record::Fields;
+use crate::flow::record::{Fields, Texts};
 use crate::flow::row::{Cells, short_word};
 use crate::flow::{Column, Field, Layout};
 use crate::net::Addr;
@@ -247,19 +247,9 @@ impl Cells for Row<'_> {
     }
 }
 
-impl Fields for Row<'_> {
+impl Texts for Row<'_> {
     fn text(&self, field: Field) -> Option<&[u8]> {
         self.values(field)?.text(self.row)
-    }
-
-    fn layout(&self) -> &Arc<Layout> {
-        &self.rows.plan.layout
-    }
-
-    fn reporter_texts(&self) -> impl Iterator<Item = &[u8]> {
-        Field::OF_REPORTER
-            .iter()
-            .map(|field| self.text(*field).unwrap_or(b"-"))
     }
 
     fn extra(&self, each: &mut dyn FnMut(&str, &[u8])) {
@@ -268,5 +258,17 @@ impl Fields for Row<'_> {
                 each(name, text);
             }
         }
+    }
+}
+
+impl Fields for Row<'_> {
+    fn layout(&self) -> &Arc<Layout> {
+        &self.rows.plan.layout
+    }
+
+    fn reporter_texts(&self) -> impl Iterator<Item = &[u8]> {
+        Field::OF_REPORTER
+            .iter()
+            .map(|field| self.text(*field).unwrap_or(b"-"))
     }
 }

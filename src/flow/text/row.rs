@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::flow::cell::{Bad, Cell};
 use crate::flow::program::{NONE, Program};
-use crate::flow::record::Fields;
+use crate::flow::record::{Fields, Texts};
 use crate::flow::row::Cells;
 use crate::flow::{Field, Layout};
 use crate::net::Addr;
@@ -128,7 +128,7 @@ impl<const VECTOR: bool> Cells for TextRow<'_, VECTOR> {
     }
 }
 
-impl<const VECTOR: bool> Fields for TextRow<'_, VECTOR> {
+impl<const VECTOR: bool> Texts for TextRow<'_, VECTOR> {
     #[inline]
     fn text(&self, field: Field) -> Option<&[u8]> {
         self.cell(field)
@@ -136,6 +136,18 @@ impl<const VECTOR: bool> Fields for TextRow<'_, VECTOR> {
             .map(Cell::bytes)
     }
 
+    fn extra(&self, each: &mut dyn FnMut(&str, &[u8])) {
+        for (column, name) in &self.program.unknown {
+            if let Some(cell) = self.column(*column)
+                && !cell.is_dash()
+            {
+                each(name, cell.bytes());
+            }
+        }
+    }
+}
+
+impl<const VECTOR: bool> Fields for TextRow<'_, VECTOR> {
     #[inline]
     fn layout(&self) -> &Arc<Layout> {
         &self.program.layout
@@ -147,15 +159,5 @@ impl<const VECTOR: bool> Fields for TextRow<'_, VECTOR> {
             let start = self.bounds[usize::from(run.0)].wrapping_add(1) as usize;
             &self.text[start..self.bounds[usize::from(run.1) + 1] as usize]
         })
-    }
-
-    fn extra(&self, each: &mut dyn FnMut(&str, &[u8])) {
-        for (column, name) in &self.program.unknown {
-            if let Some(cell) = self.column(*column)
-                && !cell.is_dash()
-            {
-                each(name, cell.bytes());
-            }
-        }
     }
 }

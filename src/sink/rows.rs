@@ -1,0 +1,370 @@
+//! Sorts rows of bytes in bounded memory: the same rows out whatever order and number they came in.
+//!
+//! Rows gather in memory, in the blocks in which they come. When the budget is full they become a sorted *run* in a
+//! nameless temporary file; sixteen runs become one of the next level.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use super::LakeError;
+use super::merge::{FAN_IN, MergeHeap};
+
+/// Bytes read ahead of each run in a merge.
+const READ_AHEAD: usize = 128 << 10;
+/// Rows of a block, after which it is time to hand it on.
+const BLOCK_ROWS: usize = 8192;
+/// Bytes of a block, likewise.
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// Some rows, one after the other.
+#[derive(Default)]
+pub(super) struct RowBlock {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl RowBlock {
+    /// Appends the row that `write` appends to what it is given; whether the block is full.
+    pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+        write(&mut self.bytes);
+        self.ends.push(self.bytes.len());
+        self.ends.len() >= BLOCK_ROWS || self.bytes.len() >= BLOCK_BYTES
+    }
+
+    fn row(&self, index: usize) -> &[u8] {
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.bytes[start..self.ends[index]]
+    }
+
+    fn memory(&self) -> usize {
+        self.bytes.capacity() + self.ends.capacity() * size_of::<usize>()
+    }
+}
+
+/// Takes rows in any order and gives them in the order of their bytes.
+pub(super) struct RowSorter {
+    dir: PathBuf,
+    budget: usize,
+    blocks: Vec<RowBlock>,
+    places: Vec<Place>,
+    blocks_memory: usize,
+    /// Runs by level; a run of one level was merged from as many as fit of the level below.
+    levels: Vec<Vec<Run>>,
+}
+
+/// Where a row is, and its first bytes, which nearly always tell.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    head: u128,
+    block: u32,
+    row: u32,
+}
+
+struct Run {
+    file: File,
+    rows: u64,
+}
+
+impl RowSorter {
+    /// A sorter that holds about `budget` bytes in memory and puts the rest into files in `dir`, which vanish with it.
+    pub fn new(dir: &Path, budget: usize) -> RowSorter {
+        RowSorter {
+            dir: dir.to_owned(),
+            budget,
+            blocks: Vec::new(),
+            places: Vec::new(),
+            blocks_memory: 0,
+            levels: Vec::new(),
+        }
+    }
+
+    /// Bytes of memory that it holds now.
+    pub fn memory(&self) -> usize {
+        self.blocks_memory + self.places.capacity() * size_of::<Place>()
+    }
+
+    /// Whether rows went to files.
+    pub fn has_spilled(&self) -> bool {
+        !self.levels.is_empty()
+    }
+
+    /// Whether it holds no row.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty() && self.levels.is_empty()
+    }
+
+    /// Takes a block.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be written.
+    pub fn push(&mut self, mut block: RowBlock) -> io::Result<()> {
+        block.bytes.shrink_to_fit();
+        let number = self.blocks.len() as u32;
+        self.places.extend((0..block.ends.len()).map(|row| Place {
+            head: head(block.row(row)),
+            block: number,
+            row: row as u32,
+        }));
+        self.blocks_memory += block.memory();
+        self.blocks.push(block);
+        if self.memory() > self.budget {
+            self.spill()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn sort(&mut self) {
+        let blocks = &self.blocks;
+        let row = |place: &Place| blocks[place.block as usize].row(place.row as usize);
+        self.places.sort_unstable_by(|one, other| {
+            let by_head = one.head.cmp(&other.head);
+            by_head.then_with(|| row(one).cmp(row(other)))
+        });
+    }
+
+    fn spill(&mut self) -> io::Result<()> {
+        self.sort();
+        let mut run = RunWriter::new(&self.dir)?;
+        for place in &self.places {
+            run.push(self.blocks[place.block as usize].row(place.row as usize))?;
+        }
+        self.blocks = Vec::new();
+        self.places = Vec::new();
+        self.blocks_memory = 0;
+        self.add_run(run.finish()?, 0)
+    }
+
+    fn add_run(&mut self, run: Run, level: usize) -> io::Result<()> {
+        if self.levels.len() == level {
+            self.levels.push(Vec::new());
+        }
+        self.levels[level].push(run);
+        if self.levels[level].len() < FAN_IN {
+            return Ok(());
+        }
+        let mut merge = Merge::new(std::mem::take(&mut self.levels[level]))?;
+        let mut merged = RunWriter::new(&self.dir)?;
+        while let Some(row) = merge.next()? {
+            merged.push(row)?;
+        }
+        let merged = merged.finish()?;
+        self.add_run(merged, level + 1)
+    }
+
+    /// The rows in order.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be written or read.
+    pub fn finish(mut self) -> io::Result<SortedRows> {
+        if self.levels.is_empty() {
+            self.sort();
+            return Ok(SortedRows::Memory {
+                blocks: self.blocks,
+                places: self.places.into_iter(),
+            });
+        }
+        if !self.places.is_empty() {
+            self.spill()?;
+        }
+        let runs = self.levels.into_iter().flatten().collect();
+        Ok(SortedRows::Runs(Merge::new(runs)?))
+    }
+}
+
+/// What to say of a row that cannot be read as what it was written as.
+pub(super) fn came_back_other() -> LakeError {
+    let message = "a row came back other than it was put aside";
+    LakeError::Temporary(io::Error::new(io::ErrorKind::InvalidData, message))
+}
+
+/// The first 16 bytes of a row as a number of the same order; what a shorter row lacks is zero.
+fn head(row: &[u8]) -> u128 {
+    let mut head = [0; 16];
+    let length = row.len().min(head.len());
+    head[..length].copy_from_slice(&row[..length]);
+    u128::from_be_bytes(head)
+}
+
+/// Rows in order.
+pub(super) enum SortedRows {
+    Memory {
+        blocks: Vec<RowBlock>,
+        places: std::vec::IntoIter<Place>,
+    },
+    Runs(Merge),
+}
+
+impl SortedRows {
+    /// The next row; none at the end.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be read.
+    pub fn next(&mut self) -> io::Result<Option<&[u8]>> {
+        match self {
+            SortedRows::Memory { blocks, places } => {
+                let place = places.next();
+                Ok(place.map(|place| blocks[place.block as usize].row(place.row as usize)))
+            }
+            SortedRows::Runs(merge) => merge.next(),
+        }
+    }
+}
+
+struct RunWriter {
+    file: BufWriter<File>,
+    rows: u64,
+}
+
+impl RunWriter {
+    fn new(dir: &Path) -> io::Result<RunWriter> {
+        Ok(RunWriter {
+            file: BufWriter::with_capacity(READ_AHEAD, tempfile::tempfile_in(dir)?),
+            rows: 0,
+        })
+    }
+
+    fn push(&mut self, row: &[u8]) -> io::Result<()> {
+        self.rows += 1;
+        self.file.write_all(&(row.len() as u64).to_le_bytes())?;
+        self.file.write_all(row)
+    }
+
+    fn finish(self) -> io::Result<Run> {
+        let file = self.file.into_inner();
+        let mut file = file.map_err(io::IntoInnerError::into_error)?;
+        file.rewind()?;
+        Ok(Run {
+            file,
+            rows: self.rows,
+        })
+    }
+}
+
+/// A run at one of its rows.
+struct RunReader {
+    file: BufReader<File>,
+    left: u64,
+    row: Vec<u8>,
+}
+
+impl RunReader {
+    /// Goes to the next row; false at the end.
+    fn advance(&mut self) -> io::Result<bool> {
+        if self.left == 0 {
+            return Ok(false);
+        }
+        self.left -= 1;
+        let mut length = [0; 8];
+        self.file.read_exact(&mut length)?;
+        self.row.resize(u64::from_le_bytes(length) as usize, 0);
+        self.file.read_exact(&mut self.row)?;
+        Ok(true)
+    }
+}
+
+/// A merge of runs under way.
+pub(super) struct Merge {
+    readers: Vec<RunReader>,
+    heap: MergeHeap,
+    /// Whether the first run's row was given out.
+    is_given: bool,
+}
+
+impl Merge {
+    fn new(runs: Vec<Run>) -> io::Result<Merge> {
+        let mut readers = Vec::new();
+        for run in runs {
+            let mut reader = RunReader {
+                file: BufReader::with_capacity(READ_AHEAD, run.file),
+                left: run.rows,
+                row: Vec::new(),
+            };
+            if reader.advance()? {
+                readers.push(reader);
+            }
+        }
+        let before = |a: usize, b: usize| readers[a].row < readers[b].row;
+        Ok(Merge {
+            heap: MergeHeap::new((0..readers.len()).collect(), before),
+            readers,
+            is_given: false,
+        })
+    }
+
+    fn next(&mut self) -> io::Result<Option<&[u8]>> {
+        if let Some(first) = self.heap.first().filter(|_| self.is_given) {
+            let more = self.readers[first].advance()?;
+            let before = |a: usize, b: usize| self.readers[a].row < self.readers[b].row;
+            if more {
+                self.heap.settle(before);
+            } else {
+                self.heap.remove_first(before);
+            }
+        }
+        self.is_given = true;
+        Ok(self.heap.first().map(|first| &*self.readers[first].row))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::seq::SliceRandom;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    fn sort(
+        dir: &Path,
+        budget: usize,
+        rows: &[Vec<u8>],
+        most: usize,
+        random: &mut ChaCha8Rng,
+    ) -> (Vec<Vec<u8>>, bool) {
+        let mut sorter = RowSorter::new(dir, budget);
+        let mut rest = rows;
+        while !rest.is_empty() {
+            let (some, others) = rest.split_at(random.random_range(1..=most.min(rest.len())));
+            let mut block = RowBlock::default();
+            for row in some {
+                block.push(|rows| rows.extend_from_slice(row));
+            }
+            sorter.push(block).expect("taken");
+            assert!(sorter.memory() <= budget);
+            rest = others;
+        }
+        let spilled = sorter.has_spilled();
+        let mut sorted = sorter.finish().expect("sorted");
+        let mut found = Vec::new();
+        while let Some(row) = sorted.next().expect("read") {
+            found.push(row.to_vec());
+        }
+        (found, spilled)
+    }
+
+    #[test]
+    fn any_budget_and_any_order_give_the_order_of_the_standard_library() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let mut random = ChaCha8Rng::seed_from_u64(11);
+        // Few different bytes, so that many rows begin alike, end within the head, or are the same.
+        let mut rows: Vec<Vec<u8>> = (0..5_000)
+            .map(|_| {
+                (0..random.random_range(0..40))
+                    .map(|_| random.random_range(0..2))
+                    .collect()
+            })
+            .collect();
+        let mut expected = rows.clone();
+        expected.sort();
+        for (budget, most) in [(usize::MAX, 900), (20_000, 90), (0, 100)] {
+            rows.shuffle(&mut random);
+            let (found, spilled) = sort(dir.path(), budget, &rows, most, &mut random);
+            assert_eq!(spilled, budget < usize::MAX);
+            assert!(found == expected, "{budget} bytes");
+        }
+        assert_eq!(sort(dir.path(), 0, &[], 1, &mut random), (vec![], false));
+        assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 0);
+    }
+}

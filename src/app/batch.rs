@@ -26,7 +26,7 @@ use super::policy_file;
 use super::progress::Progress;
 use super::report::{LakeSummary, RunReport, rfc3339};
 use super::settings::{Keep, ScanSettings};
-use super::work::Batch;
+use super::work::{Batch, KeptLines};
 
 /// Objects that are fetched ahead. Fewer leave a thread waiting for S3's first byte; more only take memory.
 const OBJECTS_AHEAD: usize = 16;
@@ -443,6 +443,7 @@ impl Run<'_> {
                 whole_limit: shares.object,
                 ..DecodeOptions::default()
             },
+            lines: KeptLines::default(),
             fetcher: &shared.fetcher,
             runtime: self.runtime,
             reporters,

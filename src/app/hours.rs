@@ -102,6 +102,13 @@ impl HourState {
         }
         Ok(())
     }
+
+    /// All judged records; none if there are none.
+    fn take_records(&self, temp: &Path) -> Option<RecordSorter> {
+        let mut records = lock(self.records.as_ref()?);
+        let records = std::mem::replace(&mut *records, RecordSorter::new(temp, 0));
+        (!records.is_empty()).then_some(records)
+    }
 }
 
 /// The hours of a run: open ones, and what the committed ones add up to.
@@ -232,8 +239,11 @@ impl<'a> Hours<'a> {
             Some(lake) => Some(lake.hour(name)?),
             None => None,
         };
+        if let (Some(writer), Some(records)) = (&mut writer, hour.take_records(self.temp)) {
+            writer.records(records, urls);
+        }
         self.commit_edges(&hour, urls, writer.as_mut())?;
-        self.commit_rows(&hour, urls, writer.as_mut())?;
+        self.commit_rows(&hour, writer.as_mut())?;
         let Some(writer) = writer else { return Ok(()) };
         let rows = writer
             .commit()
@@ -320,22 +330,13 @@ impl<'a> Hours<'a> {
         Ok(())
     }
 
-    fn commit_rows(
-        &self,
-        hour: &HourState,
-        urls: &[Arc<str>],
-        writer: Option<&mut HourWriter>,
-    ) -> anyhow::Result<()> {
+    fn commit_rows(&self, hour: &HourState, writer: Option<&mut HourWriter>) -> anyhow::Result<()> {
         let rows = std::mem::take(&mut *lock(&hour.rows));
         let Some(writer) = writer else { return Ok(()) };
         for lines in rows.malformed {
             lines.each(|line| Ok(writer.quarantine(&line)?))?;
         }
         rows.objects.into_iter().for_each(|row| writer.object(row));
-        if let Some(records) = &hour.records {
-            let empty = RecordSorter::new(self.temp, 0);
-            writer.records(std::mem::replace(&mut *lock(records), empty), urls)?;
-        }
         Ok(())
     }
 

@@ -1,15 +1,16 @@
 //! What the threads of a batch share, and how they fold its objects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt;
 
 use crate::flow::{DecodeOptions, Decoded, MalformedLine, RecordSink, Scratch, decode};
 use crate::judge::fold::{Folder, ObjectFacts, Parts, SlotPart};
+use crate::judge::lines::LineHashes;
 use crate::judge::reporter::{KeyPlace, Reporters};
 use crate::policy::Policy;
 use crate::sink::ObjectRow;
@@ -55,6 +56,8 @@ pub struct Batch<'a, 'h> {
     pub tables: AtomicUsize,
     /// Bounds of decoding.
     pub options: DecodeOptions,
+    /// Which connections the lines of open slots' objects belong to.
+    pub lines: KeptLines,
     /// Fetches objects.
     pub fetcher: &'a Fetcher,
     /// What fetching runs on.
@@ -140,8 +143,13 @@ impl Batch<'_, '_> {
                 Ok(input) => {
                     let facts = self.facts(object, rank, slot);
                     let mut folder = Folder::new(self.policy, reporters, facts, parts, &mut note);
+                    if self.keep == Keep::Flagged && slot.is_some() {
+                        folder = folder.note_lines();
+                    }
                     let decoded = decode(input, &self.options, &mut memory.decode, &mut folder);
-                    folder.finish(decoded.is_ok());
+                    if let Some(lines) = folder.finish(decoded.is_ok()) {
+                        self.lines.keep(rank, lines, self.table_memory / 8);
+                    }
                     decoded.map_err(|error| error.to_string())
                 }
             },
@@ -182,6 +190,33 @@ pub(super) fn on_threads<T: Send>(threads: usize, work: impl Fn() -> T + Sync) -
             })
             .collect()
     })
+}
+
+/// What is known of the lines of objects that may be read again, by rank.
+#[derive(Default)]
+pub struct KeptLines(Mutex<(usize, HashMap<usize, LineHashes>)>);
+
+impl KeptLines {
+    /// Keeps them unless all together would exceed `limit` bytes. Without them the object is parsed whole.
+    fn keep(&self, rank: usize, lines: LineHashes, limit: usize) {
+        let mut kept = lock(&self.0);
+        if kept.0 + lines.memory() <= limit {
+            kept.0 += lines.memory();
+            kept.1.insert(rank, lines);
+        }
+    }
+
+    /// Takes those of an object out, if they were kept.
+    pub(super) fn take(&self, rank: usize) -> Option<LineHashes> {
+        let mut kept = lock(&self.0);
+        let lines = kept.1.remove(&rank)?;
+        kept.0 -= lines.memory();
+        Some(lines)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What became of an object and of its malformed lines.

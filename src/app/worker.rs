@@ -79,6 +79,8 @@ impl<'a, 'h> Worker<'a, 'h> {
         )?;
         if self.board.is_judged(slot) {
             self.batch.enter(Some(&hour), row, malformed);
+        } else {
+            self.batch.lines.take(object);
         }
         let mut part = parts.remove(&start).unwrap_or_default();
         let run = self.batch.make_room(before, &mut part)?;
@@ -176,6 +178,9 @@ impl<'a, 'h> Worker<'a, 'h> {
         if let Some(rulings) = rulings.filter(|rulings| !rulings.is_empty()) {
             self.write_records(slot, start, &hour, &facts, &rulings)?;
         }
+        for rank in self.board.objects(slot) {
+            self.batch.lines.take(rank);
+        }
         self.board.judged(slot);
         Ok(())
     }
@@ -190,6 +195,7 @@ impl<'a, 'h> Worker<'a, 'h> {
         rulings: &Rulings,
     ) -> anyhow::Result<()> {
         let objects = (0..self.batch.num_timeless).chain(self.board.objects(slot));
+        let filter = rulings.filter();
         let mut rows = RecordRows {
             hour,
             block: RecordBlock::default(),
@@ -202,6 +208,7 @@ impl<'a, 'h> Worker<'a, 'h> {
                 continue;
             }
             rows.object = rank as u32;
+            let lines = self.batch.lines.take(rank);
             let facts_of_object = self.batch.facts(
                 &self.batch.objects[rank],
                 rank,
@@ -215,7 +222,8 @@ impl<'a, 'h> Worker<'a, 'h> {
                 facts_of_object,
                 start,
                 &mut rows,
-            );
+            )
+            .only_lines(lines.as_ref().zip(filter.as_ref()));
             if let Err(reason) = self.batch.read_again(rank, &mut self.memory, &mut judge) {
                 self.batch
                     .coverage

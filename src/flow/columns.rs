@@ -195,10 +195,10 @@ impl Column {
     fn push(&mut self, times: (u32, u32), texts: &impl Texts, source: &str, line: u64) {
         let nulls = &mut self.nulls;
         match &mut self.values {
-            Values::Text(field, column) => match texts.text(*field) {
+            Values::Text(field, column) => match texts.readable(*field) {
                 Some(text) => {
                     column.append_nulls(std::mem::take(nulls));
-                    column.append_value(String::from_utf8_lossy(text));
+                    column.append_value(text);
                 }
                 None => *nulls += 1,
             },
@@ -234,7 +234,12 @@ impl Column {
         match &mut self.values {
             Values::Text(_, column) => {
                 column.append_nulls(nulls);
-                Arc::new(column.finish())
+                // The next batch is about as large: growing towards that again would copy all of it.
+                let next = StringBuilder::with_capacity(
+                    column.offsets_slice().len(),
+                    column.values_slice().len(),
+                );
+                Arc::new(std::mem::replace(column, next).finish())
             }
             Values::Int32(_, column) => finish_numbers(column, nulls),
             Values::Int64(_, column) | Values::Line(column) => finish_numbers(column, nulls),

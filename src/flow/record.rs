@@ -1,5 +1,6 @@
 //! A record as the judge needs it: numbers and addresses parsed, everything else left as text behind [`Fields`].
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::decode::MalformedLine;
@@ -99,6 +100,11 @@ pub trait Texts {
     /// The field's text; none when the object lacks the field or the value is `-`.
     fn text(&self, field: Field) -> Option<&[u8]>;
 
+    /// The same, what is no UTF-8 replaced.
+    fn readable(&self, field: Field) -> Option<Cow<'_, str>> {
+        self.text(field).map(String::from_utf8_lossy)
+    }
+
     /// Calls `each` with name and text of every field that AWS does not document and whose value is not `-`.
     fn extra(&self, each: &mut dyn FnMut(&str, &[u8]));
 }
@@ -117,6 +123,13 @@ pub trait Fields: Texts {
 pub trait RecordSink {
     /// Takes a record with log status OK.
     fn record(&mut self, record: &Record, fields: &impl Fields);
+
+    /// Whether the sink wants the record of this line of text, 1-based. Only asked of lines that look like a row of
+    /// their layout; one that is not wanted counts as a record without being looked at.
+    #[inline(always)]
+    fn wants_line(&self, _line: u64) -> bool {
+        true
+    }
 
     /// Takes a line that says NODATA or SKIPDATA (`skip`). `record` holds what it has: times, and zeros.
     fn status(&mut self, record: &Record, skip: bool, fields: &impl Fields);

@@ -12,6 +12,7 @@ use crate::net::Addr;
 use crate::policy::{NetworkId, Policy};
 
 use super::connection::{Contribution, End, Home, Key, Lane, Origin, Side, Tag, View};
+use super::lines::LineHashes;
 use super::memo::Memo;
 use super::reporter::{KeyPlace, Reporter, ReporterId, Reporters};
 use super::table::ConnectionTable;
@@ -166,6 +167,7 @@ pub struct Folder<'a> {
     memo: Memo<Met>,
     pending: Vec<Contribution>,
     one_network: bool,
+    lines: Option<LineHashes>,
     malformed: &'a mut dyn FnMut(u64, &MalformedLine, &[u8]),
 }
 
@@ -191,15 +193,24 @@ impl<'a> Folder<'a> {
             memo: Memo::default(),
             pending: Vec::with_capacity(BATCH),
             one_network: policy.has_one_network(),
+            lines: None,
             malformed,
         }
     }
 
-    /// Ends the object. Unless it was read to its end (`whole`), nothing that came unverified is kept.
-    pub fn finish(mut self, whole: bool) {
+    /// Has the folder note which connection each line belongs to.
+    pub fn note_lines(mut self) -> Self {
+        self.lines = Some(LineHashes::default());
+        self
+    }
+
+    /// Ends the object; the lines, if they were noted. Unless it was read to its end (`whole`), nothing that came
+    /// unverified is kept.
+    pub fn finish(mut self, whole: bool) -> Option<LineHashes> {
         self.store_part();
+        let lines = self.lines.take();
         let Some(verified) = self.aside.take() else {
-            return;
+            return lines;
         };
         let unverified = std::mem::replace(self.parts, verified);
         if whole {
@@ -207,6 +218,7 @@ impl<'a> Folder<'a> {
                 self.parts.entry(slot).or_default().merge(part);
             }
         }
+        lines
     }
 
     fn store_part(&mut self) {
@@ -410,6 +422,9 @@ impl RecordSink for Folder<'_> {
         let (key, sender) = Key::of(source, target, record.protocol);
         let hash = key.hash();
         self.part.table.prefetch_index(hash);
+        if let Some(lines) = &mut self.lines {
+            lines.note(record.line, hash);
+        }
         let next_hop_nat = is_nat_next_hop(self.policy, fields);
         self.pending.push(Contribution {
             key,

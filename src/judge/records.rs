@@ -11,6 +11,7 @@ use crate::policy::{GroupId, NetworkId, Policy, ZoneKind};
 use super::connection::{Connection, End, Home, Key, Kinds, Lane, Side, Tag, View};
 use super::facts::{Seat, SlotFacts};
 use super::fold::{ObjectFacts, slot_of};
+use super::lines::{HashFilter, LineHashes};
 use super::memo::Memo;
 use super::orient::syn_ack_confidence;
 use super::outcome::{Reject, classify};
@@ -65,6 +66,12 @@ impl Rulings {
     /// Whether no record is wanted.
     pub fn is_empty(&self) -> bool {
         self.wanted == Wanted::Flagged && self.by_key.is_empty()
+    }
+
+    /// The connections whose records are wanted; none if all are.
+    pub fn filter(&self) -> Option<HashFilter> {
+        let only_some = self.wanted == Wanted::Flagged;
+        only_some.then(|| HashFilter::of(self.by_key.keys()))
     }
 
     /// Memory in use, bytes.
@@ -134,6 +141,7 @@ pub struct RecordJudge<'a, S> {
     object: ObjectFacts<'a>,
     slot: u32,
     one_network: bool,
+    lines: Option<(&'a LineHashes, &'a HashFilter)>,
     sink: &'a mut S,
     memo: Memo<ReporterId>,
 }
@@ -158,9 +166,16 @@ impl<'a, S: JudgedSink> RecordJudge<'a, S> {
             object,
             slot,
             one_network,
+            lines: None,
             sink,
             memo: Memo::default(),
         }
+    }
+
+    /// Has the judge pass over lines of the object that belong to other connections than those of the filter.
+    pub fn only_lines(mut self, lines: Option<(&'a LineHashes, &'a HashFilter)>) -> Self {
+        self.lines = lines;
+        self
     }
 
     fn reporter(&mut self, fields: &impl Fields) -> ReporterId {
@@ -362,6 +377,12 @@ impl<S: JudgedSink> RecordSink for RecordJudge<'_, S> {
             &key,
             Tag::new(id, record.told_direction(), Lane::of(record), sender),
         );
+    }
+
+    #[inline]
+    fn wants_line(&self, line: u64) -> bool {
+        self.lines
+            .is_none_or(|(lines, filter)| lines.may_be_in(line, filter))
     }
 
     fn status(&mut self, _record: &Record, _skip: bool, _fields: &impl Fields) {}

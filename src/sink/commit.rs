@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
@@ -26,13 +27,14 @@ pub type RowCounts = BTreeMap<&'static str, u64>;
 pub struct HourWriter {
     lake: Lake,
     hour: Hour,
+    // Before the folder, so that its thread has ended when the folder goes.
+    records: Option<Aside<Result<TableWriter, LakeError>>>,
     folder: TempDir,
     edges: EdgeBatch,
     edge_files: TableWriter,
     last_edge: Option<(Addr, Addr)>,
     objects: Vec<ObjectRow>,
     quarantine: QuarantineSorter,
-    records: Option<TableWriter>,
 }
 
 impl HourWriter {
@@ -95,14 +97,16 @@ impl HourWriter {
         self.quarantine.push(line)
     }
 
-    /// Takes all judged records of the hour, of objects with these URLs by rank.
-    ///
-    /// # Errors
-    /// When a temporary file cannot be written or read.
-    pub fn records(&mut self, records: RecordSorter, urls: &[Arc<str>]) -> Result<(), LakeError> {
+    /// Takes all judged records of the hour, of objects with these URLs by rank. They are written meanwhile; what goes
+    /// wrong is told when the hour is prepared.
+    pub fn records(&mut self, records: RecordSorter, urls: &[Arc<str>]) {
         let (notes, folder) = (self.lake.notes(), self.folder.path());
-        let files = TableWriter::new(Table::Records, records_schema(), notes, folder);
-        records.write(urls, self.records.insert(files))
+        let mut files = TableWriter::new(Table::Records, records_schema(), notes, folder);
+        let urls = urls.to_vec();
+        self.records = Some(Aside::begin(move || {
+            records.write(&urls, &mut files)?;
+            Ok(files)
+        }));
     }
 
     /// Ends the files and looks up what has to be done to put them in place.
@@ -121,7 +125,7 @@ impl HourWriter {
             )
         })?;
         let tables = [
-            (Table::Records, self.records),
+            (Table::Records, self.records.map(Aside::end).transpose()?),
             (Table::Edges, Some(self.edge_files)),
             (Table::Quarantine, Some(quarantine)),
             (Table::Objects, Some(objects)),
@@ -175,6 +179,31 @@ impl HourWriter {
             files.write(&batch.map_err(|error| LakeError::file("objects", error))?)?;
         }
         Ok(files)
+    }
+}
+
+/// Work on a thread of its own, which ends before this does.
+struct Aside<T>(Option<JoinHandle<T>>);
+
+impl<T: Send + 'static> Aside<T> {
+    fn begin(work: impl FnOnce() -> T + Send + 'static) -> Aside<T> {
+        Aside(Some(std::thread::spawn(work)))
+    }
+
+    fn end(mut self) -> T {
+        let thread = self.0.take().expect("it is ended once");
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+impl<T> Drop for Aside<T> {
+    fn drop(&mut self) {
+        // Nobody asks for the result any more, but the folder that it writes to is about to go.
+        if let Some(thread) = self.0.take() {
+            drop(thread.join());
+        }
     }
 }
 

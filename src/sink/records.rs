@@ -1,5 +1,6 @@
 //! The `records` table: raw rows with their judgements, as bytes on their way to be sorted, as columns at the end.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -121,9 +122,9 @@ fn write_addr(key: &mut Vec<u8>, addr: Option<Addr>) {
 fn pack_raw(packer: &mut Packer, record: &Record, texts: &impl Texts) {
     packer.number(u64::from(record.end));
     for field in Field::ALL {
-        if let Some(text) = texts.text(*field) {
+        if let Some(text) = texts.readable(*field) {
             packer.number(*field as u64 + 1);
-            packer.text(Some(&String::from_utf8_lossy(text)));
+            packer.text(Some(&text));
         }
     }
     packer.number(0);
@@ -351,6 +352,10 @@ impl<'a> UnpackedTexts<'a> {
 impl Texts for UnpackedTexts<'_> {
     fn text(&self, field: Field) -> Option<&[u8]> {
         self.fields[field as usize].map(str::as_bytes)
+    }
+
+    fn readable(&self, field: Field) -> Option<Cow<'_, str>> {
+        self.fields[field as usize].map(Cow::Borrowed)
     }
 
     fn extra(&self, each: &mut dyn FnMut(&str, &[u8])) {

@@ -670,7 +670,7 @@ pub(super) fn judged(rows: &[u64]) -> RecordBlock {
 pub(super) fn take_records(hour: &mut HourWriter, rows: &[u64]) {
     let mut sorter = RecordSorter::new(&std::env::temp_dir(), usize::MAX);
     sorter.push(judged(rows)).expect("taken");
-    hour.records(sorter, &urls()).expect("taken");
+    hour.records(sorter, &urls());
 }
 
 /// A lake of one hour whose records came as these batches through a sorter of this budget.
@@ -688,7 +688,7 @@ fn lake_of(
     let spilled = sorter.has_spilled();
     let mut hour = lake.hour(Hour::of(SIX)).expect("begun");
     fill(&mut hour, 9_000, 500, random);
-    hour.records(sorter, &urls()).expect("taken");
+    hour.records(sorter, &urls());
     let rows = hour.commit().expect("committed");
     assert_eq!(
         rows["records"],
@@ -736,7 +736,7 @@ fn records_are_in_the_order_of_the_table_and_have_all_that_was_put_in() {
     }
     let lake = place.lake();
     let mut hour = lake.hour(Hour::of(SIX)).expect("begun");
-    hour.records(sorter, &urls()).expect("taken");
+    hour.records(sorter, &urls());
     hour.commit().expect("committed");
     let path = format!("lake/records/{}/part-0000.parquet", Hour::of(SIX).folder());
     let file = std::fs::File::open(place.root.path().join(path)).expect("a file");

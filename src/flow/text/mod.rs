@@ -175,6 +175,11 @@ impl<'a> TextDecoder<'a> {
                 && text[start] != b'{'
                 && (!seams.irregular || is_regular(text, bounds))
             {
+                if !sink.wants_line(self.tally.lines + 1) {
+                    self.tally.lines += 1;
+                    self.tally.records += 1;
+                    continue;
+                }
                 // SAFETY: seams ascend, and the last one was compared with `last_end`.
                 let row = unsafe { TextRow::<VECTOR>::new(text, bounds, program) };
                 if let Ok((record, status)) = assemble(&row, self.tally.lines + 1) {

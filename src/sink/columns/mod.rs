@@ -57,8 +57,15 @@ impl Column for Text {
     }
 
     fn finish(&mut self) -> ArrayRef {
-        Arc::new(self.0.finish())
+        finish_texts(&mut self.0)
     }
+}
+
+/// The texts so far. The next batch is about as large: growing towards that again would copy all of it.
+fn finish_texts(builder: &mut StringBuilder) -> ArrayRef {
+    let (items, bytes) = (builder.offsets_slice().len(), builder.values_slice().len());
+    let next = StringBuilder::with_capacity(items, bytes);
+    Arc::new(std::mem::replace(builder, next).finish())
 }
 
 /// An address, as text.
@@ -80,7 +87,7 @@ impl Column for Address {
     }
 
     fn finish(&mut self) -> ArrayRef {
-        Arc::new(self.0.finish())
+        finish_texts(&mut self.0)
     }
 }
 

@@ -1,0 +1,127 @@
+//! Which connection each line of an object belongs to, in four bytes: whoever reads the object a second time for the
+//! records of some connections need not parse the others.
+
+use super::connection::Key;
+
+/// Stands for a line with several records.
+const SEVERAL: u32 = u32::MAX;
+/// Bits of a filter for each key. Of lines that nobody wants it lets through about one in sixteen.
+const BITS_PER_KEY: usize = 16;
+
+/// The connections of an object's lines by their place, 1-based: 31 bits of the hash of each key; 0 for lines without a
+/// connection.
+#[derive(Default)]
+pub struct LineHashes(Vec<u32>);
+
+impl LineHashes {
+    /// Notes that a record of this line belongs to the connection whose key has this hash.
+    #[inline]
+    pub fn note(&mut self, line: u64, hash: u64) {
+        let (place, short) = (line as usize, shorten(hash));
+        if place >= self.0.len() {
+            self.0.resize(place + 1, 0);
+        }
+        let known = &mut self.0[place];
+        *known = if *known == 0 { short } else { SEVERAL };
+    }
+
+    /// Bytes in use.
+    pub fn memory(&self) -> usize {
+        self.0.capacity() * size_of::<u32>()
+    }
+
+    /// Whether a record of this line may belong to one of the filter's connections.
+    #[inline]
+    pub fn may_be_in(&self, line: u64, filter: &HashFilter) -> bool {
+        match self.0.get(line as usize) {
+            None | Some(0) => false,
+            Some(&SEVERAL) => true,
+            Some(short) => filter.may_have(*short),
+        }
+    }
+}
+
+/// The middle of a hash. Never 0 nor [`SEVERAL`].
+fn shorten(hash: u64) -> u32 {
+    (hash >> 16) as u32 >> 1 | 1
+}
+
+/// A set of keys by their hashes that never forgets one and may take others for its own.
+pub struct HashFilter {
+    words: Vec<u64>,
+}
+
+impl HashFilter {
+    /// The filter of these keys.
+    pub fn of<'k>(keys: impl ExactSizeIterator<Item = &'k Key>) -> HashFilter {
+        let bits = (keys.len() * BITS_PER_KEY).next_power_of_two().max(64);
+        let mut filter = HashFilter {
+            words: vec![0; bits / 64],
+        };
+        for key in keys {
+            let bit = filter.bit(shorten(key.hash()));
+            filter.words[bit / 64] |= 1 << (bit % 64);
+        }
+        filter
+    }
+
+    fn bit(&self, short: u32) -> usize {
+        (short >> 1) as usize & (self.words.len() * 64 - 1)
+    }
+
+    #[inline]
+    fn may_have(&self, short: u32) -> bool {
+        let bit = self.bit(short);
+        self.words[bit / 64] >> (bit % 64) & 1 == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::judge::connection::{End, Home};
+    use crate::net::Addr;
+
+    fn key(random: &mut ChaCha8Rng) -> Key {
+        let mut end = || End {
+            home: Home::inside(0),
+            addr: Addr::from_v4(random.random()),
+            port: random.random(),
+        };
+        Key::of(end(), end(), 6).0
+    }
+
+    #[test]
+    fn wanted_lines_are_never_left_out_and_others_rarely_let_through() {
+        let mut random = ChaCha8Rng::seed_from_u64(5);
+        let keys: Vec<Key> = (0..20_000).map(|_| key(&mut random)).collect();
+        let mut lines = LineHashes::default();
+        for (place, key) in keys.iter().enumerate() {
+            lines.note(place as u64 * 2 + 2, key.hash());
+        }
+        let wanted = &keys[..5_000];
+        let filter = HashFilter::of(wanted.iter());
+        let is_in = |place: usize| lines.may_be_in(place as u64 * 2 + 2, &filter);
+        assert!((0..5_000).all(is_in));
+        let others = (5_000..20_000).filter(|place| is_in(*place)).count();
+        assert!(others < 15_000 / 10, "{others} of 15000 let through");
+        assert!((0..50_000).all(|place| !lines.may_be_in(place * 2 + 1, &filter)));
+    }
+
+    #[test]
+    fn a_line_of_several_records_is_always_let_through() {
+        let mut random = ChaCha8Rng::seed_from_u64(6);
+        let mut lines = LineHashes::default();
+        for line in [7, 7, 8] {
+            lines.note(line, key(&mut random).hash());
+        }
+        let filter = HashFilter::of([].iter());
+        assert_eq!(
+            [7, 8, 9].map(|line| lines.may_be_in(line, &filter)),
+            [true, false, false]
+        );
+    }
+}

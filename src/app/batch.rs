@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use anyhow::Context;
 use tokio::runtime::Runtime;
@@ -25,6 +24,7 @@ use super::pipeline::{Board, Gathered, Limits, SlotPlan, hour_of};
 use super::policy_file;
 use super::progress::Progress;
 use super::report::{LakeSummary, RunReport, rfc3339};
+use super::room::TableMemory;
 use super::settings::{Keep, ScanSettings};
 use super::work::{Batch, KeptLines};
 
@@ -436,13 +436,13 @@ impl Run<'_> {
             } else {
                 Keep::None
             },
-            table_memory: shares.tables,
-            tables: AtomicUsize::new(0),
+            tables: TableMemory::new(shares.tables),
             options: DecodeOptions {
                 layout: self.settings.layout.clone(),
                 whole_limit: shares.object,
                 ..DecodeOptions::default()
             },
+            rulings_memory: shares.rulings,
             lines: KeptLines::default(),
             fetcher: &shared.fetcher,
             runtime: self.runtime,

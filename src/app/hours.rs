@@ -18,7 +18,7 @@ use crate::sink::{
 };
 
 use super::malformed::MalformedLines;
-use super::memory::Shares;
+use super::memory::{Shares, give_back};
 use super::summary::Summary;
 
 type EdgeSorter = ExternalSorter<
@@ -235,6 +235,9 @@ impl<'a> Hours<'a> {
             return Ok(());
         };
         let name = Hour::of(start);
+        if self.shares.is_tight {
+            give_back();
+        }
         let mut writer = match self.lake {
             Some(lake) => Some(lake.hour(name)?),
             None => None,

@@ -9,13 +9,21 @@ pub struct Shares {
     pub edge_table: usize,
     /// Edges in an hour's sorter.
     pub edges: usize,
+    /// Rulings that a thread keeps on the records of a slot.
+    pub rulings: usize,
     /// Judged records in an hour's sorter.
     pub records: usize,
     /// Objects that are fetched or wait for their turn, as stored.
     pub ahead: u64,
     /// One object, as stored and as decoded; larger ones are streamed.
     pub object: u64,
+    /// Whether all this is so little that what is freed goes back to the system.
+    pub is_tight: bool,
 }
+
+/// Below this bound what is freed goes back to the system: threads do not use what others freed, and what all of them keep
+/// would be more than the bound.
+const AMPLE: u64 = 512 << 20;
 
 impl Shares {
     /// The shares of so many bytes.
@@ -25,16 +33,21 @@ impl Shares {
             tables: part(4),
             edge_table: part(16),
             edges: part(16),
-            records: part(4),
+            rulings: part(8),
+            records: (memory / 16 * 3) as usize,
             ahead: memory / 8,
             object: memory / 8,
+            is_tight: memory < AMPLE,
         }
     }
 }
 
-/// Has the allocator keep what is freed: a scan fills and frees the same large tables slot after slot, and each page that
-/// comes from the system anew costs an interruption.
-pub fn keep_freed() {
+/// Has the allocator keep what is freed, unless memory is tight: a scan fills and frees the same large tables slot after
+/// slot, and each page that comes from the system anew costs an interruption.
+pub fn keep_freed(shares: &Shares) {
+    if shares.is_tight {
+        return;
+    }
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         /// The largest that glibc takes (mallopt(3), `DEFAULT_MMAP_THRESHOLD_MAX`).
@@ -49,7 +62,8 @@ pub fn keep_freed() {
     }
 }
 
-/// Gives back what was freed: after an hour's commit its rows leave holes that the next hour's do not fit.
+/// Gives back what was freed: after an hour's commit its rows leave holes that the next hour's do not fit, and before one
+/// the tables of all threads are free.
 pub fn give_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: any thread may call it at any time.

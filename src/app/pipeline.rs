@@ -243,12 +243,12 @@ impl<B> Board<B> {
             .unwrap_or_default()
     }
 
-    /// An object was folded (or could not be read): gives the part back, or the run that it went to.
-    pub fn folded(&self, slot: usize, part: Option<SlotPart>, run: Option<Run>) {
+    /// An object was folded (or could not be read): gives the part back, and the runs that its connections went to.
+    pub fn folded(&self, slot: usize, part: SlotPart, runs: impl IntoIterator<Item = Run>) {
         let mut state = self.lock();
         let slot = &mut state.slots[slot];
-        slot.gathered.parts.extend(part);
-        slot.gathered.runs.extend(run);
+        slot.gathered.parts.push(part);
+        slot.gathered.runs.extend(runs);
         slot.left -= 1;
         slot.hands -= 1;
         if slot.left == 0 {

@@ -21,11 +21,9 @@ use super::hours::{HourState, Hours};
 use super::malformed::MalformedLines;
 use super::pipeline::{Board, Gathered, hour_of};
 use super::progress::Progress;
+use super::room::{Room, TableMemory};
 use super::settings::Keep;
 use super::spill::Run;
-
-/// A table below this size stays in memory even when the bound is reached: writing it would free too little, bytes.
-const SPILL_AT_LEAST: usize = 8 << 20;
 
 /// An object as it was fetched, or why it could not be.
 pub type Fetched = Result<Body, FetchError>;
@@ -50,12 +48,12 @@ pub struct Batch<'a, 'h> {
     pub temp: &'a Path,
     /// Which judged records are written.
     pub keep: Keep,
-    /// Bytes that the connections of all open slots may take before they go to disk.
-    pub table_memory: usize,
-    /// Bytes that they take.
-    pub tables: AtomicUsize,
+    /// The memory of the connections of all open slots.
+    pub tables: TableMemory,
     /// Bounds of decoding.
     pub options: DecodeOptions,
+    /// Bytes that the rulings on one slot's records may take before the records are written.
+    pub rulings_memory: usize,
     /// Which connections the lines of open slots' objects belong to.
     pub lines: KeptLines,
     /// Fetches objects.
@@ -114,8 +112,8 @@ impl Batch<'_, '_> {
         }
     }
 
-    /// Folds an object into parts; its account. Whatever is wrong with the object is in its account; what is wrong with
-    /// the machine is an error.
+    /// Folds an object into parts: its account, and the runs of slots that went to disk. Whatever is wrong with the object
+    /// is in its account; what is wrong with the machine is an error.
     ///
     /// # Errors
     /// When the temporary folder fails.
@@ -127,7 +125,7 @@ impl Batch<'_, '_> {
         reporters: &Reporters,
         parts: &mut Parts,
         memory: &mut Memory,
-    ) -> anyhow::Result<Account> {
+    ) -> anyhow::Result<(Account, Vec<(u32, Run)>)> {
         let object = &self.objects[rank];
         let mut malformed = MalformedLines::new(object.url.clone());
         let mut failed: io::Result<()> = Ok(());
@@ -136,26 +134,33 @@ impl Batch<'_, '_> {
                 failed = malformed.push(line, why, text, self.temp);
             }
         };
+        let mut room = Room::new(&self.tables, self.temp, parts);
+        let mut ask_for_room =
+            |slot, part: &mut SlotPart, unverified| room.make(slot, part, unverified);
+        let mut is_whole = false;
         let outcome = match fetched {
             Err(error) => Err(error.reason.to_string()),
             Ok(body) => match body.input(&mut memory.read) {
                 Err(error) => Err(error.to_string()),
                 Ok(input) => {
                     let facts = self.facts(object, rank, slot);
-                    let mut folder = Folder::new(self.policy, reporters, facts, parts, &mut note);
+                    let mut folder = Folder::new(self.policy, reporters, facts, parts, &mut note)
+                        .ask_for_room(&mut ask_for_room);
                     if self.keep == Keep::Flagged && slot.is_some() {
                         folder = folder.note_lines();
                     }
                     let decoded = decode(input, &self.options, &mut memory.decode, &mut folder);
-                    if let Some(lines) = folder.finish(decoded.is_ok()) {
-                        self.lines.keep(rank, lines, self.table_memory / 8);
+                    is_whole = decoded.is_ok();
+                    if let Some(lines) = folder.finish(is_whole) {
+                        self.lines.keep(rank, lines, self.tables.bound() / 8);
                     }
                     decoded.map_err(|error| error.to_string())
                 }
             },
         };
         failed?;
-        Ok((object_row(object, &outcome), malformed))
+        let runs = room.finish(parts, is_whole)?;
+        Ok(((object_row(object, &outcome), malformed), runs))
     }
 
     /// Decodes an object once more, for another sink; or why that did not succeed.
@@ -194,7 +199,7 @@ pub(super) fn on_threads<T: Send>(threads: usize, work: impl Fn() -> T + Sync) -
 
 /// What is known of the lines of objects that may be read again, by rank.
 #[derive(Default)]
-pub struct KeptLines(Mutex<(usize, HashMap<usize, LineHashes>)>);
+pub struct KeptLines(Mutex<(usize, HashMap<usize, Arc<LineHashes>>)>);
 
 impl KeptLines {
     /// Keeps them unless all together would exceed `limit` bytes. Without them the object is parsed whole.
@@ -202,16 +207,23 @@ impl KeptLines {
         let mut kept = lock(&self.0);
         if kept.0 + lines.memory() <= limit {
             kept.0 += lines.memory();
-            kept.1.insert(rank, lines);
+            kept.1.insert(rank, Arc::new(lines));
         }
     }
 
-    /// Takes those of an object out, if they were kept.
-    pub(super) fn take(&self, rank: usize) -> Option<LineHashes> {
+    /// Those of an object, if they were kept.
+    pub(super) fn get(&self, rank: usize) -> Option<Arc<LineHashes>> {
+        lock(&self.0).1.get(&rank).cloned()
+    }
+
+    /// Forgets those of these objects.
+    pub(super) fn forget(&self, ranks: &[usize]) {
         let mut kept = lock(&self.0);
-        let lines = kept.1.remove(&rank)?;
-        kept.0 -= lines.memory();
-        Some(lines)
+        for rank in ranks {
+            if let Some(lines) = kept.1.remove(rank) {
+                kept.0 -= lines.memory();
+            }
+        }
     }
 }
 
@@ -281,23 +293,18 @@ impl Batch<'_, '_> {
                 let fetched = self
                     .runtime
                     .block_on(self.fetcher.fetch(&mut object.clone()));
-                let before = parts.values().map(SlotPart::memory).sum();
-                accounts.push(self.fold(
+                let reporters = self.reporters.as_deref();
+                let (account, runs) = self.fold(
                     rank,
                     None,
                     fetched,
-                    self.reporters.as_deref().unwrap_or(&Reporters::default()),
+                    reporters.unwrap_or(&Reporters::default()),
                     &mut parts,
                     &mut memory,
-                )?);
-                self.held(before, parts.values().map(SlotPart::memory).sum());
-                for (slot, part) in &mut parts {
-                    let memory = part.memory();
-                    gathered
-                        .entry(*slot)
-                        .or_default()
-                        .runs
-                        .extend(self.make_room(memory, part)?);
+                )?;
+                accounts.push(account);
+                for (slot, run) in runs {
+                    gathered.entry(slot).or_default().runs.push(run);
                 }
             }
             for (slot, part) in parts {
@@ -342,29 +349,5 @@ impl Batch<'_, '_> {
             let counts = row.layout.is_some();
             hour.object(row, counts.then_some(malformed));
         }
-    }
-
-    /// Notes that a part's memory changed.
-    pub(super) fn held(&self, before: usize, after: usize) {
-        self.tables.fetch_add(after, Ordering::Relaxed);
-        self.tables.fetch_sub(before, Ordering::Relaxed);
-    }
-
-    /// Writes a part's connections to disk if all open slots together take too much memory.
-    ///
-    /// # Errors
-    /// When the temporary folder fails.
-    pub(super) fn make_room(&self, before: usize, part: &mut SlotPart) -> io::Result<Option<Run>> {
-        let now = part.memory();
-        self.held(before, now);
-        if self.tables.load(Ordering::Relaxed) < self.table_memory
-            || part.table.memory() < SPILL_AT_LEAST
-        {
-            return Ok(None);
-        }
-        let run = Run::write(&part.table, self.temp)?;
-        part.table = Default::default();
-        self.held(now, part.memory());
-        Ok(Some(run))
     }
 }

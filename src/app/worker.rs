@@ -3,20 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::flow::{Fields, Record};
-use crate::judge::JudgementRow;
 use crate::judge::close::{Partitions, judge_slot, prove};
 use crate::judge::evidence::{EVIDENCE_CAP, Evidence, Horizon};
 use crate::judge::facts::SlotFacts;
 use crate::judge::fold::{Parts, SlotPart};
-use crate::judge::records::{JudgedSink, RecordJudge, Rulings, Wanted};
 use crate::judge::ruling::Judge;
-use crate::sink::RecordBlock;
 
-use super::hours::HourState;
+use super::kept::KeptRecords;
 use super::memory::give_back;
 use super::pipeline::{Board, Gathered, Task};
-use super::settings::Keep;
 use super::spill::{Run, SlotConnections};
 use super::work::{Batch, Fetched, Memory, on_threads};
 
@@ -67,9 +62,8 @@ impl<'a, 'h> Worker<'a, 'h> {
         let start = self.board.start(slot);
         let hour = self.batch.hour(start)?;
         let part = self.board.take_part(slot);
-        let before = part.memory();
         let mut parts = Parts::from([(start, part)]);
-        let (row, malformed) = self.batch.fold(
+        let ((row, malformed), runs) = self.batch.fold(
             object,
             Some(start),
             fetched,
@@ -80,11 +74,11 @@ impl<'a, 'h> Worker<'a, 'h> {
         if self.board.is_judged(slot) {
             self.batch.enter(Some(&hour), row, malformed);
         } else {
-            self.batch.lines.take(object);
+            self.batch.lines.forget(&[object]);
         }
-        let mut part = parts.remove(&start).unwrap_or_default();
-        let run = self.batch.make_room(before, &mut part)?;
-        self.board.folded(slot, Some(part), run);
+        let part = parts.remove(&start).unwrap_or_default();
+        let runs = runs.into_iter().map(|(_, run)| run);
+        self.board.folded(slot, part, runs);
         Ok(())
     }
 
@@ -100,7 +94,7 @@ impl<'a, 'h> Worker<'a, 'h> {
             }
             whole.merge(part);
         }
-        self.batch.held(held, whole.memory());
+        self.batch.tables.changed(held, whole.memory());
         let mut evidence = Evidence::default();
         SlotConnections {
             table: &whole.table,
@@ -114,7 +108,7 @@ impl<'a, 'h> Worker<'a, 'h> {
         self.batch.coverage.let_go(evidence.let_go);
         let judged = self.board.is_judged(slot);
         if !judged {
-            self.batch.held(whole.memory(), 0);
+            self.batch.tables.changed(whole.memory(), 0);
         }
         self.board.proven(
             slot,
@@ -144,12 +138,15 @@ impl<'a, 'h> Worker<'a, 'h> {
             runs: &runs,
         };
         let mut edges = hour.take_table();
-        let wanted = match self.batch.keep {
-            Keep::None => None,
-            Keep::Flagged => Some(Wanted::Flagged),
-            Keep::All => Some(Wanted::All),
-        };
-        let mut rulings = wanted.map(Rulings::new);
+        let objects = (0..self.batch.num_timeless).chain(self.board.objects(slot));
+        let mut kept = KeptRecords::new(
+            self.batch,
+            &mut self.memory,
+            &hour,
+            &facts,
+            start,
+            objects.collect(),
+        );
         let policy = self.batch.policy;
         judge_slot(
             &mut self.judge,
@@ -160,8 +157,9 @@ impl<'a, 'h> Worker<'a, 'h> {
             &mut |table, place, traffic, ruling| {
                 let (connection, views) = (table.at(place), table.views(place));
                 edges.add(policy, &facts, connection, views.clone(), traffic, ruling);
-                if let Some(rulings) = &mut rulings {
-                    rulings.keep(policy, &facts, connection, views, traffic, ruling);
+                if let Some(kept) = &mut kept {
+                    kept.keep(connection, views, traffic, ruling)
+                        .map_err(std::io::Error::other)?;
                 }
                 hour.make_room(&mut edges)
             },
@@ -173,87 +171,13 @@ impl<'a, 'h> Worker<'a, 'h> {
             .map(|(reporter, counts)| (*reporter, *counts))
             .collect();
         hour.unjudgeable(unjudgeable);
-        self.batch.held(part.memory(), 0);
+        self.batch.tables.changed(part.memory(), 0);
         drop(part);
-        if let Some(rulings) = rulings.filter(|rulings| !rulings.is_empty()) {
-            self.write_records(slot, start, &hour, &facts, &rulings)?;
-        }
-        for rank in self.board.objects(slot) {
-            self.batch.lines.take(rank);
+        if let Some(kept) = kept {
+            kept.finish()?;
         }
         self.board.judged(slot);
         Ok(())
-    }
-
-    /// Reads the slot's objects a second time, for the judged records that are wanted.
-    fn write_records(
-        &mut self,
-        slot: usize,
-        start: u32,
-        hour: &HourState,
-        facts: &SlotFacts<'_>,
-        rulings: &Rulings,
-    ) -> anyhow::Result<()> {
-        let objects = (0..self.batch.num_timeless).chain(self.board.objects(slot));
-        let filter = rulings.filter();
-        let mut rows = RecordRows {
-            hour,
-            block: RecordBlock::default(),
-            object: 0,
-            failed: Ok(()),
-        };
-        for rank in objects.filter(|rank| rulings.wants_object(*rank as u32)) {
-            // What could not be read the first time did not count, and is in the account already.
-            if self.batch.coverage.is_unreadable(&self.batch.urls[rank]) {
-                continue;
-            }
-            rows.object = rank as u32;
-            let lines = self.batch.lines.take(rank);
-            let facts_of_object = self.batch.facts(
-                &self.batch.objects[rank],
-                rank,
-                self.batch.objects[rank].key.as_ref().map(|_| start),
-            );
-            let mut judge = RecordJudge::new(
-                self.batch.policy,
-                &hour.reporters,
-                facts,
-                rulings,
-                facts_of_object,
-                start,
-                &mut rows,
-            )
-            .only_lines(lines.as_ref().zip(filter.as_ref()));
-            if let Err(reason) = self.batch.read_again(rank, &mut self.memory, &mut judge) {
-                self.batch
-                    .coverage
-                    .unread_again(&self.batch.urls[rank], &reason);
-            }
-            std::mem::replace(&mut rows.failed, Ok(()))?;
-        }
-        rows.flush()
-    }
-}
-
-/// Judged records on their way into the hour.
-struct RecordRows<'a> {
-    hour: &'a HourState,
-    block: RecordBlock,
-    object: u32,
-    failed: anyhow::Result<()>,
-}
-
-impl RecordRows<'_> {
-    fn flush(&mut self) -> anyhow::Result<()> {
-        self.hour.records(std::mem::take(&mut self.block))
-    }
-}
-
-impl JudgedSink for RecordRows<'_> {
-    fn judged(&mut self, record: &Record, fields: &impl Fields, row: &JudgementRow<'_>) {
-        if self.block.push(record, fields, self.object, row) && self.failed.is_ok() {
-            self.failed = self.flush();
-        }
     }
 }
 

@@ -7,16 +7,16 @@ use super::bar::Bar;
 use super::report::{self, Look};
 use super::{Exit, meant, say};
 use crate::app::error::ScanError;
-use crate::app::memory::keep_freed;
+use crate::app::memory::{Shares, keep_freed};
 use crate::app::report::RunReport;
 use crate::app::settings::{Format, ScanSettings};
 
 pub(super) fn run(args: &ScanArgs, bar: &Bar) -> Exit {
-    keep_freed();
     let settings = match meant::scan(args, now()) {
         Ok(settings) => settings,
         Err(error) => return say::failure(&error),
     };
+    keep_freed(&Shares::of(settings.memory));
     let ended = if settings.plan {
         plan(&settings, bar)
     } else {

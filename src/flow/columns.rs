@@ -26,7 +26,7 @@ enum Source {
 const NUM_COLUMNS: usize = Field::COUNT + 3;
 
 /// The schema of the `flows` table: one column for each field, named with `_` for `-`, then `extra` (fields that AWS
-/// does not document, text by name, also with `_`; null if there is none), `source` (path or URL) and `line` (see [`Record::line`]).
+/// does not document, text by name, also with `_`; null if there is none), `source` (path or URL) and `line` (see [`Record::line`](super::Record::line)).
 ///
 /// `start` and `end` are timestamps. A missing value is null.
 pub fn flows_schema() -> SchemaRef {

@@ -23,6 +23,13 @@ pub const SLOT_SECS: u32 = 300;
 /// How many records wait for their cache lines together.
 const BATCH: usize = 64;
 
+/// Batches after which room is asked for: about as many connections as a mebibyte or two hold.
+const BATCHES_PER_ASKING: u32 = 128;
+
+/// Whoever watches over memory: may take the connections out of the part of this slot. The last argument is true for
+/// connections that do not count unless their object proves whole.
+pub type AskForRoom<'a> = dyn FnMut(u32, &mut SlotPart, bool) + 'a;
+
 /// What one thread has gathered of one slot.
 #[derive(Default)]
 pub struct SlotPart {
@@ -168,6 +175,8 @@ pub struct Folder<'a> {
     pending: Vec<Contribution>,
     one_network: bool,
     lines: Option<LineHashes>,
+    room: Option<&'a mut AskForRoom<'a>>,
+    batches: u32,
     malformed: &'a mut dyn FnMut(u64, &MalformedLine, &[u8]),
 }
 
@@ -194,6 +203,8 @@ impl<'a> Folder<'a> {
             pending: Vec::with_capacity(BATCH),
             one_network: policy.has_one_network(),
             lines: None,
+            room: None,
+            batches: 0,
             malformed,
         }
     }
@@ -201,6 +212,12 @@ impl<'a> Folder<'a> {
     /// Has the folder note which connection each line belongs to.
     pub fn note_lines(mut self) -> Self {
         self.lines = Some(LineHashes::default());
+        self
+    }
+
+    /// Has the folder ask for room while parts grow.
+    pub fn ask_for_room(mut self, room: &'a mut AskForRoom<'a>) -> Self {
+        self.room = Some(room);
         self
     }
 
@@ -234,10 +251,22 @@ impl<'a> Folder<'a> {
             .table
             .add_batch(&self.pending, 1 << (self.object.rank % 64));
         self.pending.clear();
+        self.batches += 1;
+        if self.batches.is_multiple_of(BATCHES_PER_ASKING) {
+            self.make_room();
+        }
+    }
+
+    fn make_room(&mut self) {
+        if let Some(room) = &mut self.room {
+            room(self.slot, &mut self.part, self.aside.is_some());
+        }
     }
 
     #[cold]
     fn change_slot(&mut self, slot: u32) {
+        self.flush();
+        self.make_room();
         self.store_part();
         self.slot = slot;
         self.part = self.parts.remove(&slot).unwrap_or_default();

@@ -37,6 +37,8 @@ pub struct Rulings {
     copies: HashSet<(Key, Side, u32)>,
     /// Objects that hold wanted records, by rank modulo 64.
     objects: u64,
+    /// Whether records that no ruling is about are wanted as well.
+    unjudgeable_too: bool,
 }
 
 struct Stored {
@@ -55,17 +57,28 @@ impl Rulings {
             by_key: HashMap::new(),
             copies: HashSet::new(),
             objects: 0,
+            unjudgeable_too: false,
         }
+    }
+
+    /// Begins with other connections of the same slot.
+    pub fn clear(&mut self) {
+        *self = Rulings::new(self.wanted);
+    }
+
+    /// Wants the records that no ruling is about as well, if all are wanted. To be said once a slot.
+    pub fn take_unjudgeable_too(&mut self) {
+        self.unjudgeable_too = self.wanted == Wanted::All;
     }
 
     /// Whether the object of this rank may hold wanted records.
     pub fn wants_object(&self, rank: u32) -> bool {
-        self.wanted == Wanted::All || self.objects & 1 << (rank % 64) != 0
+        self.unjudgeable_too || self.objects & 1 << (rank % 64) != 0
     }
 
     /// Whether no record is wanted.
     pub fn is_empty(&self) -> bool {
-        self.wanted == Wanted::Flagged && self.by_key.is_empty()
+        !self.unjudgeable_too && self.by_key.is_empty()
     }
 
     /// The connections whose records are wanted; none if all are.
@@ -203,7 +216,7 @@ impl<'a, S: JudgedSink> RecordJudge<'a, S> {
         network: Option<NetworkId>,
         reason: Reason,
     ) {
-        if self.rulings.wanted == Wanted::Flagged {
+        if !self.rulings.unjudgeable_too {
             return;
         }
         let row = JudgementRow {

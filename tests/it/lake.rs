@@ -589,12 +589,16 @@ impl Texts for RawTexts {
 /// A record that the row number decides, with its texts and the rank of its object.
 fn raw(row: u64) -> (Record, RawTexts, u32) {
     // Some rows are long enough to end a batch before its time.
-    let length = if row % 997 == 0 { 3 << 20 } else { row % 50 };
+    let length = if row.is_multiple_of(997) {
+        3 << 20
+    } else {
+        row % 50
+    };
     let texts = RawTexts {
         srcaddr: format!("10.0.{}.{}", row % 3, row % 200),
-        note: (row % 4 == 0).then(|| "x".repeat(length as usize)),
+        note: row.is_multiple_of(4).then(|| "x".repeat(length as usize)),
     };
-    let start = if row % 10 == 0 {
+    let start = if row.is_multiple_of(10) {
         0
     } else {
         SIX + (row % 60) as u32

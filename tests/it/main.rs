@@ -34,6 +34,9 @@ mod lake;
 mod lake_s3;
 // Dependencies between modules point down only, and the core does no I/O.
 mod layers;
+// A memory limit holds: the kernel is asked for the peak of a run.
+#[cfg(target_os = "linux")]
+mod memory;
 // The policy reference: its examples parse, its tables are complete.
 mod policy_docs;
 // Samples: all that was planted is found, and nothing else.

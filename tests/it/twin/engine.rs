@@ -175,6 +175,7 @@ fn engine(
             },
         )
         .map_err(|error| error.to_string())?;
+        rulings.take_unjudgeable_too();
         for (rank, object) in objects
             .iter()
             .enumerate()

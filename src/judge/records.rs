@@ -103,11 +103,7 @@ impl Rulings {
         traffic: &Traffic,
         ruling: &Ruling,
     ) {
-        let is_unassigned = |zone| policy.zone_kind(zone) == ZoneKind::Unassigned;
-        let flagged = !matches!(ruling.verdict(), Verdict::Compliant | Verdict::Unjudged)
-            || is_unassigned(ruling.zones.client)
-            || is_unassigned(ruling.zones.server);
-        if self.wanted == Wanted::Flagged && !flagged {
+        if self.wanted == Wanted::Flagged && !is_flagged(policy, ruling.verdict(), ruling) {
             return;
         }
         let key = connection.key();
@@ -137,6 +133,14 @@ impl Rulings {
         self.objects |= connection.objects;
         self.by_key.insert(key, stored);
     }
+}
+
+/// Whether a record with this verdict, of a connection with this ruling, is flagged.
+fn is_flagged(policy: &Policy, verdict: Verdict, ruling: &Ruling) -> bool {
+    let is_unassigned = |zone| policy.zone_kind(zone) == ZoneKind::Unassigned;
+    !matches!(verdict, Verdict::Compliant | Verdict::Unjudged)
+        || is_unassigned(ruling.zones.client)
+        || is_unassigned(ruling.zones.server)
 }
 
 /// What takes judged records.
@@ -310,7 +314,10 @@ impl<'a, S: JudgedSink> RecordJudge<'a, S> {
             }
             Judged::Not(reason) => row.rule = reason.as_str(),
         }
-        self.sink.judged(record, fields, &row);
+        // A copy, or what came after the close, is not judged though its connection is.
+        if self.rulings.wanted == Wanted::All || is_flagged(self.policy, row.verdict, ruling) {
+            self.sink.judged(record, fields, &row);
+        }
     }
 
     fn observer(&self, tag: Tag, key: &Key, ruling: &Ruling) -> Observer {

@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::{concat_batches, filter_record_batch};
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tidegate::generate::{Options, generate};
+use tidegate::policy::UNASSIGNED;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tidegate");
 
@@ -68,6 +73,22 @@ fn files(lake: &Path) -> BTreeMap<String, Vec<u8>> {
             (name, std::fs::read(entry.path()).expect("a readable file"))
         })
         .collect()
+}
+
+/// The judged records of a lake, in the order of its files.
+fn records(lake: &Path) -> RecordBatch {
+    let files = files(lake);
+    let tables = files
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("records/"));
+    let batches: Vec<RecordBatch> = tables
+        .flat_map(|(_, bytes)| {
+            let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes));
+            reader.expect("a file").build().expect("read")
+        })
+        .collect::<Result<_, _>>()
+        .expect("read");
+    concat_batches(&batches[0].schema(), &batches).expect("files of one schema")
 }
 
 fn assert_same(one: &BTreeMap<String, Vec<u8>>, other: &BTreeMap<String, Vec<u8>>, what: &str) {
@@ -236,4 +257,41 @@ fn files_in(lake: &Path) -> usize {
         .filter_map(Result::ok)
         .filter(|entry| entry.file_type().is_file())
         .count()
+}
+
+#[test]
+fn flagged_records_are_those_of_all_that_are_flagged() {
+    let folder = logs(6_000, 20);
+    for keep in ["flagged", "all"] {
+        scan(folder.path(), keep, &["--keep", keep]);
+    }
+    let [flagged, all] = ["flagged", "all"].map(|lake| records(&folder.path().join(lake)));
+    let texts = |name: &str| {
+        all.column_by_name(name)
+            .expect("a column")
+            .as_string::<i32>()
+    };
+    let (verdicts, tiers) = (texts("verdict"), ["client_tier", "server_tier"].map(texts));
+    let is_flagged = (0..all.num_rows()).map(|row| {
+        let is_unassigned = tiers
+            .iter()
+            .any(|tier| tier.is_valid(row) && tier.value(row) == UNASSIGNED);
+        is_unassigned || !["compliant", "unjudged"].contains(&verdicts.value(row))
+    });
+    let is_flagged: BooleanArray = is_flagged.map(Some).collect();
+    let expected = filter_record_batch(&all, &is_flagged).expect("filtered");
+    assert!(expected.num_rows() > 100 && expected.num_rows() < all.num_rows() / 2);
+    assert!(
+        flagged == expected,
+        "{} rows, expected {}",
+        flagged.num_rows(),
+        expected.num_rows()
+    );
+    // Copies by a second flow log are in the logs, so that not all records of a flagged connection are.
+    assert!(
+        texts("rule")
+            .iter()
+            .flatten()
+            .any(|rule| rule == "duplicate")
+    );
 }

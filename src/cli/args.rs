@@ -213,6 +213,11 @@ fn output(text: &str) -> Result<Output, String> {
     if path.is_empty() {
         return Err("expected a path after the `=`, got nothing".to_owned());
     }
+    if path == "-" {
+        return Err(format!(
+            "expected a path after the `=`, got `-`; --format {word} writes to standard output"
+        ));
+    }
     Ok(Output {
         format,
         path: path.into(),
@@ -273,6 +278,10 @@ mod tests {
         check(
             "scan logs --policy p.toml --output json=",
             "expected a path",
+        );
+        check(
+            "scan logs --policy p.toml --output json=-",
+            "--format json writes to standard output",
         );
         check("scan logs --policy p.toml --memory 1", "at least 64 MiB");
         check(

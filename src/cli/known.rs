@@ -13,6 +13,8 @@ const ID_LENGTH: usize = 16;
 pub(super) fn parse(text: &str) -> Result<BTreeSet<String>, Vec<(usize, String)>> {
     let mut ids = BTreeSet::new();
     let mut errors = Vec::new();
+    // Editors of Windows begin a file with a mark of its byte order.
+    let text = text.trim_start_matches('\u{feff}');
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -74,7 +76,7 @@ mod tests {
     #[test]
     fn ids_stand_alone_with_comments_or_in_ndjson() {
         check(
-            "# accepted on 2026-02-25\n\n00112233445566AA  SEC-790\r\n{\"finding_id\":\"ffeeddccbbaa9988\",\"kind\":\"x\"}\n",
+            "\u{feff}# accepted on 2026-02-25\n\n00112233445566AA  SEC-790\r\n{\"finding_id\":\"ffeeddccbbaa9988\",\"kind\":\"x\"}\n",
             "00112233445566aa ffeeddccbbaa9988",
         );
     }

@@ -35,8 +35,20 @@ pub(super) fn scan(args: &ScanArgs, now: u32) -> Result<ScanSettings, ScanError>
             "a plan has no findings",
         ));
     }
-    for output in &args.output {
+    for (place, output) in args.output.iter().enumerate() {
         check_parent(output)?;
+        if args.output[..place]
+            .iter()
+            .any(|other| other.path == output.path)
+        {
+            return Err(usage(
+                format!(
+                    "expected a file for each report, got `{}` twice",
+                    output.path.display()
+                ),
+                "the second report would replace the first",
+            ));
+        }
     }
     Ok(ScanSettings {
         sources: args.sources.clone(),
@@ -188,6 +200,10 @@ mod tests {
         check_error(
             &["--output", "json=no/such/folder/a.json"],
             "its folder does not exist",
+        );
+        check_error(
+            &["--output", "json=a", "--output", "csv=a"],
+            "expected a file for each report, got `a` twice",
         );
         check_error(
             &["--known", "no-such-file"],

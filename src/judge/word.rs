@@ -135,3 +135,15 @@ words! {
         Unassigned = "unassigned",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Reason;
+    use crate::policy::REASONS;
+
+    #[test]
+    fn no_rule_is_called_like_a_reason() {
+        let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+        assert_eq!(reasons, REASONS);
+    }
+}

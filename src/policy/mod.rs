@@ -41,6 +41,7 @@ mod tests;
 pub use decide::{Decision, End, Lacked, Miss, Question};
 pub use decider::Decider;
 pub use problem::{PolicyError, PolicyErrors};
+pub use ruleset::REASONS;
 pub use test_case::TestCase;
 pub(crate) use word::words;
 pub use word::{Answer, Criticality, Path, Severity};

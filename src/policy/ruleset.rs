@@ -115,6 +115,22 @@ pub(super) enum What {
 /// The name of the default in the `rule` column.
 pub(super) const DEFAULT: &str = "default";
 
+/// What stands in place of a rule where a record is not judged. No rule may be called so.
+pub const REASONS: [&str; 12] = [
+    "out-of-scope",
+    "missing-field",
+    "duplicate",
+    "self",
+    "local",
+    "unmapped",
+    "nat-unsolicited",
+    "transit",
+    "unsolicited",
+    "post-close",
+    "stray",
+    "diagnostic",
+];
+
 /// Resolves the rules of a file.
 pub(super) fn rules(
     file: &File,
@@ -215,6 +231,15 @@ fn numbers<'f>(file: &'f File, problems: &mut Problems) -> HashMap<&'f str, Rule
         problems.add(
             &id.span,
             "`default` is the name of the default: what no rule matches is denied",
+        );
+    }
+    for id in ids.iter().filter(|id| REASONS.contains(&id.text.as_str())) {
+        problems.add(
+            &id.span,
+            format!(
+                "`{}` stands where a record is not judged: no rule can be told from it",
+                id.text
+            ),
         );
     }
     ids.dedup_by(|a, b| a.text == b.text);

@@ -228,6 +228,10 @@ fn a_duplicate_id() {
         "[[allow]]\nid = \"default\"\nfrom = \"any\"\nto = \"app\"\n",
         &["2:6 `default` is the name of the default: what no rule matches is denied"],
     );
+    check(
+        "[[allow]]\nid = \"stray\"\nfrom = \"any\"\nto = \"app\"\n",
+        &["2:6 `stray` stands where a record is not judged: no rule can be told from it"],
+    );
     let subnet = |cidr: &str| {
         format!("[[subnets]]\nid = \"subnet-1\"\ntier = \"x\"\ncidrs = [\"{cidr}\"]\n")
     };

@@ -1,7 +1,54 @@
-//! A heap of sorted sources, the one with the least head on top: what a k-way merge turns on.
+//! What sorting outside of memory turns on: runs by level, and a heap of sorted sources, the one with the least head on
+//! top.
+
+use std::io;
 
 /// Runs that are merged at once. More means fewer passes over the data, and more memory for their read buffers.
-pub(super) const FAN_IN: usize = 16;
+const FAN_IN: usize = 16;
+
+/// Sorted runs by level; a run of one level was merged from as many as fit of the level below. So the number of open files
+/// grows with the logarithm of the data.
+pub(super) struct Levels<R>(Vec<Vec<R>>);
+
+impl<R> Default for Levels<R> {
+    fn default() -> Levels<R> {
+        Levels(Vec::new())
+    }
+}
+
+impl<R> Levels<R> {
+    /// Whether there are no runs.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds a run; where a level is full, `merge` makes one of its runs.
+    ///
+    /// # Errors
+    /// When `merge` fails.
+    pub fn add(
+        &mut self,
+        mut run: R,
+        mut merge: impl FnMut(Vec<R>) -> io::Result<R>,
+    ) -> io::Result<()> {
+        for level in 0.. {
+            if self.0.len() == level {
+                self.0.push(Vec::new());
+            }
+            self.0[level].push(run);
+            if self.0[level].len() < FAN_IN {
+                break;
+            }
+            run = merge(std::mem::take(&mut self.0[level]))?;
+        }
+        Ok(())
+    }
+
+    /// All runs.
+    pub fn into_runs(self) -> Vec<R> {
+        self.0.into_iter().flatten().collect()
+    }
+}
 
 /// Sources by their heads. The heads live with the caller, who says which of two sources comes first.
 pub(super) struct MergeHeap {

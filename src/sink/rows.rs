@@ -8,7 +8,7 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use super::LakeError;
-use super::merge::{FAN_IN, MergeHeap};
+use super::merge::{Levels, MergeHeap};
 
 /// Bytes read ahead of each run in a merge.
 const READ_AHEAD: usize = 128 << 10;
@@ -49,8 +49,7 @@ pub(super) struct RowSorter {
     blocks: Vec<RowBlock>,
     places: Vec<Place>,
     blocks_memory: usize,
-    /// Runs by level; a run of one level was merged from as many as fit of the level below.
-    levels: Vec<Vec<Run>>,
+    runs: Levels<Run>,
 }
 
 /// Where a row is, and its first bytes, which nearly always tell.
@@ -75,7 +74,7 @@ impl RowSorter {
             blocks: Vec::new(),
             places: Vec::new(),
             blocks_memory: 0,
-            levels: Vec::new(),
+            runs: Levels::default(),
         }
     }
 
@@ -86,12 +85,12 @@ impl RowSorter {
 
     /// Whether rows went to files.
     pub fn has_spilled(&self) -> bool {
-        !self.levels.is_empty()
+        !self.runs.is_empty()
     }
 
     /// Whether it holds no row.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty() && self.levels.is_empty()
+        self.places.is_empty() && self.runs.is_empty()
     }
 
     /// Takes a block.
@@ -133,24 +132,14 @@ impl RowSorter {
         self.blocks = Vec::new();
         self.places = Vec::new();
         self.blocks_memory = 0;
-        self.add_run(run.finish()?, 0)
-    }
-
-    fn add_run(&mut self, run: Run, level: usize) -> io::Result<()> {
-        if self.levels.len() == level {
-            self.levels.push(Vec::new());
-        }
-        self.levels[level].push(run);
-        if self.levels[level].len() < FAN_IN {
-            return Ok(());
-        }
-        let mut merge = Merge::new(std::mem::take(&mut self.levels[level]))?;
-        let mut merged = RunWriter::new(&self.dir)?;
-        while let Some(row) = merge.next()? {
-            merged.push(row)?;
-        }
-        let merged = merged.finish()?;
-        self.add_run(merged, level + 1)
+        self.runs.add(run.finish()?, |runs| {
+            let mut merge = Merge::new(runs)?;
+            let mut merged = RunWriter::new(&self.dir)?;
+            while let Some(row) = merge.next()? {
+                merged.push(row)?;
+            }
+            merged.finish()
+        })
     }
 
     /// The rows in order.
@@ -158,7 +147,7 @@ impl RowSorter {
     /// # Errors
     /// When a temporary file cannot be written or read.
     pub fn finish(mut self) -> io::Result<SortedRows> {
-        if self.levels.is_empty() {
+        if self.runs.is_empty() {
             self.sort();
             return Ok(SortedRows::Memory {
                 blocks: self.blocks,
@@ -168,8 +157,7 @@ impl RowSorter {
         if !self.places.is_empty() {
             self.spill()?;
         }
-        let runs = self.levels.into_iter().flatten().collect();
-        Ok(SortedRows::Runs(Merge::new(runs)?))
+        Ok(SortedRows::Runs(Merge::new(self.runs.into_runs())?))
     }
 }
 

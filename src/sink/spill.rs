@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use bytemuck::{AnyBitPattern, NoUninit};
 
-use super::merge::{FAN_IN, MergeHeap};
+use super::merge::{Levels, MergeHeap};
 
 /// Bytes read ahead of each run in a merge.
 const READ_AHEAD: usize = 128 << 10;
@@ -28,8 +28,7 @@ pub struct ExternalSorter<T, C, M> {
     compare: C,
     combine: M,
     rows: Vec<T>,
-    /// Runs by level; a run of one level was merged from as many as fit of the level below.
-    levels: Vec<Vec<Run>>,
+    runs: Levels<Run>,
 }
 
 struct Run {
@@ -53,7 +52,7 @@ where
             compare,
             combine,
             rows: Vec::new(),
-            levels: Vec::new(),
+            runs: Levels::default(),
         }
     }
 
@@ -85,12 +84,12 @@ where
 
     /// Whether it holds no row.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.levels.is_empty()
+        self.rows.is_empty() && self.runs.is_empty()
     }
 
     /// Whether rows went to files.
     pub fn has_spilled(&self) -> bool {
-        !self.levels.is_empty()
+        !self.runs.is_empty()
     }
 
     fn make_room(&mut self) -> io::Result<()> {
@@ -116,24 +115,15 @@ where
             writer.push(row)?;
         }
         self.rows.clear();
-        self.add_run(writer.finish()?, 0)
-    }
-
-    fn add_run(&mut self, run: Run, level: usize) -> io::Result<()> {
-        if self.levels.len() == level {
-            self.levels.push(Vec::new());
-        }
-        self.levels[level].push(run);
-        if self.levels[level].len() < FAN_IN {
-            return Ok(());
-        }
-        let mut merge = Merge::new(std::mem::take(&mut self.levels[level]), &self.compare)?;
-        let mut writer = RunWriter::new(&self.dir)?;
-        while let Some(row) = merge.next(&self.compare, &mut self.combine)? {
-            writer.push(&row)?;
-        }
-        let merged = writer.finish()?;
-        self.add_run(merged, level + 1)
+        let (dir, compare, combine) = (&self.dir, &self.compare, &mut self.combine);
+        self.runs.add(writer.finish()?, |runs| {
+            let mut merge = Merge::new(runs, compare)?;
+            let mut writer = RunWriter::new(dir)?;
+            while let Some(row) = merge.next(compare, combine)? {
+                writer.push(&row)?;
+            }
+            writer.finish()
+        })
     }
 
     /// The rows in order, equal ones combined.
@@ -142,7 +132,7 @@ where
     /// When a temporary file cannot be written or read.
     pub fn finish(mut self) -> io::Result<Merged<T, C, M>> {
         self.sort_and_combine();
-        if self.levels.is_empty() {
+        if self.runs.is_empty() {
             return Ok(Merged {
                 source: Source::Memory(self.rows.into_iter()),
                 compare: self.compare,
@@ -151,8 +141,7 @@ where
         }
         self.spill()?;
         drop(std::mem::take(&mut self.rows));
-        let runs = self.levels.into_iter().flatten().collect();
-        let merge = Merge::new(runs, &self.compare)?;
+        let merge = Merge::new(self.runs.into_runs(), &self.compare)?;
         Ok(Merged {
             source: Source::Runs(merge),
             compare: self.compare,

@@ -235,7 +235,8 @@ impl<'a> Hours<'a> {
             return Ok(());
         };
         let name = Hour::of(start);
-        if self.shares.is_tight {
+        // Encoding records takes the most memory of all.
+        if self.shares.is_tight || hour.records.is_some() {
             give_back();
         }
         let mut writer = match self.lake {

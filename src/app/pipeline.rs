@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::spill::Run;
+use crate::judge::close::Company;
 use crate::judge::evidence::Evidence;
 use crate::judge::fold::{SLOT_SECS, SlotPart};
 
@@ -67,6 +68,8 @@ pub struct Gathered {
     pub parts: Vec<SlotPart>,
     /// Parts that went to disk.
     pub runs: Vec<Run>,
+    /// What its connections say of one another; nothing before it is proven.
+    pub company: Company,
 }
 
 struct Slot {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::judge::close::{Partitions, judge_slot, prove};
+use crate::judge::close::{judge_slot, prove};
 use crate::judge::evidence::{EVIDENCE_CAP, Evidence, Horizon};
 use crate::judge::facts::SlotFacts;
 use crate::judge::fold::{Parts, SlotPart};
@@ -83,7 +83,9 @@ impl<'a, 'h> Worker<'a, 'h> {
     }
 
     fn prove(&mut self, slot: usize) -> anyhow::Result<()> {
-        let Gathered { parts, mut runs } = self.board.take_gathered(slot);
+        let Gathered {
+            parts, mut runs, ..
+        } = self.board.take_gathered(slot);
         let held: usize = parts.iter().map(SlotPart::memory).sum();
         let mut whole = SlotPart::default();
         for mut part in parts {
@@ -95,15 +97,11 @@ impl<'a, 'h> Worker<'a, 'h> {
             whole.merge(part);
         }
         self.batch.tables.changed(held, whole.memory());
-        let mut evidence = Evidence::default();
-        SlotConnections {
+        let connections = SlotConnections {
             table: &whole.table,
             runs: &runs,
-        }
-        .each(&mut |table| {
-            prove(table, &mut evidence);
-            Ok(())
-        })?;
+        };
+        let (mut evidence, company) = prove(&connections)?;
         evidence.seal(EVIDENCE_CAP);
         self.batch.coverage.let_go(evidence.let_go);
         let judged = self.board.is_judged(slot);
@@ -116,6 +114,7 @@ impl<'a, 'h> Worker<'a, 'h> {
             Gathered {
                 parts: vec![whole],
                 runs,
+                company,
             },
         );
         Ok(())
@@ -124,7 +123,11 @@ impl<'a, 'h> Worker<'a, 'h> {
     fn judge(&mut self, slot: usize) -> anyhow::Result<()> {
         let start = self.board.start(slot);
         let hour = self.batch.hour(start)?;
-        let Gathered { mut parts, runs } = self.board.take_gathered(slot);
+        let Gathered {
+            mut parts,
+            runs,
+            company,
+        } = self.board.take_gathered(slot);
         let part = parts.pop().unwrap_or_default();
         let reporters = hour.reporters.snapshot();
         let facts = SlotFacts::new(self.batch.policy, &reporters, &part.interfaces);
@@ -154,6 +157,7 @@ impl<'a, 'h> Worker<'a, 'h> {
             start,
             &facts,
             &horizon,
+            &company,
             &mut |table, place, traffic, ruling| {
                 let (connection, views) = (table.at(place), table.views(place));
                 edges.add(policy, &facts, connection, views.clone(), traffic, ruling);

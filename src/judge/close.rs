@@ -2,9 +2,7 @@
 
 use std::io;
 
-use hashbrown::HashSet;
-
-use super::connection::{Connection, Kinds, Side};
+use super::connection::{Connection, Key, Kinds, Side};
 use super::evidence::{Evidence, Horizon};
 use super::facts::SlotFacts;
 use super::orient::{Peers, peer_key};
@@ -25,23 +23,6 @@ pub trait Partitions {
 impl Partitions for ConnectionTable {
     fn each(&self, visit: &mut dyn FnMut(&ConnectionTable) -> io::Result<()>) -> io::Result<()> {
         visit(self)
-    }
-}
-
-/// What a slot proves to itself and to the hour after it, not yet sealed.
-pub fn prove(table: &ConnectionTable, evidence: &mut Evidence) {
-    for place in 0..table.len() {
-        let connection = table.at(place);
-        let flags = OwnFlags(connection);
-        let key = connection.key();
-        if let Some(client) = flags.client() {
-            evidence.prove_client(&key, client);
-        }
-        for side in [Side::Low, Side::High] {
-            if flags.is_listener(side) {
-                evidence.prove_listener(key.protocol, key.end(side));
-            }
-        }
     }
 }
 
@@ -87,40 +68,50 @@ pub struct Company {
     pub talking: TalkingPairs,
 }
 
-impl Company {
-    /// Counts over all partitions, twice: first what will be asked, then the answers.
-    ///
-    /// # Errors
-    /// When a partition cannot be read back.
-    pub fn of(slot: &dyn Partitions) -> io::Result<Company> {
-        let mut company = Company::default();
-        let mut icmp = HashSet::new();
-        slot.each(&mut |table| {
-            for place in 0..table.len() {
-                let connection = table.at(place);
-                let key = connection.key();
-                if is_icmp(key.protocol) {
-                    icmp.insert(pair(&key));
-                } else if has_ports(key.protocol) && OwnFlags(connection).client().is_none() {
-                    for side in [Side::Low, Side::High] {
-                        company
-                            .peers
-                            .insert(peer_key(key.protocol, key.end(side)), 0);
-                    }
+/// What a slot proves to itself and to the hour after it, not yet sealed, and what its connections say of one another.
+///
+/// # Errors
+/// When a partition cannot be read back.
+pub fn prove(slot: &dyn Partitions) -> io::Result<(Evidence, Company)> {
+    let (mut evidence, mut company) = (Evidence::default(), Company::default());
+    let mut icmp = TalkingPairs::default();
+    slot.each(&mut |table| {
+        for place in 0..table.len() {
+            let connection = table.at(place);
+            let (key, flags) = (connection.key(), OwnFlags(connection));
+            let client = flags.client();
+            if let Some(client) = client {
+                evidence.prove_client(&key, client);
+            }
+            for side in [Side::Low, Side::High] {
+                if flags.is_listener(side) {
+                    evidence.prove_listener(key.protocol, key.end(side));
                 }
             }
-            Ok(())
-        })?;
-        if company.peers.is_empty() && icmp.is_empty() {
-            return Ok(company);
+            if is_icmp(key.protocol) {
+                icmp.insert(pair(&key));
+            } else if has_ports(key.protocol) && client.is_none() {
+                company.ask_for_peers(&key);
+            }
         }
+        Ok(())
+    })?;
+    if !company.peers.is_empty() || !icmp.is_empty() {
         slot.each(&mut |table| {
             for place in 0..table.len() {
                 company.count(table.at(place), &icmp);
             }
             Ok(())
         })?;
-        Ok(company)
+    }
+    Ok((evidence, company))
+}
+
+impl Company {
+    fn ask_for_peers(&mut self, key: &Key) {
+        for side in [Side::Low, Side::High] {
+            self.peers.insert(peer_key(key.protocol, key.end(side)), 0);
+        }
     }
 
     fn count(&mut self, connection: &Connection, icmp: &TalkingPairs) {
@@ -150,9 +141,9 @@ pub fn judge_slot(
     start: u32,
     facts: &SlotFacts<'_>,
     horizon: &Horizon<'_>,
+    company: &Company,
     each: &mut dyn FnMut(&ConnectionTable, usize, &Traffic, &Ruling) -> io::Result<()>,
 ) -> io::Result<()> {
-    let company = Company::of(slot)?;
     let context = SlotContext {
         facts,
         horizon,

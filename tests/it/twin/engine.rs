@@ -131,11 +131,12 @@ fn engine(
         folder.finish(true);
     }
     let mut evidence: BTreeMap<u32, Evidence> = BTreeMap::new();
+    let mut companies = BTreeMap::new();
     for (slot, part) in &parts {
-        let mut proven = Evidence::default();
-        prove(&part.table, &mut proven);
+        let (mut proven, company) = prove(&part.table).map_err(|error| error.to_string())?;
         proven.seal(EVIDENCE_CAP);
         evidence.insert(*slot, proven);
+        companies.insert(*slot, company);
     }
 
     let snapshot = reporters.snapshot();
@@ -167,6 +168,7 @@ fn engine(
             slot,
             &facts,
             &horizon,
+            &companies[&slot],
             &mut |table, place, traffic, ruling| {
                 let (connection, views) = (table.at(place), table.views(place));
                 edges.add(&policy, &facts, connection, views.clone(), traffic, ruling);

@@ -14,7 +14,7 @@ use super::edges::EdgeBatch;
 use super::lake::ledger_name;
 use super::objects::ObjectBatch;
 use super::quarantine::QuarantineSorter;
-use super::records::records_schema;
+use super::record_columns::records_schema;
 use super::table::{TableWriter, part_name};
 use super::{Hour, Lake, LakeError, ObjectRow, QuarantineRow, RecordSorter, Table};
 use crate::judge::EdgeRow;

@@ -32,6 +32,16 @@ impl RowBlock {
         self.ends.len() >= BLOCK_ROWS || self.bytes.len() >= BLOCK_BYTES
     }
 
+    /// How many rows it holds.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Its rows, in the order in which they were put in.
+    pub fn rows(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.ends.len()).map(|index| self.row(index))
+    }
+
     fn row(&self, index: usize) -> &[u8] {
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.bytes[start..self.ends[index]]

@@ -25,8 +25,8 @@ pub(super) const GROUP_ROWS: usize = 128 * 1024;
 const GROUP_BYTES: usize = 256 << 20;
 /// Threads of a file. Making rows costs half of what encoding them does: more threads would wait for rows.
 const THREADS: usize = 2;
-/// Batches that may wait for a thread. More would only take memory.
-const WAITING: usize = 2;
+/// Batches that may wait for a thread beside the one in hand. More would only take memory.
+const WAITING: usize = 1;
 
 /// A file that is being encoded.
 pub(super) struct Encoder {

@@ -112,6 +112,36 @@ fn objects_that_cannot_be_read_are_named_and_the_rest_is_judged() {
 }
 
 #[test]
+fn objects_that_cannot_be_read_a_second_time_are_told_of() {
+    let (server, keys) = sample_server();
+    // Once as always, then denied.
+    for key in keys.iter().filter(|key| key.ends_with(".log.gz")) {
+        server.fail(Op::Get, key, 1, Fault::IgnoreRange);
+        server.fail(Op::Get, key, 1, Fault::access_denied());
+    }
+    let lake = tempfile::tempdir().expect("a folder");
+    let lake = lake.path().to_str().expect("UTF-8");
+    let run = |more: &[&str]| {
+        let more = [&["--lake", lake, "--format", "json"], more].concat();
+        let ran = scan("s3://logs", Some(&server), &more, Stdio::null());
+        serde_json::from_str::<Value>(&ran.stdout).expect("a report")
+    };
+    let told = "objects that were judged but could not be read again for `records`";
+    let first = run(&[]);
+    let warnings = first["warnings"].to_string();
+    assert!(
+        warnings.contains(told) && warnings.contains("access denied"),
+        "{warnings}"
+    );
+    // What had nothing to be read again for is denied now; after that nothing is.
+    run(&["--rejudge"]);
+    let again = run(&["--rejudge"]);
+    assert!(!again["warnings"].to_string().contains(told));
+    let [few, all] = [first, again].map(|report| report["lake"]["rows"]["records"].as_u64());
+    assert!(few < all, "{few:?} of {all:?}");
+}
+
+#[test]
 fn sources_that_cannot_be_listed_end_the_run_with_advice() {
     let server = S3Server::start();
     server.put("logs", "x/a.log", "");

@@ -51,7 +51,7 @@ def main():
     parser.add_argument("--records-per-connection", type=int, default=4)
     parser.add_argument("--slots", type=int, default=4)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--repeat", type=int, default=4)
     parser.add_argument("--folder", default=os.path.join(tempfile.gettempdir(), "tidegate-bench"))
     options = parser.parse_args()
     target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))

@@ -8,7 +8,7 @@ use anyhow::Context;
 
 use crate::judge::edges::{EdgeEntry, EdgeTable, EdgeWords, in_order};
 use crate::judge::findings::DayFindings;
-use crate::judge::fold::Unjudgeable;
+use crate::judge::fold::{SlotPart, Unjudgeable};
 use crate::judge::reporter::{ReporterId, Reporters};
 use crate::judge::sketch::Distinct;
 use crate::judge::{EdgeRow, Finding, Reason};
@@ -44,6 +44,8 @@ pub struct HourState {
 struct Rows {
     objects: Vec<ObjectRow>,
     malformed: Vec<MalformedLines>,
+    /// Whoever has records that count. An object that broke may have named others.
+    reported: BTreeSet<ReporterId>,
     unjudgeable: BTreeMap<ReporterId, Unjudgeable>,
 }
 
@@ -82,11 +84,14 @@ impl HourState {
             .extend(malformed.filter(|lines| !lines.is_empty()));
     }
 
-    /// Takes records that no connection took.
-    pub fn unjudgeable(&self, counts: impl IntoIterator<Item = (ReporterId, Unjudgeable)>) {
+    /// Takes what a judged slot says beside its connections: who reported, and records that no connection took.
+    pub fn notes(&self, part: &SlotPart) {
         let mut rows = lock(&self.rows);
-        for (reporter, counts) in counts {
-            let sum = rows.unjudgeable.entry(reporter).or_default();
+        let interfaces = part.interfaces.values();
+        rows.reported
+            .extend(interfaces.flat_map(|notes| &notes.reporters));
+        for (reporter, counts) in &part.unjudgeable {
+            let sum = rows.unjudgeable.entry(*reporter).or_default();
             sum.out_of_scope += counts.out_of_scope;
             sum.missing_field += counts.missing_field;
         }
@@ -308,16 +313,13 @@ impl<'a> Hours<'a> {
             }
         }
         taker.end_hour();
-        for reporter in &reporters {
-            total.interfaces.add(
-                reporter
-                    .inside()
-                    .interface_id
-                    .unwrap_or(&reporter.flow_log)
-                    .as_bytes(),
-            );
-        }
         let rows = lock(&hour.rows);
+        let reported = rows.reported.iter();
+        for reporter in reported.filter_map(|id| reporters.get(id.0 as usize)) {
+            let interface = reporter.inside().interface_id;
+            let name = interface.unwrap_or(&reporter.flow_log);
+            total.interfaces.add(name.as_bytes());
+        }
         for (id, counts) in &rows.unjudgeable {
             total
                 .summary

@@ -169,12 +169,7 @@ impl<'a, 'h> Worker<'a, 'h> {
             },
         )?;
         hour.give_back(edges);
-        let unjudgeable: Vec<_> = part
-            .unjudgeable
-            .iter()
-            .map(|(reporter, counts)| (*reporter, *counts))
-            .collect();
-        hour.unjudgeable(unjudgeable);
+        hour.notes(&part);
         self.batch.tables.changed(part.memory(), 0);
         drop(part);
         if let Some(kept) = kept {

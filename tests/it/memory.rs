@@ -1,15 +1,21 @@
 //! A memory limit holds: the kernel is asked for the peak of a run.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 const HEADER: &str = "version vpc-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status flow-direction tcp-flags";
-const OBJECTS: u32 = 2;
+const OBJECTS: u32 = 3;
 const CONNECTIONS_PER_OBJECT: u32 = 150_000;
 
 /// One slot of a quiet VPC that half the internet knocks at: each record is a connection and an edge of its own. The
-/// objects are larger than what is read whole under a small limit, and the connections than what may be held.
+/// objects are larger than what is read whole under a small limit, and the connections than what may be held. The last
+/// object is broken, which only its end tells.
 fn logs() -> tempfile::TempDir {
     let root = tempfile::tempdir().expect("a folder");
     let folder = root
@@ -32,21 +38,32 @@ fn logs() -> tempfile::TempDir {
         let name = format!(
             "123456789012_vpcflowlogs_us-east-2_fl-0a1b2c3d4e5f60718_20260225T0600Z_0000000{object}.log"
         );
-        std::fs::write(folder.join(name), text).expect("written");
+        if object + 1 < OBJECTS {
+            std::fs::write(folder.join(name), text).expect("written");
+        } else {
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+            gzip.write_all(text.as_bytes()).expect("written to memory");
+            let mut bytes = gzip.finish().expect("written to memory");
+            let checksum = bytes.len() - 8;
+            bytes[checksum] ^= 1;
+            std::fs::write(folder.join(name + ".gz"), bytes).expect("written");
+        }
     }
     root
 }
 
-/// Scans the logs into a lake of the limit's name under this limit; the peak of the memory of the process, bytes.
+/// Scans the logs into a lake of the limit's name under this limit, with a report beside it; the peak of the memory of the
+/// process, bytes.
 #[expect(clippy::zombie_processes, reason = "`wait4` waits")]
 fn peak(root: &Path, memory: &str) -> u64 {
     let policy = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("policies/sec-003.toml");
     let child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
         .current_dir(root)
         .args(["scan", "logs", "--threads", "2", "--keep", "flagged"])
-        .args(["--memory", memory, "--lake", memory, "--policy"])
+        .args(["--memory", memory, "--lake", memory, "--format", "json"])
+        .arg("--policy")
         .arg(policy)
-        .stdout(Stdio::null())
+        .stdout(File::create(root.join(memory.to_owned() + ".json")).expect("a file"))
         .stderr(Stdio::null())
         .spawn()
         .expect("the program runs");
@@ -58,7 +75,7 @@ fn peak(root: &Path, memory: &str) -> u64 {
         usage.assume_init()
     };
     assert!(
-        libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0,
+        libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 3,
         "{memory}: {status}"
     );
     // In kibibytes on Linux (getrusage(2)).
@@ -81,4 +98,11 @@ fn a_slot_far_larger_than_the_limit_goes_to_disk() {
             .map(|lake| std::fs::read(root.path().join(lake).join(file)).expect("a file"));
         assert!(tight == ample, "{file}");
     }
+    let coverage = |memory: &str| {
+        let file = File::open(root.path().join(memory.to_owned() + ".json")).expect("a report");
+        let report: serde_json::Value = serde_json::from_reader(file).expect("JSON");
+        report["coverage"].clone()
+    };
+    assert_eq!(coverage("64MiB"), coverage("4GiB"));
+    assert_eq!(coverage("4GiB")["interfaces"], OBJECTS - 1);
 }

@@ -1,10 +1,72 @@
-//! What sorting outside of memory turns on: runs by level, and a heap of sorted sources, the one with the least head on
-//! top.
+//! What sorting outside of memory turns on: runs in temporary files, runs by level, and a heap of sorted sources, the one
+//! with the least head on top.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Seek, Write};
+use std::path::Path;
 
+/// Bytes read ahead of each run in a merge, and gathered before they are written.
+const READ_AHEAD: usize = 128 << 10;
 /// Runs that are merged at once. More means fewer passes over the data, and more memory for their read buffers.
 const FAN_IN: usize = 16;
+
+/// Sorted rows in a nameless temporary file.
+pub(super) struct Run {
+    file: File,
+    rows: u64,
+}
+
+impl Run {
+    /// Its rows one after the other, and how many there are.
+    pub fn open(self) -> (BufReader<File>, u64) {
+        let file = BufReader::with_capacity(READ_AHEAD, self.file);
+        (file, self.rows)
+    }
+}
+
+/// Writes a run.
+pub(super) struct RunWriter {
+    file: BufWriter<File>,
+    rows: u64,
+}
+
+impl RunWriter {
+    /// Begins a run in this folder.
+    ///
+    /// # Errors
+    /// When the folder cannot take it.
+    pub fn new(dir: &Path) -> io::Result<RunWriter> {
+        Ok(RunWriter {
+            file: BufWriter::with_capacity(READ_AHEAD, tempfile::tempfile_in(dir)?),
+            rows: 0,
+        })
+    }
+
+    /// Appends a row, which stands in these pieces.
+    ///
+    /// # Errors
+    /// When the folder is full.
+    pub fn push<const N: usize>(&mut self, pieces: [&[u8]; N]) -> io::Result<()> {
+        self.rows += 1;
+        pieces
+            .into_iter()
+            .try_for_each(|piece| self.file.write_all(piece))
+    }
+
+    /// Ends the run.
+    ///
+    /// # Errors
+    /// When the folder is full.
+    pub fn finish(self) -> io::Result<Run> {
+        let file = self.file.into_inner();
+        let mut file = file.map_err(io::IntoInnerError::into_error)?;
+        file.rewind()?;
+        Ok(Run {
+            file,
+            rows: self.rows,
+        })
+    }
+}
 
 /// Sorted runs by level; a run of one level was merged from as many as fit of the level below. So the number of open files
 /// grows with the logarithm of the data.

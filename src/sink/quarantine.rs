@@ -3,19 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 
 use super::LakeError;
-use super::columns::{BATCH_ROWS, table};
+use super::columns::table;
 use super::packed::{Packer, Unpacker};
-use super::rows::{RowBlock, RowSorter, SortedRows, came_back_other};
+use super::rows::{RowBlock, RowSorter, came_back_other};
 use super::table::TableWriter;
 
 /// Bytes of lines that are sorted in memory; more goes to a temporary file.
 const BUDGET: usize = 16 << 20;
-/// Bytes of rows after which a batch ends although it could take more.
-const BATCH_BYTES: usize = 8 << 20;
 
 /// How much of a line is kept, bytes: enough to recognise it; a line may be a mebibyte long.
 const TEXT_BYTES: usize = 4096;
@@ -97,25 +95,16 @@ impl QuarantineSorter {
         let mut files = new_files(schema.clone());
         self.rows.push(self.block).map_err(LakeError::Temporary)?;
         let mut sorted = self.rows.finish().map_err(LakeError::Temporary)?;
-        while let Some(columns) = next_batch(&mut sorted)? {
-            let batch = RecordBatch::try_new(schema.clone(), columns);
+        while let Some(block) = sorted.next_batch()? {
+            let mut columns = QuarantineBatch::default();
+            for row in block.rows() {
+                columns.push(&Quarantined::read(row).ok_or_else(came_back_other)?);
+            }
+            let batch = RecordBatch::try_new(schema.clone(), columns.finish());
             files.write(&batch.map_err(|error| LakeError::file("quarantine", error))?)?;
         }
         Ok(files)
     }
-}
-
-/// The next rows as columns, cut by content only; none at the end.
-fn next_batch(sorted: &mut SortedRows) -> Result<Option<Vec<ArrayRef>>, LakeError> {
-    let (mut batch, mut rows, mut bytes) = (QuarantineBatch::default(), 0, 0);
-    while rows < BATCH_ROWS && bytes < BATCH_BYTES {
-        let Some(row) = sorted.next().map_err(LakeError::Temporary)? else {
-            break;
-        };
-        bytes += row.len();
-        rows = batch.push(&Quarantined::read(row).ok_or_else(came_back_other)?);
-    }
-    Ok((rows > 0).then(|| batch.finish()))
 }
 
 impl<'a> Quarantined<'a> {

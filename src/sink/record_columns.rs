@@ -8,17 +8,14 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Field as ArrowField, Schema, SchemaRef};
 
 use super::LakeError;
-use super::columns::{BATCH_ROWS, table};
+use super::columns::table;
 use super::packed::Unpacker;
 use super::rows::{RowBlock, SortedRows, came_back_other};
 use super::table::TableWriter;
 use crate::flow::{Field, FlowsBuilder, Texts, flows_schema};
 use crate::judge::Flags;
 
-/// Bytes of rows after which a batch ends although it could take more: only rows of very long text get there.
-const BATCH_BYTES: usize = 8 << 20;
-
-/// Threads that make batches. Making them costs twice what encoding does, and there are two threads for that.
+/// Threads that make batches. Making them costs nearly twice what encoding them does, and two threads encode.
 const THREADS: usize = 2;
 
 table! {
@@ -116,26 +113,13 @@ pub(super) fn write_batches(
                 files.write(&batch?)?;
             }
             if sent == turn
-                && let Some(block) = next_block(&mut sorted)?
+                && let Some(block) = sorted.next_batch()?
             {
                 sent += usize::from(blocks.send(block).is_ok());
             }
         }
         Ok(())
     })
-}
-
-/// The rows of the next batch, cut by content only; none at the end.
-fn next_block(sorted: &mut SortedRows) -> Result<Option<RowBlock>, LakeError> {
-    let (mut block, mut bytes) = (RowBlock::default(), 0);
-    while block.len() < BATCH_ROWS && bytes < BATCH_BYTES {
-        let Some(row) = sorted.next().map_err(LakeError::Temporary)? else {
-            break;
-        };
-        bytes += row.len();
-        block.push(|rows| rows.extend_from_slice(row));
-    }
-    Ok((block.len() > 0).then_some(block))
 }
 
 /// Builds batches of `records`.

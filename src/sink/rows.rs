@@ -4,18 +4,19 @@
 //! nameless temporary file; sixteen runs become one of the next level.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::LakeError;
-use super::merge::{Levels, MergeHeap};
+use super::columns::BATCH_ROWS;
+use super::merge::{Levels, MergeHeap, Run, RunWriter};
 
-/// Bytes read ahead of each run in a merge.
-const READ_AHEAD: usize = 128 << 10;
 /// Rows of a block, after which it is time to hand it on.
 const BLOCK_ROWS: usize = 8192;
 /// Bytes of a block, likewise.
 const BLOCK_BYTES: usize = 1 << 20;
+/// Bytes of rows after which a batch ends although it could take more: only rows of very long text get there.
+const BATCH_BYTES: usize = 8 << 20;
 
 /// Some rows, one after the other.
 #[derive(Default)]
@@ -30,11 +31,6 @@ impl RowBlock {
         write(&mut self.bytes);
         self.ends.push(self.bytes.len());
         self.ends.len() >= BLOCK_ROWS || self.bytes.len() >= BLOCK_BYTES
-    }
-
-    /// How many rows it holds.
-    pub fn len(&self) -> usize {
-        self.ends.len()
     }
 
     /// Its rows, in the order in which they were put in.
@@ -68,11 +64,6 @@ pub(super) struct Place {
     head: u128,
     block: u32,
     row: u32,
-}
-
-struct Run {
-    file: File,
-    rows: u64,
 }
 
 impl RowSorter {
@@ -137,7 +128,10 @@ impl RowSorter {
         self.sort();
         let mut run = RunWriter::new(&self.dir)?;
         for place in &self.places {
-            run.push(self.blocks[place.block as usize].row(place.row as usize))?;
+            write_row(
+                &mut run,
+                self.blocks[place.block as usize].row(place.row as usize),
+            )?;
         }
         self.blocks = Vec::new();
         self.places = Vec::new();
@@ -146,7 +140,7 @@ impl RowSorter {
             let mut merge = Merge::new(runs)?;
             let mut merged = RunWriter::new(&self.dir)?;
             while let Some(row) = merge.next()? {
-                merged.push(row)?;
+                write_row(&mut merged, row)?;
             }
             merged.finish()
         })
@@ -196,10 +190,7 @@ pub(super) enum SortedRows {
 
 impl SortedRows {
     /// The next row; none at the end.
-    ///
-    /// # Errors
-    /// When a temporary file cannot be read.
-    pub fn next(&mut self) -> io::Result<Option<&[u8]>> {
+    fn next(&mut self) -> io::Result<Option<&[u8]>> {
         match self {
             SortedRows::Memory { blocks, places } => {
                 let place = places.next();
@@ -208,36 +199,26 @@ impl SortedRows {
             SortedRows::Runs(merge) => merge.next(),
         }
     }
+
+    /// The rows of the next batch, cut by content only; none at the end.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be read.
+    pub fn next_batch(&mut self) -> Result<Option<RowBlock>, LakeError> {
+        let mut block = RowBlock::default();
+        while block.ends.len() < BATCH_ROWS && block.bytes.len() < BATCH_BYTES {
+            let Some(row) = self.next().map_err(LakeError::Temporary)? else {
+                break;
+            };
+            block.push(|rows| rows.extend_from_slice(row));
+        }
+        Ok((!block.ends.is_empty()).then_some(block))
+    }
 }
 
-struct RunWriter {
-    file: BufWriter<File>,
-    rows: u64,
-}
-
-impl RunWriter {
-    fn new(dir: &Path) -> io::Result<RunWriter> {
-        Ok(RunWriter {
-            file: BufWriter::with_capacity(READ_AHEAD, tempfile::tempfile_in(dir)?),
-            rows: 0,
-        })
-    }
-
-    fn push(&mut self, row: &[u8]) -> io::Result<()> {
-        self.rows += 1;
-        self.file.write_all(&(row.len() as u64).to_le_bytes())?;
-        self.file.write_all(row)
-    }
-
-    fn finish(self) -> io::Result<Run> {
-        let file = self.file.into_inner();
-        let mut file = file.map_err(io::IntoInnerError::into_error)?;
-        file.rewind()?;
-        Ok(Run {
-            file,
-            rows: self.rows,
-        })
-    }
+/// Appends a row to a run, behind its length.
+fn write_row(run: &mut RunWriter, row: &[u8]) -> io::Result<()> {
+    run.push([&(row.len() as u64).to_le_bytes(), row])
 }
 
 /// A run at one of its rows.
@@ -274,9 +255,10 @@ impl Merge {
     fn new(runs: Vec<Run>) -> io::Result<Merge> {
         let mut readers = Vec::new();
         for run in runs {
+            let (file, left) = run.open();
             let mut reader = RunReader {
-                file: BufReader::with_capacity(READ_AHEAD, run.file),
-                left: run.rows,
+                file,
+                left,
                 row: Vec::new(),
             };
             if reader.advance()? {

@@ -7,15 +7,13 @@
 
 use std::cmp::Ordering;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use bytemuck::{AnyBitPattern, NoUninit};
 
-use super::merge::{Levels, MergeHeap};
+use super::merge::{Levels, MergeHeap, Run, RunWriter};
 
-/// Bytes read ahead of each run in a merge.
-const READ_AHEAD: usize = 128 << 10;
 /// The least number of rows that are sorted in memory, however small the budget.
 const MIN_ROWS: usize = 64;
 
@@ -29,11 +27,6 @@ pub struct ExternalSorter<T, C, M> {
     combine: M,
     rows: Vec<T>,
     runs: Levels<Run>,
-}
-
-struct Run {
-    file: File,
-    rows: u64,
 }
 
 impl<T, C, M> ExternalSorter<T, C, M>
@@ -112,7 +105,7 @@ where
     fn spill(&mut self) -> io::Result<()> {
         let mut writer = RunWriter::new(&self.dir)?;
         for row in &self.rows {
-            writer.push(row)?;
+            writer.push([bytemuck::bytes_of(row)])?;
         }
         self.rows.clear();
         let (dir, compare, combine) = (&self.dir, &self.compare, &mut self.combine);
@@ -120,7 +113,7 @@ where
             let mut merge = Merge::new(runs, compare)?;
             let mut writer = RunWriter::new(dir)?;
             while let Some(row) = merge.next(compare, combine)? {
-                writer.push(&row)?;
+                writer.push([bytemuck::bytes_of(&row)])?;
             }
             writer.finish()
         })
@@ -178,37 +171,6 @@ where
     }
 }
 
-struct RunWriter {
-    file: BufWriter<File>,
-    rows: u64,
-}
-
-impl RunWriter {
-    fn new(dir: &Path) -> io::Result<RunWriter> {
-        Ok(RunWriter {
-            file: BufWriter::with_capacity(READ_AHEAD, tempfile::tempfile_in(dir)?),
-            rows: 0,
-        })
-    }
-
-    fn push<T: NoUninit>(&mut self, row: &T) -> io::Result<()> {
-        self.rows += 1;
-        self.file.write_all(bytemuck::bytes_of(row))
-    }
-
-    fn finish(self) -> io::Result<Run> {
-        let mut file = self
-            .file
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)?;
-        file.rewind()?;
-        Ok(Run {
-            file,
-            rows: self.rows,
-        })
-    }
-}
-
 struct RunReader<T> {
     file: BufReader<File>,
     left: u64,
@@ -218,10 +180,10 @@ struct RunReader<T> {
 impl<T: AnyBitPattern + NoUninit> RunReader<T> {
     /// A reader at the run's first row; none if it has none.
     fn open(run: Run) -> io::Result<Option<RunReader<T>>> {
-        let file = BufReader::with_capacity(READ_AHEAD, run.file);
+        let (file, left) = run.open();
         let mut reader = RunReader {
             file,
-            left: run.rows,
+            left,
             head: T::zeroed(),
         };
         Ok(reader.advance()?.then_some(reader))

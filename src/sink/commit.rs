@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use tempfile::TempDir;
 
+use super::aside::Aside;
 use super::columns::BATCH_ROWS;
 use super::edges::EdgeBatch;
 use super::lake::ledger_name;
@@ -179,31 +179,6 @@ impl HourWriter {
             files.write(&batch.map_err(|error| LakeError::file("objects", error))?)?;
         }
         Ok(files)
-    }
-}
-
-/// Work on a thread of its own, which ends before this does.
-struct Aside<T>(Option<JoinHandle<T>>);
-
-impl<T: Send + 'static> Aside<T> {
-    fn begin(work: impl FnOnce() -> T + Send + 'static) -> Aside<T> {
-        Aside(Some(std::thread::spawn(work)))
-    }
-
-    fn end(mut self) -> T {
-        let thread = self.0.take().expect("it is ended once");
-        thread
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    }
-}
-
-impl<T> Drop for Aside<T> {
-    fn drop(&mut self) {
-        // Nobody asks for the result any more, but the folder that it writes to is about to go.
-        if let Some(thread) = self.0.take() {
-            drop(thread.join());
-        }
     }
 }
 

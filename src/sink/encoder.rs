@@ -5,7 +5,6 @@
 
 use std::fs::File;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
 
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::{DataType, FieldRef, SchemaRef};
@@ -18,12 +17,14 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 
+use super::aside::Aside;
+
 /// Rows of a row group. A row group is built in memory, in its compressed form, so this bounds what an encoder holds; it
 /// is also the least that a reader skips by statistics and bloom filters.
-pub(super) const GROUP_ROWS: usize = 128 * 1024;
+const GROUP_ROWS: usize = 128 * 1024;
 /// Bytes of values after which a row group ends although it could take more rows: only rows of very long text get there.
 const GROUP_BYTES: usize = 256 << 20;
-/// Threads of a file. Making rows costs half of what encoding them does: more threads would wait for rows.
+/// Threads of a file. Making edges costs nearly what encoding them does: more threads would wait for rows.
 const THREADS: usize = 2;
 /// Batches that may wait for a thread beside the one in hand. More would only take memory.
 const WAITING: usize = 1;
@@ -46,14 +47,17 @@ struct Group {
     bytes: usize,
 }
 
-/// A thread that encodes every so many-th column.
+/// A thread that encodes every so many-th column. It ends when nothing more can come.
 struct ColumnThread {
     batches: SyncSender<RecordBatch>,
-    columns: JoinHandle<Result<Vec<Chunks>, ParquetError>>,
+    columns: Encoding,
 }
 
+/// Columns that are being encoded.
+type Encoding = Aside<Result<Vec<Chunks>, ParquetError>>;
+
 /// The threads of a row group that has all its rows.
-struct Ending(Vec<JoinHandle<Result<Vec<Chunks>, ParquetError>>>);
+struct Ending(Vec<Encoding>);
 
 /// The encoded leaves of a column.
 type Chunks = Vec<ArrowColumnChunk>;
@@ -160,7 +164,7 @@ impl Group {
             let (batches, incoming) = sync_channel(WAITING);
             ColumnThread {
                 batches,
-                columns: std::thread::spawn(move || encode(columns, &incoming)),
+                columns: Aside::begin(move || encode(columns, &incoming)),
             }
         });
         Ok(Group {
@@ -201,13 +205,8 @@ impl Ending {
     ) -> Result<impl Iterator<Item = ArrowColumnChunk>, ParquetError> {
         let mut columns: Vec<Chunks> = (0..num_columns).map(|_| Vec::new()).collect();
         for (first, thread) in self.0.into_iter().enumerate() {
-            let encoded = thread
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-            for (chunks, column) in encoded
-                .into_iter()
-                .zip(columns.iter_mut().skip(first).step_by(THREADS))
-            {
+            let encoded = thread.end()?.into_iter();
+            for (chunks, column) in encoded.zip(columns.iter_mut().skip(first).step_by(THREADS)) {
                 *column = chunks;
             }
         }

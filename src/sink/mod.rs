@@ -17,6 +17,7 @@
 //! What does not fit into memory is sorted with [`RecordSorter`] (rows as bytes) and [`ExternalSorter`] (rows of fixed
 //! size, equal ones combined).
 
+mod aside;
 mod columns;
 mod commit;
 mod edges;

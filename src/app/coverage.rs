@@ -1,12 +1,13 @@
 //! What a run says of its objects: how much was read, what could not be, and what the logs' format lacks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use crate::flow::Field;
 use crate::sink::ObjectRow;
 
 use super::hours::Outcome;
+use super::lock;
 use super::malformed::MalformedLines;
 use super::report::{Coverage, RunReport};
 
@@ -120,10 +121,6 @@ impl CoverageGatherer {
         coverage.advised_format = advised_format(&coverage.layouts, &coverage.lacking);
         report.coverage = coverage;
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn fields_of(layout: &str) -> BTreeSet<Field> {

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 
 use crate::judge::edges::{EdgeEntry, EdgeTable, EdgeWords, in_order};
 use crate::judge::findings::DayFindings;
-use crate::judge::fold::{SlotPart, Unjudgeable};
+use crate::judge::part::{SlotPart, Unjudgeable};
 use crate::judge::reporter::{ReporterId, Reporters};
 use crate::judge::sketch::Distinct;
 use crate::judge::{EdgeRow, Finding, Reason};
@@ -17,6 +17,7 @@ use crate::sink::{
     Day, ExternalSorter, Hour, HourWriter, Lake, ObjectRow, RecordBlock, RecordSorter, RowCounts,
 };
 
+use super::lock;
 use super::malformed::MalformedLines;
 use super::memory::{Shares, give_back};
 use super::summary::Summary;
@@ -91,9 +92,7 @@ impl HourState {
         rows.reported
             .extend(interfaces.flat_map(|notes| &notes.reporters));
         for (reporter, counts) in &part.unjudgeable {
-            let sum = rows.unjudgeable.entry(*reporter).or_default();
-            sum.out_of_scope += counts.out_of_scope;
-            sum.missing_field += counts.missing_field;
+            *rows.unjudgeable.entry(*reporter).or_default() += *counts;
         }
     }
 
@@ -451,8 +450,4 @@ pub fn rebuild_findings(policy: &Policy, lake: &Lake, day: Day) -> anyhow::Resul
     let findings = findings.finish();
     lake.write_findings(day, &findings, &made_from)?;
     Ok(findings)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

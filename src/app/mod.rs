@@ -18,3 +18,10 @@ mod spill;
 mod summary;
 mod work;
 mod worker;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks what threads share. One that panicked has ended the run; what it left is only read on the way out.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

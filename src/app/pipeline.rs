@@ -11,7 +11,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::spill::Run;
 use crate::judge::close::Company;
 use crate::judge::evidence::Evidence;
-use crate::judge::fold::{SLOT_SECS, SlotPart};
+use crate::judge::fold::SLOT_SECS;
+use crate::judge::part::SlotPart;
 
 /// A slot of a batch.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::judge::fold::{Parts, SlotPart};
+use crate::judge::part::{Parts, SlotPart};
 
 use super::spill::Run;
 

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use futures::StreamExt;
 
 use crate::flow::{DecodeOptions, Decoded, MalformedLine, RecordSink, Scratch, decode};
-use crate::judge::fold::{Folder, ObjectFacts, Parts, SlotPart};
+use crate::judge::fold::{Folder, ObjectFacts};
 use crate::judge::lines::LineHashes;
+use crate::judge::part::{Parts, SlotPart};
 use crate::judge::reporter::{KeyPlace, Reporters};
 use crate::policy::Policy;
 use crate::sink::ObjectRow;
@@ -18,6 +19,7 @@ use crate::source::{Body, FetchError, Fetcher, Object, ReadBuffer};
 
 use super::coverage::CoverageGatherer;
 use super::hours::{HourState, Hours};
+use super::lock;
 use super::malformed::MalformedLines;
 use super::pipeline::{Board, Gathered, hour_of};
 use super::progress::Progress;
@@ -137,29 +139,18 @@ impl Batch<'_, '_> {
         let mut room = Room::new(&self.tables, self.temp, parts);
         let mut ask_for_room =
             |slot, part: &mut SlotPart, unverified| room.make(slot, part, unverified);
-        let mut is_whole = false;
-        let outcome = match fetched {
-            Err(error) => Err(error.reason.to_string()),
-            Ok(body) => match body.input(&mut memory.read) {
-                Err(error) => Err(error.to_string()),
-                Ok(input) => {
-                    let facts = self.facts(object, rank, slot);
-                    let mut folder = Folder::new(self.policy, reporters, facts, parts, &mut note)
-                        .ask_for_room(&mut ask_for_room);
-                    if self.keep == Keep::Flagged && slot.is_some() {
-                        folder = folder.note_lines();
-                    }
-                    let decoded = decode(input, &self.options, &mut memory.decode, &mut folder);
-                    is_whole = decoded.is_ok();
-                    if let Some(lines) = folder.finish(is_whole) {
-                        self.lines.keep(rank, lines, self.tables.bound() / 8);
-                    }
-                    decoded.map_err(|error| error.to_string())
-                }
-            },
-        };
+        let facts = self.facts(object, rank, slot);
+        let mut folder = Folder::new(self.policy, reporters, facts, parts, &mut note)
+            .ask_for_room(&mut ask_for_room);
+        if self.keep == Keep::Flagged && slot.is_some() {
+            folder = folder.note_lines();
+        }
+        let outcome = self.read(fetched, memory, &mut folder);
+        if let Some(lines) = folder.finish(outcome.is_ok()) {
+            self.lines.keep(rank, lines, self.tables.bound() / 8);
+        }
         failed?;
-        let runs = room.finish(parts, is_whole)?;
+        let runs = room.finish(parts, outcome.is_ok())?;
         Ok(((object_row(object, &outcome), malformed), runs))
     }
 
@@ -172,13 +163,21 @@ impl Batch<'_, '_> {
     ) -> Result<(), String> {
         let mut object = self.objects[rank].clone();
         let fetched = self.runtime.block_on(self.fetcher.fetch(&mut object));
+        self.read(fetched, memory, sink).map(drop)
+    }
+
+    /// Decodes what was fetched; or why that did not succeed.
+    fn read(
+        &self,
+        fetched: Fetched,
+        memory: &mut Memory,
+        sink: &mut impl RecordSink,
+    ) -> Result<Decoded, String> {
         let body = fetched.map_err(|error| error.reason.to_string())?;
         let input = body
             .input(&mut memory.read)
             .map_err(|error| error.to_string())?;
-        decode(input, &self.options, &mut memory.decode, sink)
-            .map(drop)
-            .map_err(|error| error.to_string())
+        decode(input, &self.options, &mut memory.decode, sink).map_err(|error| error.to_string())
     }
 }
 
@@ -225,10 +224,6 @@ impl KeptLines {
             }
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What became of an object and of its malformed lines.

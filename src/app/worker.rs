@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::judge::close::{judge_slot, prove};
 use crate::judge::evidence::{EVIDENCE_CAP, Evidence, Horizon};
 use crate::judge::facts::SlotFacts;
-use crate::judge::fold::{Parts, SlotPart};
+use crate::judge::part::{Parts, SlotPart};
 use crate::judge::ruling::Judge;
 
 use super::kept::KeptRecords;

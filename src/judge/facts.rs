@@ -7,7 +7,7 @@ use crate::net::Addr;
 use crate::policy::{GroupId, NetworkId, Policy};
 
 use super::connection::{End, Home, Side, Tag};
-use super::fold::InterfaceNotes;
+use super::part::InterfaceNotes;
 use super::reporter::{Reporter, ReporterId};
 
 /// Which end of a connection an interface is, before it is known who the client is.

@@ -16,6 +16,7 @@ pub mod lines;
 mod memo;
 pub mod orient;
 pub mod outcome;
+pub mod part;
 pub mod records;
 pub mod reporter;
 pub mod ruling;

@@ -2,31 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, TimeUnit};
+use arrow::datatypes::{DataType, Field, TimeUnit};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::ReaderProperties;
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader};
+use rand::SeedableRng;
 use rand::seq::SliceRandom;
-use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
+use tidegate::flow::Tally;
 use tidegate::flow::field::{Field as RawField, Kind as RawKind};
-use tidegate::flow::{Action, Direction, Record, Tally, Texts};
 use tidegate::judge::findings::may_feed;
-use tidegate::judge::{
-    Confidence, Edge, Finding, Flags, JudgementRow, Kind, Observer, Orientation, Outcome, Subject,
-    Verdict,
-};
+use tidegate::judge::{Confidence, Edge, Finding, Kind, Orientation, Outcome, Subject, Verdict};
 use tidegate::net::Addr;
-use tidegate::net::aws::Service;
 use tidegate::policy::{Answer, Path as Way, Severity, UNASSIGNED};
 use tidegate::sink::{
-    Day, Hour, HourWriter, Identity, Lake, ObjectRow, Publication, QuarantineRow, RecordBlock,
-    RecordSorter, Store, records_schema,
+    Day, Hour, HourWriter, Identity, Lake, ObjectRow, Publication, QuarantineRow, Store,
+    records_schema,
 };
 
 /// 2026-02-25, 06:00 UTC.
@@ -43,24 +37,24 @@ pub(super) fn identity() -> Identity {
 }
 
 /// A lake in a folder of its own, and the folder for temporary files.
-struct Place {
-    root: TempDir,
-    temp: TempDir,
+pub(super) struct Place {
+    pub(super) root: TempDir,
+    pub(super) temp: TempDir,
 }
 
 impl Place {
-    fn new() -> Place {
+    pub(super) fn new() -> Place {
         Place {
             root: tempfile::tempdir().expect("a folder"),
             temp: tempfile::tempdir().expect("a folder"),
         }
     }
 
-    fn store(&self) -> Store {
+    pub(super) fn store(&self) -> Store {
         Store::local(&self.root.path().join("lake"))
     }
 
-    fn lake(&self) -> Lake {
+    pub(super) fn lake(&self) -> Lake {
         self.open(identity(), false).expect("the lake opens")
     }
 
@@ -104,7 +98,7 @@ fn names(store: &Store) -> Vec<String> {
         .collect()
 }
 
-fn addr(text: &str) -> Addr {
+pub(super) fn addr(text: &str) -> Addr {
     text.parse().expect("a test address")
 }
 
@@ -566,270 +560,6 @@ fn a_description_that_is_none_is_refused_with_advice() {
         "expected a lake of format 1 or less, got 99",
     );
     check("", "EOF");
-}
-
-/// The texts of a raw row: an address, and a field that nobody knows.
-struct RawTexts {
-    srcaddr: String,
-    note: Option<String>,
-}
-
-impl Texts for RawTexts {
-    fn text(&self, field: RawField) -> Option<&[u8]> {
-        (field == RawField::Srcaddr).then_some(self.srcaddr.as_bytes())
-    }
-
-    fn extra(&self, each: &mut dyn FnMut(&str, &[u8])) {
-        if let Some(note) = &self.note {
-            each("some-note", note.as_bytes());
-        }
-    }
-}
-
-/// A record that the row number decides, with its texts and the rank of its object.
-fn raw(row: u64) -> (Record, RawTexts, u32) {
-    // Some rows are long enough to end a batch before its time.
-    let length = if row.is_multiple_of(997) {
-        3 << 20
-    } else {
-        row % 50
-    };
-    let texts = RawTexts {
-        srcaddr: format!("10.0.{}.{}", row % 3, row % 200),
-        note: row.is_multiple_of(4).then(|| "x".repeat(length as usize)),
-    };
-    let start = if row.is_multiple_of(10) {
-        0
-    } else {
-        SIX + (row % 60) as u32
-    };
-    let record = Record {
-        src: addr(&texts.srcaddr),
-        dst: addr("10.0.64.20"),
-        pkt_src: addr(&texts.srcaddr),
-        pkt_dst: addr("10.0.64.20"),
-        src_port: 41_000,
-        dst_port: 5432,
-        protocol: 6,
-        complete: true,
-        action: Action::Accept,
-        direction: Direction::Ingress,
-        tcp_flags: None,
-        traffic_path: 0,
-        encryption: None,
-        src_service: Service::None,
-        dst_service: Service::None,
-        packets: 1,
-        bytes: 40,
-        start,
-        end: start,
-        line: row,
-    };
-    (record, texts, (row % 5) as u32)
-}
-
-/// URLs of objects by rank.
-pub(super) fn urls() -> Vec<Arc<str>> {
-    (0..5)
-        .map(|rank| format!("s3://logs/{rank}").into())
-        .collect()
-}
-
-/// The judged rows of [`raw`].
-pub(super) fn judged(rows: &[u64]) -> RecordBlock {
-    let mut block = RecordBlock::default();
-    for row in rows {
-        let (record, texts, object) = raw(*row);
-        let groups = ["etl", "vectors"];
-        let judgement = JudgementRow {
-            network: Some("prod"),
-            client_addr: (row % 6 != 0).then(|| Addr::from_v4(0x0a00_0000 + (row % 17) as u32)),
-            client_port: Some(41_000),
-            server_addr: Some(addr("10.0.64.20")),
-            server_port: None,
-            client_tier: Some("app"),
-            server_tier: Some("data"),
-            client_groups: &groups[..(row % 3) as usize],
-            server_groups: &[],
-            orientation: Some(Orientation::Syn),
-            confidence: Some(Confidence::Certain),
-            observer: Some(Observer::Client),
-            outcome: Some(Outcome::Established),
-            via: None,
-            decision: Some(Answer::Deny),
-            rule: "default",
-            verdict: Verdict::Violation,
-            severity: Some(Severity::High),
-            flags: Flags {
-                cross_tier_violation: true,
-                ..Flags::default()
-            },
-        };
-        block.push(&record, &texts, object, &judgement);
-    }
-    block
-}
-
-/// Puts records into an hour.
-pub(super) fn take_records(hour: &mut HourWriter, rows: &[u64]) {
-    let mut sorter = RecordSorter::new(&std::env::temp_dir(), usize::MAX);
-    sorter.push(judged(rows)).expect("taken");
-    hour.records(sorter, &urls());
-}
-
-/// A lake of one hour whose records came as these batches through a sorter of this budget.
-fn lake_of(
-    batches: &[Vec<u64>],
-    budget: usize,
-    random: &mut ChaCha8Rng,
-) -> (BTreeMap<String, Vec<u8>>, bool) {
-    let place = Place::new();
-    let lake = place.lake();
-    let mut sorter = RecordSorter::new(place.temp.path(), budget);
-    for rows in batches {
-        sorter.push(judged(rows)).expect("taken");
-    }
-    let spilled = sorter.has_spilled();
-    let mut hour = lake.hour(Hour::of(SIX)).expect("begun");
-    fill(&mut hour, 9_000, 500, random);
-    hour.records(sorter, &urls());
-    let rows = hour.commit().expect("committed");
-    assert_eq!(
-        rows["records"],
-        batches.iter().map(|rows| rows.len() as u64).sum::<u64>()
-    );
-    (snapshot(&place.store()), spilled)
-}
-
-#[test]
-fn any_order_and_any_budget_give_the_same_bytes() {
-    let mut random = ChaCha8Rng::seed_from_u64(3);
-    let mut rows: Vec<u64> = (1..=12_000).collect();
-    let (expected, spilled) = lake_of(&[rows.clone()], usize::MAX, &mut random);
-    assert!(!spilled && expected.keys().any(|name| name.starts_with("records/")));
-    for (budget, most) in [
-        (usize::MAX, 500),
-        (8 << 20, 2_000),
-        (1 << 20, 300),
-        (0, 150),
-    ] {
-        rows.shuffle(&mut random);
-        let mut batches = Vec::new();
-        let mut rest = rows.as_slice();
-        while !rest.is_empty() {
-            let (batch, others) = rest.split_at(random.random_range(1..=most.min(rest.len())));
-            batches.push(batch.to_vec());
-            rest = others;
-        }
-        let (found, spilled) = lake_of(&batches, budget, &mut random);
-        assert_eq!(spilled, budget < usize::MAX);
-        assert!(
-            found == expected,
-            "{} batches in {budget} bytes",
-            batches.len()
-        );
-    }
-}
-
-#[test]
-fn records_are_in_the_order_of_the_table_and_have_all_that_was_put_in() {
-    let place = Place::new();
-    let mut sorter = RecordSorter::new(place.temp.path(), 0);
-    for rows in [vec![9, 61, 10], vec![], vec![1, 121, 7], vec![20]] {
-        sorter.push(judged(&rows)).expect("taken");
-    }
-    let lake = place.lake();
-    let mut hour = lake.hour(Hour::of(SIX)).expect("begun");
-    hour.records(sorter, &urls());
-    hour.commit().expect("committed");
-    let path = format!("lake/records/{}/part-0000.parquet", Hour::of(SIX).folder());
-    let file = std::fs::File::open(place.root.path().join(path)).expect("a file");
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a file");
-    let found: Vec<RecordBatch> = reader
-        .build()
-        .expect("read")
-        .map(|batch| batch.expect("read"))
-        .collect();
-    let [found] = &found[..] else {
-        panic!("few rows are one batch")
-    };
-    let lines = found
-        .column_by_name("line")
-        .expect("a column")
-        .as_primitive::<Int64Type>();
-    // Without a start first; then by start, and where that is the same by client (10.0.0.1, 10.0.0.10, 10.0.0.2).
-    assert_eq!(lines.values().to_vec(), [10, 20, 1, 61, 121, 7, 9]);
-    let texts = |name: &str, place: usize| {
-        let column = found
-            .column_by_name(name)
-            .expect("a column")
-            .as_string::<i32>();
-        column
-            .is_valid(place)
-            .then(|| column.value(place).to_owned())
-    };
-    let shown = |name: &str, place: usize| texts(name, place).unwrap_or_default();
-    assert_eq!(shown("source", 0), "s3://logs/0");
-    assert_eq!(shown("srcaddr", 0), "10.0.1.10");
-    assert_eq!(
-        (
-            shown("client_addr", 0),
-            texts("via", 0),
-            texts("dstaddr", 0)
-        ),
-        ("10.0.0.10".to_owned(), None, None)
-    );
-    assert_eq!(
-        (shown("rule", 6), shown("verdict", 6), shown("severity", 6)),
-        (
-            "default".to_owned(),
-            "violation".to_owned(),
-            "high".to_owned()
-        )
-    );
-    let ports = found
-        .column_by_name("client_port")
-        .expect("a column")
-        .as_primitive::<Int32Type>();
-    assert_eq!(ports.value(0), 41_000);
-    assert!(
-        found
-            .column_by_name("server_port")
-            .expect("a column")
-            .is_null(0)
-    );
-    let groups = found
-        .column_by_name("client_groups")
-        .expect("a column")
-        .as_list::<i32>()
-        .value(1);
-    assert_eq!(
-        groups
-            .as_string::<i32>()
-            .iter()
-            .flatten()
-            .collect::<Vec<_>>(),
-        ["etl", "vectors"]
-    );
-    let flags = [
-        "cross_tier_violation",
-        "denied_attempt",
-        "ingress_violation",
-    ];
-    let flags = flags.map(|name| {
-        found
-            .column_by_name(name)
-            .expect("a column")
-            .as_boolean()
-            .value(3)
-    });
-    assert_eq!(flags, [true, false, false]);
-    let extra = found.column_by_name("extra").expect("a column").as_map();
-    assert_eq!(
-        extra.value(1).column(0).as_string::<i32>().value(0),
-        "some_note"
-    );
-    assert!(extra.is_null(0));
 }
 
 #[test]

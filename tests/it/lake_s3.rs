@@ -12,7 +12,8 @@ use tidegate::judge::Finding;
 use tidegate::sink::{Hour, Identity, Lake, Store};
 use tokio::runtime::Runtime;
 
-use super::lake::{SIX, edge, fill, finding, identity, object, snapshot, take_records};
+use super::lake::{SIX, edge, fill, finding, identity, object, snapshot};
+use super::lake_records::take_records;
 use super::s3_server::{Fault, Op, S3Server};
 
 const HOUR: &str = "date=2026-02-25/hour=06/part-0000.parquet";

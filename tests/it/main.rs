@@ -30,6 +30,8 @@ mod judge_rules;
 mod judge_verdict;
 // A lake: what is written is read back, the same rows give the same bytes, a crash repeats and loses nothing.
 mod lake;
+// Records of an hour in a lake: any order and any memory give the same bytes, in the order of the table.
+mod lake_records;
 // The same lake in S3, over HTTP: as in a folder, and through throttling, broken answers and refusals.
 mod lake_s3;
 // Dependencies between modules point down only, and the core does no I/O.

@@ -13,6 +13,7 @@ use arrow::datatypes::{
 use super::Field;
 use super::field::Kind;
 use super::record::Texts;
+use super::words::Words;
 
 /// What a column of the table holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +49,19 @@ fn source_of(column: usize) -> Source {
         2 => Source::Line,
         _ => panic!("the table has {NUM_COLUMNS} columns"),
     }
+}
+
+/// The schema of [`FlowsBuilder::of_words`]: [`flows_schema`] with dictionaries of text for text.
+pub fn words_schema() -> SchemaRef {
+    let plain = flows_schema();
+    let words = plain.fields().iter().map(|field| {
+        if *field.data_type() == DataType::Utf8 {
+            field.as_ref().clone().with_data_type(Words::data_type())
+        } else {
+            field.as_ref().clone()
+        }
+    });
+    Arc::new(Schema::new(words.collect::<ArrowFields>()))
 }
 
 fn arrow_field(source: Source) -> ArrowField {
@@ -90,6 +104,12 @@ fn text_map() -> DataType {
     )
 }
 
+/// A column of text being built.
+enum TextColumn {
+    Plain(StringBuilder),
+    Words(Words),
+}
+
 /// Collects rows into batches of the `flows` table, or of some of its columns.
 pub struct FlowsBuilder {
     schema: SchemaRef,
@@ -105,12 +125,12 @@ struct Column {
 }
 
 enum Values {
-    Text(Field, StringBuilder),
+    Text(Field, TextColumn),
     Int32(Field, Int32Builder),
     Int64(Field, Int64Builder),
     Time(Field, TimestampMicrosecondBuilder),
     Extra(Box<MapBuilder<StringBuilder, StringBuilder>>),
-    Object(StringBuilder),
+    Object(TextColumn),
     Line(Int64Builder),
 }
 
@@ -126,14 +146,23 @@ impl FlowsBuilder {
             .iter()
             .map(|column| source_of(*column))
             .collect();
+        let fields: ArrowFields = sources.iter().map(|source| arrow_field(*source)).collect();
+        FlowsBuilder::of(Arc::new(Schema::new(fields)), sources)
+    }
+
+    /// A builder of all columns whose text is dictionaries: [`words_schema`].
+    pub fn of_words() -> FlowsBuilder {
+        FlowsBuilder::of(words_schema(), (0..NUM_COLUMNS).map(source_of).collect())
+    }
+
+    fn of(schema: SchemaRef, sources: Vec<Source>) -> FlowsBuilder {
+        let kinds = schema.fields().iter().map(|field| field.data_type());
+        let columns = sources.into_iter().zip(kinds);
         FlowsBuilder {
-            schema: Arc::new(Schema::new(
-                sources
-                    .iter()
-                    .map(|source| arrow_field(*source))
-                    .collect::<ArrowFields>(),
-            )),
-            columns: sources.into_iter().map(Column::new).collect(),
+            columns: columns
+                .map(|(source, kind)| Column::new(source, kind))
+                .collect(),
+            schema,
             rows: 0,
         }
     }
@@ -172,10 +201,10 @@ impl FlowsBuilder {
 }
 
 impl Column {
-    fn new(source: Source) -> Column {
+    fn new(source: Source, kind: &DataType) -> Column {
         let values = match source {
             Source::Field(field) => match field.kind() {
-                Kind::Text => Values::Text(field, StringBuilder::new()),
+                Kind::Text => Values::Text(field, TextColumn::new(kind)),
                 Kind::Int32 => Values::Int32(field, Int32Builder::new()),
                 Kind::Int64 => Values::Int64(field, Int64Builder::new()),
                 Kind::Time => {
@@ -186,7 +215,7 @@ impl Column {
                 let (keys, values) = (StringBuilder::new(), StringBuilder::new());
                 Values::Extra(Box::new(MapBuilder::new(Some(map_names()), keys, values)))
             }
-            Source::Object => Values::Object(StringBuilder::new()),
+            Source::Object => Values::Object(TextColumn::new(kind)),
             Source::Line => Values::Line(Int64Builder::new()),
         };
         Column { values, nulls: 0 }
@@ -197,8 +226,8 @@ impl Column {
         match &mut self.values {
             Values::Text(field, column) => match texts.readable(*field) {
                 Some(text) => {
-                    column.append_nulls(std::mem::take(nulls));
-                    column.append_value(text);
+                    column.push_nulls(std::mem::take(nulls));
+                    column.push(&text);
                 }
                 None => *nulls += 1,
             },
@@ -224,7 +253,7 @@ impl Column {
                     .append(any)
                     .expect("keys and values are appended together");
             }
-            Values::Object(column) => column.append_value(source),
+            Values::Object(column) => column.push(source),
             Values::Line(column) => column.append_value(line as i64),
         }
     }
@@ -233,19 +262,45 @@ impl Column {
         let nulls = std::mem::take(&mut self.nulls);
         match &mut self.values {
             Values::Text(_, column) => {
-                column.append_nulls(nulls);
-                // The next batch is about as large: growing towards that again would copy all of it.
-                let next = StringBuilder::with_capacity(
-                    column.offsets_slice().len(),
-                    column.values_slice().len(),
-                );
-                Arc::new(std::mem::replace(column, next).finish())
+                column.push_nulls(nulls);
+                column.finish()
             }
             Values::Int32(_, column) => finish_numbers(column, nulls),
             Values::Int64(_, column) | Values::Line(column) => finish_numbers(column, nulls),
             Values::Time(_, column) => finish_numbers(column, nulls),
             Values::Extra(column) => Arc::new(column.finish()),
-            Values::Object(column) => Arc::new(column.finish()),
+            Values::Object(column) => column.finish(),
+        }
+    }
+}
+
+impl TextColumn {
+    fn new(kind: &DataType) -> TextColumn {
+        if *kind == DataType::Utf8 {
+            TextColumn::Plain(StringBuilder::new())
+        } else {
+            TextColumn::Words(Words::default())
+        }
+    }
+
+    fn push(&mut self, text: &str) {
+        match self {
+            TextColumn::Plain(column) => column.append_value(text),
+            TextColumn::Words(column) => column.push(text),
+        }
+    }
+
+    fn push_nulls(&mut self, count: usize) {
+        match self {
+            TextColumn::Plain(column) => column.append_nulls(count),
+            TextColumn::Words(column) => column.push_nulls(count),
+        }
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            TextColumn::Plain(column) => Arc::new(column.finish()),
+            TextColumn::Words(column) => column.finish(),
         }
     }
 }

@@ -19,9 +19,10 @@ mod record;
 mod row;
 mod tally;
 mod text;
+mod words;
 mod wrapped;
 
-pub use columns::{FlowsBuilder, flows_schema};
+pub use columns::{FlowsBuilder, flows_schema, words_schema};
 pub use decode::{
     DecodeError, DecodeOptions, Decoded, Input, MalformedLine, Ranges, Scratch, decode,
 };
@@ -29,3 +30,4 @@ pub use field::Field;
 pub use layout::{Column, Layout, LayoutError};
 pub use record::{Action, Direction, Fields, Record, RecordSink, Texts};
 pub use tally::Tally;
+pub use words::{Dictionary, Words};

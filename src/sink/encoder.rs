@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{
@@ -18,6 +18,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 
 use super::aside::Aside;
+use super::word_column::{WordChunk, WordColumn};
 
 /// Rows of a row group. A row group is built in memory, in its compressed form, so this bounds what an encoder holds; it
 /// is also the least that a reader skips by statistics and bloom filters.
@@ -54,16 +55,22 @@ struct ColumnThread {
 }
 
 /// Columns that are being encoded.
-type Encoding = Aside<Result<Vec<Chunks>, ParquetError>>;
+type Encoding = Aside<Result<Vec<Chunk>, ParquetError>>;
 
 /// The threads of a row group that has all its rows.
 struct Ending(Vec<Encoding>);
 
-/// The encoded leaves of a column.
-type Chunks = Vec<ArrowColumnChunk>;
+/// A column that is being encoded: words by ourselves, the leaves of all others by Parquet's own writers.
+enum Column {
+    Words(Box<WordColumn>),
+    Leaves(FieldRef, Vec<ArrowColumnWriter>),
+}
 
-/// A column: its place, its field, and the writers of its leaves.
-type Column = (usize, FieldRef, Vec<ArrowColumnWriter>);
+/// A column that was encoded.
+enum Chunk {
+    Words(Box<WordChunk>),
+    Leaves(Vec<ArrowColumnChunk>),
+}
 
 impl Encoder {
     /// Begins a file.
@@ -100,7 +107,12 @@ impl Encoder {
         while from < batch.num_rows() {
             let group = match &mut self.group {
                 Some(group) => group,
-                none => none.insert(Group::new(&self.schema, &self.factory, self.groups)?),
+                none => none.insert(Group::new(
+                    &self.schema,
+                    &self.file,
+                    &self.factory,
+                    self.groups,
+                )?),
             };
             let rows = (batch.num_rows() - from).min(GROUP_ROWS - group.rows);
             let is_taken = group.push(batch.slice(from, rows))?;
@@ -127,7 +139,14 @@ impl Encoder {
         let chunks = ending.chunks(self.schema.fields().len())?;
         let mut row_group = self.file.next_row_group()?;
         for chunk in chunks {
-            chunk.append_to_row_group(&mut row_group)?;
+            match chunk {
+                Chunk::Words(chunk) => chunk.append_to_row_group(&mut row_group)?,
+                Chunk::Leaves(leaves) => {
+                    for leaf in leaves {
+                        leaf.append_to_row_group(&mut row_group)?;
+                    }
+                }
+            }
         }
         row_group.close().map(drop)
     }
@@ -148,17 +167,25 @@ impl Encoder {
 impl Group {
     fn new(
         schema: &SchemaRef,
+        file: &SerializedFileWriter<File>,
         factory: &ArrowRowGroupWriterFactory,
         index: usize,
     ) -> Result<Group, ParquetError> {
         let mut leaves = factory.create_column_writers(index)?.into_iter();
-        let mut dealt: Vec<Vec<Column>> = (0..THREADS).map(|_| Vec::new()).collect();
+        let mut leaf = 0;
+        let mut dealt: Vec<Vec<(usize, Column)>> = (0..THREADS).map(|_| Vec::new()).collect();
         for (place, field) in schema.fields().iter().enumerate() {
-            let writers = leaves
-                .by_ref()
-                .take(num_leaves(field.data_type()))
-                .collect();
-            dealt[place % THREADS].push((place, field.clone(), writers));
+            let num_leaves = num_leaves(field.data_type());
+            let writers: Vec<ArrowColumnWriter> = leaves.by_ref().take(num_leaves).collect();
+            let column = match field.data_type() {
+                DataType::Dictionary(..) => Column::Words(Box::new(WordColumn::new(
+                    file.schema_descr().column(leaf),
+                    file.properties(),
+                )?)),
+                _ => Column::Leaves(field.clone(), writers),
+            };
+            leaf += num_leaves;
+            dealt[place % THREADS].push((place, column));
         }
         let threads = dealt.into_iter().map(|columns| {
             let (batches, incoming) = sync_channel(WAITING);
@@ -198,16 +225,13 @@ impl Group {
 }
 
 impl Ending {
-    /// The encoded leaves, in the order of columns.
-    fn chunks(
-        self,
-        num_columns: usize,
-    ) -> Result<impl Iterator<Item = ArrowColumnChunk>, ParquetError> {
-        let mut columns: Vec<Chunks> = (0..num_columns).map(|_| Vec::new()).collect();
+    /// The encoded columns in their order.
+    fn chunks(self, num_columns: usize) -> Result<impl Iterator<Item = Chunk>, ParquetError> {
+        let mut columns: Vec<Option<Chunk>> = (0..num_columns).map(|_| None).collect();
         for (first, thread) in self.0.into_iter().enumerate() {
             let encoded = thread.end()?.into_iter();
-            for (chunks, column) in encoded.zip(columns.iter_mut().skip(first).step_by(THREADS)) {
-                *column = chunks;
+            for (chunk, column) in encoded.zip(columns.iter_mut().skip(first).step_by(THREADS)) {
+                *column = Some(chunk);
             }
         }
         Ok(columns.into_iter().flatten())
@@ -215,21 +239,44 @@ impl Ending {
 }
 
 fn encode(
-    mut columns: Vec<Column>,
+    mut columns: Vec<(usize, Column)>,
     batches: &Receiver<RecordBatch>,
-) -> Result<Vec<Chunks>, ParquetError> {
+) -> Result<Vec<Chunk>, ParquetError> {
     for batch in batches {
-        for (place, field, writers) in &mut columns {
-            let leaves = compute_leaves(field, batch.column(*place))?;
-            for (writer, leaf) in writers.iter_mut().zip(leaves) {
-                writer.write(&leaf)?;
-            }
+        for (place, column) in &mut columns {
+            column.write(batch.column(*place))?;
         }
     }
     columns
         .into_iter()
-        .map(|(_, _, writers)| writers.into_iter().map(ArrowColumnWriter::close).collect())
+        .map(|(_, column)| column.close())
         .collect()
+}
+
+impl Column {
+    fn write(&mut self, rows: &ArrayRef) -> Result<(), ParquetError> {
+        match self {
+            Column::Words(column) => column.write(rows.as_dictionary()),
+            Column::Leaves(field, writers) => {
+                for (writer, leaf) in writers.iter_mut().zip(compute_leaves(field, rows)?) {
+                    writer.write(&leaf)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn close(self) -> Result<Chunk, ParquetError> {
+        Ok(match self {
+            Column::Words(column) => Chunk::Words(Box::new(column.close()?)),
+            Column::Leaves(_, writers) => Chunk::Leaves(
+                writers
+                    .into_iter()
+                    .map(ArrowColumnWriter::close)
+                    .collect::<Result<_, _>>()?,
+            ),
+        })
+    }
 }
 
 /// How many columns Parquet makes of one: it counts the leaves of nested types.

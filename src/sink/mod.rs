@@ -37,6 +37,7 @@ mod rows;
 mod spill;
 mod store;
 mod table;
+mod word_column;
 
 pub use commit::{HourWriter, Publication, RowCounts};
 pub use edges::{EdgeBlock, EdgeReader};

@@ -12,7 +12,7 @@ use super::columns::table;
 use super::packed::Unpacker;
 use super::rows::{RowBlock, SortedRows, came_back_other};
 use super::table::TableWriter;
-use crate::flow::{Field, FlowsBuilder, Texts, flows_schema};
+use crate::flow::{Field, FlowsBuilder, Texts, words_schema};
 use crate::judge::Flags;
 
 /// Threads that make batches. Making them costs nearly twice what encoding them does, and two threads encode.
@@ -70,9 +70,10 @@ struct JudgementTexts<'a> {
     flags: Flags,
 }
 
-/// The schema of `records`: the columns of the raw log, then those of the judgement.
+/// The schema of batches of `records`: the columns of the raw log, then those of the judgement, their text as
+/// dictionaries. A file has text.
 pub fn records_schema() -> SchemaRef {
-    let raw = flows_schema();
+    let raw = words_schema();
     let raw = raw.fields().iter().map(|field| field.as_ref().clone());
     let columns = raw.chain(JudgementBatch::fields());
     Arc::new(Schema::new(columns.collect::<Vec<ArrowField>>()))
@@ -133,7 +134,7 @@ impl RecordColumns {
     fn new() -> RecordColumns {
         RecordColumns {
             schema: records_schema(),
-            raw: FlowsBuilder::new(None),
+            raw: FlowsBuilder::of_words(),
             judgements: JudgementBatch::default(),
         }
     }

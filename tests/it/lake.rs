@@ -603,6 +603,7 @@ fn listed(page: &str, heading: &str) -> Vec<Listed> {
 fn type_name(kind: &DataType) -> String {
     match kind {
         DataType::Utf8 => "text".to_owned(),
+        DataType::Dictionary(_, texts) => type_name(texts),
         DataType::Int32 => "integer".to_owned(),
         DataType::Int64 => "long".to_owned(),
         DataType::Boolean => "boolean".to_owned(),

@@ -15,6 +15,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 
 pub(super) use self::read::{Columns, count_at, seconds_at, text_at};
+use crate::flow::Words;
 use crate::net::Addr;
 
 /// How many rows a batch has that is handed to a file's writer. Pages end where batches end, so this number is part of
@@ -41,73 +42,76 @@ pub(super) trait Column: Default {
     fn finish(&mut self) -> ArrayRef;
 }
 
-/// Text.
+/// Text. In memory each text of a batch is kept once; in a file it is text.
 #[derive(Default)]
-pub(super) struct Text(StringBuilder);
+pub(super) struct Text(Words);
 
 impl Column for Text {
     type Value<'a> = &'a str;
 
     fn data_type() -> DataType {
-        DataType::Utf8
+        Words::data_type()
     }
 
+    #[inline]
     fn push(&mut self, value: Option<&str>) {
-        self.0.append_option(value);
+        match value {
+            Some(text) => self.0.push(text),
+            None => self.0.push_nulls(1),
+        }
     }
 
     fn finish(&mut self) -> ArrayRef {
-        finish_texts(&mut self.0)
+        self.0.finish()
     }
-}
-
-/// The texts so far. The next batch is about as large: growing towards that again would copy all of it.
-fn finish_texts(builder: &mut StringBuilder) -> ArrayRef {
-    let (items, bytes) = (builder.offsets_slice().len(), builder.values_slice().len());
-    let next = StringBuilder::with_capacity(items, bytes);
-    Arc::new(std::mem::replace(builder, next).finish())
 }
 
 /// An address, as text.
 #[derive(Default)]
-pub(super) struct Address(StringBuilder);
+pub(super) struct Address {
+    words: Words,
+    text: String,
+    last: Option<Addr>,
+}
 
 impl Column for Address {
     type Value<'a> = Addr;
 
     fn data_type() -> DataType {
-        DataType::Utf8
+        Words::data_type()
     }
 
+    #[inline]
     fn push(&mut self, value: Option<Addr>) {
-        match value {
-            Some(addr) => append_addr(&mut self.0, addr),
-            None => self.0.append_null(),
+        let Some(addr) = value else {
+            return self.words.push_nulls(1);
+        };
+        if self.last != value {
+            self.last = value;
+            self.text.clear();
+            write_addr(&mut self.text, addr);
         }
+        self.words.push(&self.text);
     }
 
     fn finish(&mut self) -> ArrayRef {
-        finish_texts(&mut self.0)
+        self.words.finish()
     }
 }
 
-fn append_addr(builder: &mut StringBuilder, addr: Addr) {
+/// Writes an address: a dotted quad without a formatter, because every edge and record has two of them.
+fn write_addr(text: &mut String, addr: Addr) {
     match addr.v4() {
         Some(bits) => {
-            let mut text = [0; 15];
-            let length = write_v4(bits, &mut text);
-            builder.append_value(
-                std::str::from_utf8(&text[..length]).expect("digits and dots are ASCII"),
-            );
+            let mut quad = [0; 15];
+            let length = write_v4(bits, &mut quad);
+            text.push_str(std::str::from_utf8(&quad[..length]).expect("digits and dots are ASCII"));
         }
-        None => {
-            write!(builder, "{addr}").expect("writing to memory cannot fail");
-            builder.append_value("");
-        }
+        None => write!(text, "{addr}").expect("writing to memory cannot fail"),
     }
 }
 
-/// Writes a dotted quad and returns its length: no formatter, because every edge and record has two of them.
+/// Writes a dotted quad and returns its length.
 fn write_v4(bits: u32, text: &mut [u8; 15]) -> usize {
     let mut at = 0;
     for (index, byte) in bits.to_be_bytes().into_iter().enumerate() {
@@ -291,10 +295,9 @@ impl Column for Weights {
     fn push(&mut self, value: Option<&[(Addr, u64)]>) {
         for (addr, bytes) in value.unwrap_or_default() {
             let pair = self.0.values();
-            append_addr(
-                pair.field_builder(0).expect("the first field is text"),
-                *addr,
-            );
+            pair.field_builder::<StringBuilder>(0)
+                .expect("the first field is text")
+                .append_value(addr.to_string());
             pair.field_builder::<Int64Builder>(1)
                 .expect("the second field is an integer")
                 .append_value(signed(*bytes));
@@ -391,7 +394,8 @@ mod tests {
             column.push(Some(text.parse().expect("a test address")));
         }
         let array = column.finish();
-        let written: Vec<_> = array.as_string::<i32>().iter().flatten().collect();
+        let array = array.as_any_dictionary();
+        let written: Vec<_> = array.values().as_string::<i32>().iter().flatten().collect();
         assert_eq!(written, texts);
     }
 

@@ -1,0 +1,167 @@
+//! Columns of text that keep each text once: logs and judgements repeat few words very often.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, DictionaryArray, Int32Array, StringArray};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Int32Type};
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+/// The place that stands for no text.
+const ABSENT: i32 = -1;
+
+/// Texts, each with a place: the order in which they were first met.
+#[derive(Default)]
+pub struct Dictionary {
+    texts: String,
+    ends: Vec<i32>,
+    places: HashTable<i32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Dictionary {
+    /// The place of a text, which it gets now unless it has one.
+    ///
+    /// # Panics
+    /// When all texts together exceed 2 GiB.
+    pub fn place_of(&mut self, text: &str) -> i32 {
+        let hash = self.hasher.hash_one(text);
+        let (texts, ends) = (&self.texts, &self.ends);
+        let known = self
+            .places
+            .find(hash, |place| text_at(texts, ends, *place) == text);
+        match known {
+            Some(place) => *place,
+            None => self.add(text, hash),
+        }
+    }
+
+    #[inline(never)]
+    fn add(&mut self, text: &str, hash: u64) -> i32 {
+        let place = self.ends.len() as i32;
+        self.texts.push_str(text);
+        let end = i32::try_from(self.texts.len());
+        self.ends.push(end.expect("texts are handed on before"));
+        let (texts, ends, hasher) = (&self.texts, &self.ends, &self.hasher);
+        self.places.insert_unique(hash, place, |place| {
+            hasher.hash_one(text_at(texts, ends, *place))
+        });
+        place
+    }
+
+    /// The text at a place.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn text(&self, place: i32) -> &str {
+        text_at(&self.texts, &self.ends, place)
+    }
+
+    /// How many texts there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The texts in the order of their places.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        (0..self.len()).map(|place| self.text(place as i32))
+    }
+}
+
+fn text_at<'a>(texts: &'a str, ends: &[i32], place: i32) -> &'a str {
+    let place = place as usize;
+    let start = place.checked_sub(1).map_or(0, |before| ends[before]);
+    &texts[start as usize..ends[place] as usize]
+}
+
+/// Builds a column of text as an Arrow dictionary.
+#[derive(Default)]
+pub struct Words {
+    dictionary: Dictionary,
+    places: Vec<i32>,
+    nulls: usize,
+}
+
+impl Words {
+    /// The type of the column.
+    pub fn data_type() -> DataType {
+        DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+    }
+
+    /// Appends a row's text.
+    #[inline]
+    pub fn push(&mut self, text: &str) {
+        let place = match self.places.last() {
+            Some(&last) if last != ABSENT && self.dictionary.text(last) == text => last,
+            _ => self.dictionary.place_of(text),
+        };
+        self.places.push(place);
+    }
+
+    /// Appends rows without a text.
+    #[inline]
+    pub fn push_nulls(&mut self, count: usize) {
+        self.nulls += count;
+        self.places.extend(std::iter::repeat_n(ABSENT, count));
+    }
+
+    /// The rows so far; the builder is empty afterwards.
+    pub fn finish(&mut self) -> ArrayRef {
+        let words = std::mem::take(&mut self.dictionary);
+        // The next batch is about as large.
+        let next = Vec::with_capacity(self.places.len());
+        let places = std::mem::replace(&mut self.places, next);
+        let nulls = (std::mem::take(&mut self.nulls) > 0).then(|| {
+            let present = BooleanBuffer::collect_bool(places.len(), |row| places[row] != ABSENT);
+            NullBuffer::new(present)
+        });
+        let mut offsets = Vec::with_capacity(words.ends.len() + 1);
+        offsets.push(0);
+        offsets.extend_from_slice(&words.ends);
+        let texts = StringArray::new(
+            OffsetBuffer::new(ScalarBuffer::from(offsets)),
+            Buffer::from(words.texts.into_bytes()),
+            None,
+        );
+        let keys = Int32Array::new(ScalarBuffer::from(places), nulls);
+        Arc::new(DictionaryArray::<Int32Type>::new(keys, Arc::new(texts)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::AsArray;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn rows_come_out_as_they_went_in(batches in prop::collection::vec(prop::collection::vec(prop::option::of("[ab]{0,3}"), 0..60), 1..4)) {
+            let mut words = Words::default();
+            for rows in batches {
+                for row in &rows {
+                    match row {
+                        Some(text) => words.push(text),
+                        None => words.push_nulls(1),
+                    }
+                }
+                let array = words.finish();
+                let array = array.as_dictionary::<Int32Type>();
+                let texts = array.downcast_dict::<StringArray>().expect("texts");
+                let found: Vec<Option<&str>> = texts.into_iter().collect();
+                prop_assert_eq!(found, rows.iter().map(Option::as_deref).collect::<Vec<_>>());
+                let mut distinct: Vec<_> = rows.iter().flatten().collect();
+                distinct.sort();
+                distinct.dedup();
+                prop_assert_eq!(array.values().len(), distinct.len());
+            }
+        }
+    }
+}

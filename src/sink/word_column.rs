@@ -1,0 +1,573 @@
+//! Encodes a column of words for one row group: a dictionary page, then pages of places in it.
+//!
+//! Parquet's own writer looks every value up by its text. Batches come with their texts numbered already, so that only a
+//! batch's distinct texts need be looked up, and a row costs no more than its number. There is no way back to plain pages:
+//! a row group has few rows enough that a dictionary of nothing but different texts is hardly larger than they are.
+//!
+//! The format is that of Apache Parquet (`Encodings.md`: "Dictionary Encoding", "Run Length Encoding / Bit-Packing
+//! Hybrid"; data pages of version 1).
+
+use arrow::array::{Array, AsArray, DictionaryArray};
+use arrow::datatypes::Int32Type;
+use bytes::Bytes;
+use parquet::basic::{Compression, Encoding, PageType, Type};
+use parquet::bloom_filter::Sbbf;
+use parquet::column::page::{CompressedPage, Page, PageWriter};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::data_type::ByteArray;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{
+    ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder, PageEncodingStats,
+};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::statistics::{Statistics, ValueStatistics};
+use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
+use parquet::schema::types::ColumnDescPtr;
+
+use crate::flow::Dictionary;
+
+/// Rows of a page: the least that a reader skips by the page index.
+const PAGE_ROWS: usize = 16 * 1024;
+/// The place that stands for null.
+const ABSENT: i32 = -1;
+
+/// A column of words that is being encoded.
+pub(super) struct WordColumn {
+    column: ColumnDescPtr,
+    has_statistics: bool,
+    /// The rate at which its bloom filter fails to exclude a text; none if it has none.
+    bloom: Option<f64>,
+    compressor: zstd::bulk::Compressor<'static>,
+    words: Dictionary,
+    /// By place, the page in which the text was met last, counted from one.
+    met: Vec<u32>,
+    page: OpenPage,
+    pages: Vec<EndedPage>,
+    rows: usize,
+}
+
+/// The rows of a page that is being filled.
+#[derive(Default)]
+struct OpenPage {
+    places: Vec<i32>,
+    nulls: usize,
+    distinct: Vec<i32>,
+}
+
+/// A page in its compressed form.
+struct EndedPage {
+    bytes: Vec<u8>,
+    uncompressed: usize,
+    rows: usize,
+    nulls: usize,
+    /// The places of the least and the greatest text; none if it has none or nobody asks.
+    range: Option<(i32, i32)>,
+}
+
+/// An encoded column.
+pub(super) struct WordChunk {
+    bytes: Bytes,
+    close: ColumnCloseResult,
+}
+
+impl WordColumn {
+    /// Begins a column, which is text outside any list.
+    ///
+    /// # Errors
+    /// When the properties ask for another compression than ZSTD.
+    pub fn new(
+        column: ColumnDescPtr,
+        properties: &WriterProperties,
+    ) -> Result<WordColumn, ParquetError> {
+        let path = column.path();
+        let Compression::ZSTD(level) = properties.compression(path) else {
+            return Err(ParquetError::NYI("words are compressed by ZSTD".to_owned()));
+        };
+        let statistics = properties.statistics_enabled(path);
+        let bloom = properties.bloom_filter_properties(path);
+        Ok(WordColumn {
+            has_statistics: statistics == EnabledStatistics::Page,
+            bloom: bloom.map(|bloom| bloom.fpp()),
+            compressor: zstd::bulk::Compressor::new(level.compression_level())?,
+            column,
+            words: Dictionary::default(),
+            met: Vec::new(),
+            page: OpenPage::default(),
+            pages: Vec::new(),
+            rows: 0,
+        })
+    }
+
+    /// Takes rows. Pages end by the number of rows, wherever batches do.
+    ///
+    /// # Errors
+    /// When a page cannot be compressed.
+    pub fn write(&mut self, rows: &DictionaryArray<Int32Type>) -> Result<(), ParquetError> {
+        let texts = rows.values().as_string::<i32>();
+        // Where the batch's texts stand in the row group's dictionary, looked up when a row first has them.
+        let mut places = vec![ABSENT; texts.len()];
+        let keys = rows.keys();
+        for row in 0..rows.len() {
+            let place = if keys.is_null(row) {
+                ABSENT
+            } else {
+                let key = keys.value(row) as usize;
+                if places[key] == ABSENT {
+                    places[key] = self.words.place_of(texts.value(key));
+                }
+                places[key]
+            };
+            self.push(place);
+            if self.page.places.len() == PAGE_ROWS {
+                self.end_page()?;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn push(&mut self, place: i32) {
+        let page = &mut self.page;
+        if place == ABSENT {
+            page.nulls += 1;
+        } else if self.has_statistics && page.places.last() != Some(&place) {
+            let number = self.pages.len() as u32 + 1;
+            let met = &mut self.met;
+            if met.len() <= place as usize {
+                met.resize(place as usize + 1, 0);
+            }
+            if std::mem::replace(&mut met[place as usize], number) != number {
+                page.distinct.push(place);
+            }
+        }
+        page.places.push(place);
+    }
+
+    fn end_page(&mut self) -> Result<(), ParquetError> {
+        let page = &mut self.page;
+        let mut bytes = Vec::new();
+        if self.column.max_def_level() > 0 {
+            let length_at = bytes.len();
+            bytes.extend([0; 4]);
+            let levels: Vec<u32> = page
+                .places
+                .iter()
+                .map(|place| u32::from(*place != ABSENT))
+                .collect();
+            write_hybrid(&mut bytes, &levels, 1);
+            let length = (bytes.len() - length_at - 4) as u32;
+            bytes[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
+        }
+        let width = bit_width(self.words.len());
+        bytes.push(width as u8);
+        let present: Vec<u32> = page
+            .places
+            .iter()
+            .filter(|place| **place != ABSENT)
+            .map(|place| *place as u32)
+            .collect();
+        write_hybrid(&mut bytes, &present, width);
+        let by_text = |place: &&i32| self.words.text(**place);
+        let least = page.distinct.iter().min_by_key(by_text);
+        let greatest = page.distinct.iter().max_by_key(by_text);
+        self.rows += page.places.len();
+        self.pages.push(EndedPage {
+            uncompressed: bytes.len(),
+            bytes: self.compressor.compress(&bytes)?,
+            rows: page.places.len(),
+            nulls: page.nulls,
+            range: least.copied().zip(greatest.copied()),
+        });
+        page.places.clear();
+        page.distinct.clear();
+        page.nulls = 0;
+        Ok(())
+    }
+
+    /// Ends the column.
+    ///
+    /// # Errors
+    /// When a page cannot be compressed.
+    pub fn close(mut self) -> Result<WordChunk, ParquetError> {
+        if !self.page.places.is_empty() {
+            self.end_page()?;
+        }
+        let bloom_filter = self.bloom_filter()?;
+        let mut file = TrackedWrite::new(Vec::new());
+        let mut writer = SerializedPageWriter::new(&mut file);
+        let dictionary = writer.write_page(self.dictionary_page()?)?;
+        let (mut compressed, mut uncompressed) =
+            (dictionary.compressed_size, dictionary.uncompressed_size);
+        let mut data_offset = None;
+        let mut offsets = OffsetIndexBuilder::new();
+        for page in &mut self.pages {
+            let spec = writer.write_page(page.take())?;
+            compressed += spec.compressed_size;
+            uncompressed += spec.uncompressed_size;
+            data_offset.get_or_insert(spec.offset as i64);
+            offsets.append_row_count(page.rows as i64);
+            offsets.append_offset_and_size(spec.offset as i64, spec.compressed_size as i32);
+        }
+        let mut metadata = ColumnChunkMetaData::builder(self.column.clone())
+            .set_compression(Compression::ZSTD(Default::default()))
+            .set_encodings(vec![
+                Encoding::PLAIN,
+                Encoding::RLE,
+                Encoding::RLE_DICTIONARY,
+            ])
+            .set_page_encoding_stats(vec![
+                PageEncodingStats {
+                    page_type: PageType::DICTIONARY_PAGE,
+                    encoding: Encoding::PLAIN,
+                    count: 1,
+                },
+                PageEncodingStats {
+                    page_type: PageType::DATA_PAGE,
+                    encoding: Encoding::RLE_DICTIONARY,
+                    count: self.pages.len() as i32,
+                },
+            ])
+            .set_num_values(self.rows as i64)
+            .set_total_compressed_size(compressed as i64)
+            .set_total_uncompressed_size(uncompressed as i64)
+            .set_dictionary_page_offset(Some(dictionary.offset as i64))
+            .set_data_page_offset(data_offset.unwrap_or(compressed as i64));
+        let mut column_index = None;
+        if self.has_statistics {
+            metadata = metadata.set_statistics(self.statistics());
+            column_index = Some(self.column_index().build()?);
+        }
+        Ok(WordChunk {
+            close: ColumnCloseResult {
+                bytes_written: compressed as u64,
+                rows_written: self.rows as u64,
+                metadata: metadata.build()?,
+                bloom_filter,
+                column_index,
+                offset_index: Some(offsets.build()),
+            },
+            bytes: file.into_inner()?.into(),
+        })
+    }
+
+    fn dictionary_page(&mut self) -> Result<CompressedPage, ParquetError> {
+        let mut plain = Vec::new();
+        for text in self.words.iter() {
+            plain.extend((text.len() as u32).to_le_bytes());
+            plain.extend(text.as_bytes());
+        }
+        let page = Page::DictionaryPage {
+            buf: self.compressor.compress(&plain)?.into(),
+            num_values: self.words.len() as u32,
+            encoding: Encoding::PLAIN,
+            is_sorted: false,
+        };
+        Ok(CompressedPage::new(page, plain.len()))
+    }
+
+    fn bloom_filter(&self) -> Result<Option<Sbbf>, ParquetError> {
+        let Some(rate) = self.bloom else {
+            return Ok(None);
+        };
+        let mut filter = Sbbf::new_with_ndv_fpp(self.words.len() as u64, rate)?;
+        for text in self.words.iter() {
+            filter.insert(text);
+        }
+        Ok(Some(filter))
+    }
+
+    fn text(&self, place: i32) -> &[u8] {
+        self.words.text(place).as_bytes()
+    }
+
+    fn statistics(&self) -> Statistics {
+        let ranges = || self.pages.iter().filter_map(|page| page.range);
+        let least = ranges().map(|(least, _)| self.text(least)).min();
+        let greatest = ranges().map(|(_, greatest)| self.text(greatest)).max();
+        let value = |text: &[u8]| ByteArray::from(text.to_vec());
+        let nulls: usize = self.pages.iter().map(|page| page.nulls).sum();
+        Statistics::ByteArray(ValueStatistics::new(
+            least.map(value),
+            greatest.map(value),
+            None,
+            Some(nulls as u64),
+            false,
+        ))
+    }
+
+    fn column_index(&self) -> ColumnIndexBuilder {
+        let mut index = ColumnIndexBuilder::new(Type::BYTE_ARRAY);
+        for page in &self.pages {
+            let text = |place| self.text(place).to_vec();
+            let (least, greatest) = page
+                .range
+                .map_or_else(Default::default, |(least, greatest)| {
+                    (text(least), text(greatest))
+                });
+            index.append(page.range.is_none(), least, greatest, page.nulls as i64);
+        }
+        index
+    }
+}
+
+impl EndedPage {
+    /// The page as Parquet's writer wants it, its bytes handed over.
+    fn take(&mut self) -> CompressedPage {
+        let page = Page::DataPage {
+            buf: std::mem::take(&mut self.bytes).into(),
+            num_values: self.rows as u32,
+            encoding: Encoding::RLE_DICTIONARY,
+            def_level_encoding: Encoding::RLE,
+            rep_level_encoding: Encoding::RLE,
+            statistics: None,
+        };
+        CompressedPage::new(page, self.uncompressed)
+    }
+}
+
+impl WordChunk {
+    /// Writes the column as the next one of a row group.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn append_to_row_group<W: std::io::Write + Send>(
+        self,
+        row_group: &mut SerializedRowGroupWriter<'_, W>,
+    ) -> Result<(), ParquetError> {
+        row_group.append_column(&self.bytes, self.close)
+    }
+}
+
+/// Bits that the places of so many texts take.
+fn bit_width(count: usize) -> u32 {
+    let greatest = count.saturating_sub(1) as u32;
+    u32::BITS - greatest.leading_zeros()
+}
+
+/// Values of a run that are worth one of their own, and of a group of packed ones.
+const GROUP: usize = 8;
+
+/// Appends numbers of so many bits each: runs of eight and more as one, what is between them packed by eights, the last
+/// of which zeros fill up.
+fn write_hybrid(bytes: &mut Vec<u8>, values: &[u32], width: u32) {
+    let mut at = 0;
+    while at < values.len() {
+        let run = run_length(&values[at..]);
+        if run >= GROUP {
+            write_varint(bytes, (run as u64) << 1);
+            let value = values[at].to_le_bytes();
+            bytes.extend(&value[..width.div_ceil(8) as usize]);
+            at += run;
+            continue;
+        }
+        let start = at;
+        while at < values.len() && run_length(&values[at..]) < GROUP {
+            at += GROUP;
+        }
+        at = at.min(values.len());
+        let packed = &values[start..at];
+        write_varint(bytes, (packed.len().div_ceil(GROUP) as u64) << 1 | 1);
+        pack(bytes, packed, width);
+    }
+}
+
+/// How many values at the beginning are the same; any number from [`GROUP`] on as far as they go.
+fn run_length(values: &[u32]) -> usize {
+    let first = values[0];
+    let other = values.iter().position(|value| *value != first);
+    other.unwrap_or(values.len())
+}
+
+fn pack(bytes: &mut Vec<u8>, values: &[u32], width: u32) {
+    let (mut bits, mut filled) = (0u64, 0);
+    let padding = values.len().next_multiple_of(GROUP) - values.len();
+    for value in values
+        .iter()
+        .copied()
+        .chain(std::iter::repeat_n(0, padding))
+    {
+        bits |= u64::from(value) << filled;
+        filled += width;
+        while filled >= 8 {
+            bytes.push(bits as u8);
+            bits >>= 8;
+            filled -= 8;
+        }
+    }
+}
+
+fn write_varint(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, RecordBatch, StringArray};
+    use arrow::datatypes::{DataType, Field, Schema};
+    use parquet::arrow::ArrowWriter;
+    use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+    use parquet::basic::ZstdLevel;
+    use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+    use parquet::file::properties::ReaderProperties;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::file::serialized_reader::ReadOptionsBuilder;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::flow::Words;
+    use crate::sink::encoder::Encoder;
+
+    const BATCH: usize = 5_000;
+
+    fn properties() -> WriterProperties {
+        WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).expect("a level")))
+            .set_column_bloom_filter_fpp("text".into(), 0.01)
+            .build()
+    }
+
+    /// What Parquet's reader finds in a file: its rows and what it says of them.
+    fn read(file: Bytes) -> (Vec<Option<String>>, Arc<ParquetMetaData>) {
+        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+            .expect("a Parquet file");
+        let metadata = builder.metadata().clone();
+        let mut rows = Vec::new();
+        for batch in builder.build().expect("read") {
+            let batch = batch.expect("read");
+            let texts = batch.column(0).as_string::<i32>();
+            rows.extend(texts.iter().map(|text| text.map(str::to_owned)));
+        }
+        (rows, metadata)
+    }
+
+    fn encode(rows: &[Option<String>], nullable: bool) -> Bytes {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let schema = Arc::new(Schema::new(vec![Field::new(
+            "text",
+            Words::data_type(),
+            nullable,
+        )]));
+        let mut encoder =
+            Encoder::new(file.reopen().expect("opened"), schema.clone(), properties())
+                .expect("begun");
+        let mut words = Words::default();
+        for batch in rows.chunks(BATCH) {
+            for row in batch {
+                match row {
+                    Some(text) => words.push(text),
+                    None => words.push_nulls(1),
+                }
+            }
+            let batch = RecordBatch::try_new(schema.clone(), vec![words.finish()]);
+            encoder.write(&batch.expect("one column")).expect("taken");
+        }
+        encoder.close().expect("written");
+        std::fs::read(file.path()).expect("read").into()
+    }
+
+    /// The same rows by Parquet's own writer.
+    fn twin(rows: &[Option<String>], nullable: bool) -> Bytes {
+        let field = Field::new("text", DataType::Utf8, nullable);
+        let texts: ArrayRef = Arc::new(StringArray::from_iter(rows));
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![texts]);
+        let batch = batch.expect("one column");
+        let mut file = Vec::new();
+        let mut writer =
+            ArrowWriter::try_new(&mut file, batch.schema(), Some(properties())).expect("begun");
+        writer.write(&batch).expect("written");
+        writer.close().expect("written");
+        file.into()
+    }
+
+    #[test]
+    fn words_are_read_back_and_described_as_parquets_own_writer_would() {
+        let mut random = ChaCha8Rng::seed_from_u64(5);
+        // Different texts, the longest run of one of them, and one null in so many rows; 0 is none.
+        let cases = [
+            (1, 40, 0),
+            (1, 40, 3),
+            (2, 3, 0),
+            (5, 20, 9),
+            (300, 12, 40),
+            (70_000, 2, 0),
+            (9, 30_000, 5),
+            (1, 1, 1),
+        ];
+        for (distinct, longest, null_in) in cases {
+            let mut rows = Vec::new();
+            while rows.len() < PAGE_ROWS * 2 + 777 {
+                let text = format!("text {}", random.random_range(0..distinct));
+                for _ in 0..random.random_range(1..=longest) {
+                    let is_null = null_in > 0 && random.random_range(0..null_in) == 0;
+                    rows.push((!is_null).then(|| text.clone()));
+                }
+            }
+            let case = format!("{distinct} texts, runs of {longest}, a null in {null_in}");
+            let file = encode(&rows, null_in > 0);
+            let (found, about) = read(file.clone());
+            assert!(found == rows, "{case}");
+            let (_, expected) = read(twin(&rows, null_in > 0));
+            let (ours, theirs) = (
+                about.row_group(0).column(0),
+                expected.row_group(0).column(0),
+            );
+            assert_eq!(ours.statistics(), theirs.statistics(), "{case}");
+            assert_eq!(ours.num_values(), theirs.num_values(), "{case}");
+            assert!(
+                ours.compressed_size() <= theirs.compressed_size() * 5 / 4 + 256,
+                "{case}: {} bytes, and Parquet's own {}",
+                ours.compressed_size(),
+                theirs.compressed_size()
+            );
+            check_pages(&about, &rows, &case);
+            let filters = ReaderProperties::builder()
+                .set_read_bloom_filter(true)
+                .build();
+            let options = ReadOptionsBuilder::new()
+                .with_reader_properties(filters)
+                .build();
+            let reader =
+                SerializedFileReader::new_with_options(file, options).expect("a Parquet file");
+            let group = reader.get_row_group(0).expect("it has rows");
+            let filter = group.get_column_bloom_filter(0).expect("a filter");
+            assert!(
+                rows.iter()
+                    .flatten()
+                    .all(|text| filter.check(text.as_str()))
+            );
+        }
+    }
+
+    /// Pages end every so many rows, and the index tells the least and the greatest text of each.
+    fn check_pages(about: &ParquetMetaData, rows: &[Option<String>], case: &str) {
+        let offsets = &about.offset_index().expect("an index")[0][0];
+        let firsts: Vec<i64> = offsets
+            .page_locations()
+            .iter()
+            .map(|page| page.first_row_index)
+            .collect();
+        let pages: Vec<&[Option<String>]> = rows.chunks(PAGE_ROWS).collect();
+        let expected = (0..pages.len()).map(|page| (page * PAGE_ROWS) as i64);
+        assert_eq!(firsts, expected.collect::<Vec<_>>(), "{case}");
+        let parquet::file::page_index::column_index::ColumnIndexMetaData::BYTE_ARRAY(index) =
+            &about.column_index().expect("an index")[0][0]
+        else {
+            panic!("{case}: the column is text")
+        };
+        for (page, rows) in pages.iter().enumerate() {
+            let texts = || rows.iter().flatten().map(|text| text.as_bytes());
+            assert_eq!(index.min_value(page), texts().min(), "{case}");
+            assert_eq!(index.max_value(page), texts().max(), "{case}");
+            let nulls = rows.iter().filter(|row| row.is_none()).count();
+            assert_eq!(index.null_count(page), Some(nulls as i64), "{case}");
+        }
+    }
+}

@@ -286,7 +286,7 @@ impl TextColumn {
     fn push(&mut self, text: &str) {
         match self {
             TextColumn::Plain(column) => column.append_value(text),
-            TextColumn::Words(column) => column.push(text),
+            TextColumn::Words(column) => column.push(Some(text)),
         }
     }
 

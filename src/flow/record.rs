@@ -102,7 +102,12 @@ pub trait Texts {
 
     /// The same, what is no UTF-8 replaced.
     fn readable(&self, field: Field) -> Option<Cow<'_, str>> {
-        self.text(field).map(String::from_utf8_lossy)
+        let text = self.text(field)?;
+        // Asked first, because it is much faster than looking for what is to be replaced.
+        Some(match std::str::from_utf8(text) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(text),
+        })
     }
 
     /// Calls `each` with name and text of every field that AWS does not document and whose value is not `-`.

@@ -14,7 +14,7 @@ const ABSENT: i32 = -1;
 /// Texts, each with a place: the order in which they were first met.
 #[derive(Default)]
 pub struct Dictionary {
-    texts: String,
+    texts: Vec<u8>,
     ends: Vec<i32>,
     places: HashTable<i32>,
     hasher: DefaultHashBuilder,
@@ -25,7 +25,8 @@ impl Dictionary {
     ///
     /// # Panics
     /// When all texts together exceed 2 GiB.
-    pub fn place_of(&mut self, text: &str) -> i32 {
+    #[inline]
+    pub fn place_of(&mut self, text: &[u8]) -> i32 {
         let hash = self.hasher.hash_one(text);
         let (texts, ends) = (&self.texts, &self.ends);
         let known = self
@@ -38,9 +39,9 @@ impl Dictionary {
     }
 
     #[inline(never)]
-    fn add(&mut self, text: &str, hash: u64) -> i32 {
+    fn add(&mut self, text: &[u8], hash: u64) -> i32 {
         let place = self.ends.len() as i32;
-        self.texts.push_str(text);
+        self.texts.extend_from_slice(text);
         let end = i32::try_from(self.texts.len());
         self.ends.push(end.expect("texts are handed on before"));
         let (texts, ends, hasher) = (&self.texts, &self.ends, &self.hasher);
@@ -54,7 +55,8 @@ impl Dictionary {
     ///
     /// # Panics
     /// When there is none.
-    pub fn text(&self, place: i32) -> &str {
+    #[inline]
+    pub fn text(&self, place: i32) -> &[u8] {
         text_at(&self.texts, &self.ends, place)
     }
 
@@ -69,12 +71,13 @@ impl Dictionary {
     }
 
     /// The texts in the order of their places.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.len()).map(|place| self.text(place as i32))
     }
 }
 
-fn text_at<'a>(texts: &'a str, ends: &[i32], place: i32) -> &'a str {
+#[inline]
+fn text_at<'a>(texts: &'a [u8], ends: &[i32], place: i32) -> &'a [u8] {
     let place = place as usize;
     let start = place.checked_sub(1).map_or(0, |before| ends[before]);
     &texts[start as usize..ends[place] as usize]
@@ -94,13 +97,28 @@ impl Words {
         DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
     }
 
-    /// Appends a row's text.
+    /// Appends a row's text, or that it has none.
     #[inline]
-    pub fn push(&mut self, text: &str) {
-        let place = match self.places.last() {
-            Some(&last) if last != ABSENT && self.dictionary.text(last) == text => last,
-            _ => self.dictionary.place_of(text),
+    pub fn push(&mut self, text: Option<&str>) {
+        let Some(text) = text else {
+            return self.push_nulls(1);
         };
+        let place = match self.places.last() {
+            Some(&last) if last != ABSENT && self.dictionary.text(last) == text.as_bytes() => last,
+            _ => self.place_of(text),
+        };
+        self.places.push(place);
+    }
+
+    /// The place of a text, by which [`Words::push_place`] appends it.
+    #[inline]
+    pub fn place_of(&mut self, text: &str) -> i32 {
+        self.dictionary.place_of(text.as_bytes())
+    }
+
+    /// Appends a row with the text at this place.
+    #[inline]
+    pub fn push_place(&mut self, place: i32) {
         self.places.push(place);
     }
 
@@ -126,7 +144,7 @@ impl Words {
         offsets.extend_from_slice(&words.ends);
         let texts = StringArray::new(
             OffsetBuffer::new(ScalarBuffer::from(offsets)),
-            Buffer::from(words.texts.into_bytes()),
+            Buffer::from(words.texts),
             None,
         );
         let keys = Int32Array::new(ScalarBuffer::from(places), nulls);
@@ -147,10 +165,7 @@ mod tests {
             let mut words = Words::default();
             for rows in batches {
                 for row in &rows {
-                    match row {
-                        Some(text) => words.push(text),
-                        None => words.push_nulls(1),
-                    }
+                    words.push(row.as_deref());
                 }
                 let array = words.finish();
                 let array = array.as_dictionary::<Int32Type>();

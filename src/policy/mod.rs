@@ -44,7 +44,7 @@ pub use problem::{PolicyError, PolicyErrors};
 pub use ruleset::REASONS;
 pub use test_case::TestCase;
 pub(crate) use word::words;
-pub use word::{Answer, Criticality, Path, Severity};
+pub use word::{Answer, Criticality, Path, Severity, Word};
 pub use zone::UNASSIGNED;
 
 use crate::net::{Addr, protocol};

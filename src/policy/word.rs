@@ -1,5 +1,17 @@
 //! The small vocabularies of the policy: what it answers, paths, severities.
 
+/// A word of a small vocabulary.
+pub trait Word: Copy + 'static {
+    /// Every word, in order.
+    const WORDS: &'static [Self];
+
+    /// Its place among them.
+    fn place(self) -> usize;
+
+    /// The word as it stands in files and tables.
+    fn word(self) -> &'static str;
+}
+
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* })*) => {
         $($(#[$doc])*
@@ -18,6 +30,19 @@ macro_rules! words {
             /// The value that this word names.
             pub fn from_word(word: &str) -> Option<$name> {
                 $name::ALL.iter().copied().find(|value| value.as_str() == word)
+            }
+        }
+
+        impl $crate::policy::Word for $name {
+            const WORDS: &'static [$name] = $name::ALL;
+
+            #[inline]
+            fn place(self) -> usize {
+                self as usize
+            }
+
+            fn word(self) -> &'static str {
+                self.as_str()
             }
         })*
     };

@@ -1,6 +1,8 @@
 //! Rows as bytes: a key that orders them, then numbers and texts in the order in which they were put in, then how many
 //! bytes these take.
 
+use crate::policy::Word;
+
 /// Puts a row together.
 #[derive(Default)]
 pub(super) struct Packer {
@@ -18,6 +20,11 @@ impl Packer {
     pub fn text(&mut self, text: Option<&str>) {
         self.number(text.map_or(0, |text| text.len() as u64 + 1));
         self.texts.push_str(text.unwrap_or_default());
+    }
+
+    /// Adds a word, or that there is none.
+    pub fn word<W: Word>(&mut self, word: Option<W>) {
+        self.number(word.map_or(0, |word| word.place() as u64 + 1));
     }
 
     /// Appends the row to `rows`, behind its key, and begins the next.
@@ -74,6 +81,17 @@ impl<'a> Unpacker<'a> {
     /// The next number.
     pub fn number(&mut self) -> Option<u64> {
         read_number(&mut self.numbers)
+    }
+
+    /// The next word, which may be none.
+    pub fn word<W: Word>(&mut self) -> Option<Option<W>> {
+        match self.number()?.checked_sub(1) {
+            None => Some(None),
+            Some(place) => W::WORDS
+                .get(usize::try_from(place).ok()?)
+                .copied()
+                .map(Some),
+        }
     }
 
     /// The next text, which may be none.

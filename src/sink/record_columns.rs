@@ -13,7 +13,8 @@ use super::packed::Unpacker;
 use super::rows::{RowBlock, SortedRows, came_back_other};
 use super::table::TableWriter;
 use crate::flow::{Field, FlowsBuilder, Texts, words_schema};
-use crate::judge::Flags;
+use crate::judge::{Confidence, Flags, Observer, Orientation, Outcome, Verdict};
+use crate::policy::{Answer, Path as Via, Severity};
 
 /// Threads that make batches. Making them costs nearly twice what encoding them does, and two threads encode.
 const THREADS: usize = 2;
@@ -30,15 +31,15 @@ table! {
         server_tier: Text null = row.server_tier;
         client_groups: Texts = &mut row.client_groups.iter().copied();
         server_groups: Texts = &mut row.server_groups.iter().copied();
-        orientation: Text null = row.orientation;
-        confidence: Text null = row.confidence;
-        observer: Text null = row.observer;
-        outcome: Text null = row.outcome;
-        via: Text null = row.via;
-        decision: Text null = row.decision;
+        orientation: Named<Orientation> null = row.orientation;
+        confidence: Named<Confidence> null = row.confidence;
+        observer: Named<Observer> null = row.observer;
+        outcome: Named<Outcome> null = row.outcome;
+        via: Named<Via> null = row.via;
+        decision: Named<Answer> null = row.decision;
         rule: Text = row.rule;
-        verdict: Text = row.verdict;
-        severity: Text null = row.severity;
+        verdict: Named<Verdict> = row.verdict;
+        severity: Named<Severity> null = row.severity;
         denied_attempt: Bool = row.flags.denied_attempt;
         egress_violation: Bool = row.flags.egress_violation;
         cross_tier_violation: Bool = row.flags.cross_tier_violation;
@@ -58,15 +59,15 @@ struct JudgementTexts<'a> {
     server_tier: Option<&'a str>,
     client_groups: Vec<&'a str>,
     server_groups: Vec<&'a str>,
-    orientation: Option<&'a str>,
-    confidence: Option<&'a str>,
-    observer: Option<&'a str>,
-    outcome: Option<&'a str>,
-    via: Option<&'a str>,
-    decision: Option<&'a str>,
+    orientation: Option<Orientation>,
+    confidence: Option<Confidence>,
+    observer: Option<Observer>,
+    outcome: Option<Outcome>,
+    via: Option<Via>,
+    decision: Option<Answer>,
     rule: &'a str,
-    verdict: &'a str,
-    severity: Option<&'a str>,
+    verdict: Verdict,
+    severity: Option<Severity>,
     flags: Flags,
 }
 
@@ -200,15 +201,15 @@ fn read_judgement<'a>(
         server_tier,
         client_groups,
         server_groups,
-        orientation: row.text()?,
-        confidence: row.text()?,
-        observer: row.text()?,
-        outcome: row.text()?,
-        via: row.text()?,
-        decision: row.text()?,
+        orientation: row.word()?,
+        confidence: row.word()?,
+        observer: row.word()?,
+        outcome: row.word()?,
+        via: row.word()?,
+        decision: row.word()?,
         rule: row.text()??,
-        verdict: row.text()??,
-        severity: row.text()?,
+        verdict: row.word()??,
+        severity: row.word()?,
         flags: {
             let bits = row.number()?;
             let flag = |bit: u32| bits >> bit & 1 == 1;

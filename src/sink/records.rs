@@ -9,9 +9,8 @@ use super::record_columns::write_batches;
 use super::rows::{RowBlock, RowSorter};
 use super::table::TableWriter;
 use crate::flow::{Field, Record, Texts};
-use crate::judge::{Confidence, JudgementRow, Observer, Orientation, Outcome};
+use crate::judge::JudgementRow;
 use crate::net::Addr;
-use crate::policy::{Answer, Path as Via, Severity};
 
 /// Judged records on their way to a [`RecordSorter`].
 #[derive(Default)]
@@ -79,15 +78,15 @@ fn pack_judgement(packer: &mut Packer, row: &JudgementRow<'_>) {
         packer.number(groups.len() as u64);
         groups.iter().for_each(|group| packer.text(Some(group)));
     }
-    packer.text(row.orientation.map(Orientation::as_str));
-    packer.text(row.confidence.map(Confidence::as_str));
-    packer.text(row.observer.map(Observer::as_str));
-    packer.text(row.outcome.map(Outcome::as_str));
-    packer.text(row.via.map(Via::as_str));
-    packer.text(row.decision.map(Answer::as_str));
+    packer.word(row.orientation);
+    packer.word(row.confidence);
+    packer.word(row.observer);
+    packer.word(row.outcome);
+    packer.word(row.via);
+    packer.word(row.decision);
     packer.text(Some(row.rule));
-    packer.text(Some(row.verdict.as_str()));
-    packer.text(row.severity.map(Severity::as_str));
+    packer.word(Some(row.verdict));
+    packer.word(row.severity);
     let flags = [
         row.flags.denied_attempt,
         row.flags.egress_violation,

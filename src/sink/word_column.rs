@@ -113,7 +113,7 @@ impl WordColumn {
             } else {
                 let key = keys.value(row) as usize;
                 if places[key] == ABSENT {
-                    places[key] = self.words.place_of(texts.value(key));
+                    places[key] = self.words.place_of(texts.value(key).as_bytes());
                 }
                 places[key]
             };
@@ -254,7 +254,7 @@ impl WordColumn {
         let mut plain = Vec::new();
         for text in self.words.iter() {
             plain.extend((text.len() as u32).to_le_bytes());
-            plain.extend(text.as_bytes());
+            plain.extend(text);
         }
         let page = Page::DictionaryPage {
             buf: self.compressor.compress(&plain)?.into(),
@@ -276,14 +276,12 @@ impl WordColumn {
         Ok(Some(filter))
     }
 
-    fn text(&self, place: i32) -> &[u8] {
-        self.words.text(place).as_bytes()
-    }
-
     fn statistics(&self) -> Statistics {
         let ranges = || self.pages.iter().filter_map(|page| page.range);
-        let least = ranges().map(|(least, _)| self.text(least)).min();
-        let greatest = ranges().map(|(_, greatest)| self.text(greatest)).max();
+        let least = ranges().map(|(least, _)| self.words.text(least)).min();
+        let greatest = ranges()
+            .map(|(_, greatest)| self.words.text(greatest))
+            .max();
         let value = |text: &[u8]| ByteArray::from(text.to_vec());
         let nulls: usize = self.pages.iter().map(|page| page.nulls).sum();
         Statistics::ByteArray(ValueStatistics::new(
@@ -298,7 +296,7 @@ impl WordColumn {
     fn column_index(&self) -> ColumnIndexBuilder {
         let mut index = ColumnIndexBuilder::new(Type::BYTE_ARRAY);
         for page in &self.pages {
-            let text = |place| self.text(place).to_vec();
+            let text = |place| self.words.text(place).to_vec();
             let (least, greatest) = page
                 .range
                 .map_or_else(Default::default, |(least, greatest)| {
@@ -461,10 +459,7 @@ mod tests {
         let mut words = Words::default();
         for batch in rows.chunks(BATCH) {
             for row in batch {
-                match row {
-                    Some(text) => words.push(text),
-                    None => words.push_nulls(1),
-                }
+                words.push(row.as_deref());
             }
             let batch = RecordBatch::try_new(schema.clone(), vec![words.finish()]);
             encoder.write(&batch.expect("one column")).expect("taken");

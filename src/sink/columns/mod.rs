@@ -6,6 +6,7 @@
 mod read;
 
 use std::fmt::Write;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -17,6 +18,7 @@ use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 pub(super) use self::read::{Columns, count_at, seconds_at, text_at};
 use crate::flow::Words;
 use crate::net::Addr;
+use crate::policy::Word;
 
 /// How many rows a batch has that is handed to a file's writer. Pages end where batches end, so this number is part of
 /// what makes files the same bytes; larger costs memory, smaller costs time.
@@ -55,14 +57,55 @@ impl Column for Text {
 
     #[inline]
     fn push(&mut self, value: Option<&str>) {
-        match value {
-            Some(text) => self.0.push(text),
-            None => self.0.push_nulls(1),
-        }
+        self.0.push(value);
     }
 
     fn finish(&mut self) -> ArrayRef {
         self.0.finish()
+    }
+}
+
+/// A word of a small vocabulary, as text.
+pub(super) struct Named<W> {
+    words: Words,
+    /// Where each word stands in the batch, by its place in the vocabulary.
+    places: Vec<Option<i32>>,
+    of: PhantomData<W>,
+}
+
+impl<W> Default for Named<W> {
+    fn default() -> Named<W> {
+        Named {
+            words: Words::default(),
+            places: Vec::new(),
+            of: PhantomData,
+        }
+    }
+}
+
+impl<W: Word> Column for Named<W> {
+    type Value<'a> = W;
+
+    fn data_type() -> DataType {
+        Words::data_type()
+    }
+
+    #[inline]
+    fn push(&mut self, value: Option<W>) {
+        let Some(word) = value else {
+            return self.words.push_nulls(1);
+        };
+        if self.places.is_empty() {
+            self.places.resize(W::WORDS.len(), None);
+        }
+        let words = &mut self.words;
+        let place = *self.places[word.place()].get_or_insert_with(|| words.place_of(word.word()));
+        words.push_place(place);
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        self.places.clear();
+        self.words.finish()
     }
 }
 
@@ -91,7 +134,7 @@ impl Column for Address {
             self.text.clear();
             write_addr(&mut self.text, addr);
         }
-        self.words.push(&self.text);
+        self.words.push(Some(&self.text));
     }
 
     fn finish(&mut self) -> ArrayRef {
@@ -311,15 +354,15 @@ impl Column for Weights {
     }
 }
 
-/// Lists the columns of a table: name, type, `null` where a row may have none, and where the value comes from.
+/// Lists the columns of a table: name, type (of words, with their vocabulary), `null` where a row may have none, and where the value comes from.
 /// Makes a builder with `fields`, `push` and `finish`.
 macro_rules! table {
-    ($(#[$doc:meta])* $vis:vis $name:ident, $row:ident: $type:ty { $($column:ident: $kind:ident $($null:ident)? = $value:expr;)* }) => {
+    ($(#[$doc:meta])* $vis:vis $name:ident, $row:ident: $type:ty { $($column:ident: $kind:ident $(<$word:ident>)? $($null:ident)? = $value:expr;)* }) => {
         $(#[$doc])*
         #[derive(Default)]
         $vis struct $name {
             rows: usize,
-            $($column: $crate::sink::columns::$kind,)*
+            $($column: $crate::sink::columns::$kind$(<$word>)?,)*
         }
 
         impl $name {
@@ -328,7 +371,7 @@ macro_rules! table {
                 use $crate::sink::columns::Column;
                 vec![$(arrow::datatypes::Field::new(
                     stringify!($column),
-                    $crate::sink::columns::$kind::data_type(),
+                    <$crate::sink::columns::$kind$(<$word>)?>::data_type(),
                     $crate::sink::columns::nullable!($($null)?),
                 ),)*]
             }

@@ -264,7 +264,7 @@ impl Run<'_> {
                 rows: outcome.rows.clone(),
             });
         }
-        coverage.finish(&outcome, counts.ignored, &mut report);
+        coverage.finish(counts.ignored, &mut report);
         outcome.summary.finish(&mut report);
         report.take_findings(outcome.findings, outcome.findings_let_go, &settings.known);
         Ok(report)

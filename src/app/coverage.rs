@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use crate::flow::Field;
 use crate::sink::ObjectRow;
 
-use super::hours::Outcome;
 use super::lock;
 use super::malformed::MalformedLines;
 use super::report::{Coverage, RunReport};
@@ -100,7 +99,7 @@ impl CoverageGatherer {
     }
 
     /// Writes it into the report.
-    pub fn finish(self, outcome: &Outcome, ignored: u64, report: &mut RunReport) {
+    pub fn finish(self, ignored: u64, report: &mut RunReport) {
         let unread = self.unread_again.into_inner();
         let unread = unread.unwrap_or_else(PoisonError::into_inner);
         if let Some((source, reason)) = unread.first_key_value() {
@@ -115,8 +114,6 @@ impl CoverageGatherer {
         let unreadable = unreadable.unwrap_or_else(PoisonError::into_inner);
         coverage.unreadable = unreadable.into_iter().collect();
         coverage.ignored = ignored;
-        coverage.interfaces = outcome.interfaces;
-        coverage.out_of_scope = outcome.out_of_scope.clone();
         coverage.lacking = lacking(&coverage.layouts);
         coverage.advised_format = advised_format(&coverage.layouts, &coverage.lacking);
         report.coverage = coverage;

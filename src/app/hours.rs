@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 
-use crate::judge::edges::{EdgeEntry, EdgeTable, EdgeWords, in_order};
+use crate::judge::edges::{Asides, EdgeEntry, EdgeTable, EdgeWords, in_order};
 use crate::judge::findings::DayFindings;
 use crate::judge::part::{SlotPart, Unjudgeable};
-use crate::judge::reporter::{ReporterId, Reporters};
-use crate::judge::sketch::Distinct;
-use crate::judge::{EdgeRow, Finding, Reason};
+use crate::judge::reporter::{Reporter, ReporterId, Reporters};
+use crate::judge::{EdgeRow, Finding};
 use crate::policy::Policy;
 use crate::sink::{
-    Day, ExternalSorter, Hour, HourWriter, Lake, ObjectRow, RecordBlock, RecordSorter, RowCounts,
+    Day, ExternalSorter, Hour, HourAsides, HourWriter, Lake, ObjectRow, RecordBlock, RecordSorter,
+    RowCounts,
 };
 
 use super::lock;
@@ -107,6 +107,30 @@ impl HourState {
         Ok(())
     }
 
+    /// What it tells beside its edges and objects.
+    fn asides(&self, reporters: &[Reporter], connections: Asides) -> HourAsides {
+        let rows = lock(&self.rows);
+        let mut asides = HourAsides {
+            connections,
+            ..HourAsides::default()
+        };
+        let known = |id: &ReporterId| reporters.get(id.0 as usize);
+        for reporter in rows.reported.iter().filter_map(known) {
+            let interface = reporter.inside().interface_id;
+            let name = interface.unwrap_or(&reporter.flow_log);
+            asides.interfaces.add(name.as_bytes());
+        }
+        for (id, counts) in &rows.unjudgeable {
+            asides.missing_field += counts.missing_field;
+            if counts.out_of_scope > 0
+                && let Some(reporter) = known(id)
+            {
+                *asides.out_of_scope.entry(reporter.place()).or_default() += counts.out_of_scope;
+            }
+        }
+        asides
+    }
+
     /// All judged records; none if there are none.
     fn take_records(&self, temp: &Path) -> Option<RecordSorter> {
         let mut records = lock(self.records.as_ref()?);
@@ -130,8 +154,6 @@ pub struct Hours<'a> {
 struct Total<'a> {
     summary: Summary<'a>,
     days: Days<'a>,
-    interfaces: Distinct,
-    out_of_scope: BTreeMap<String, u64>,
     written: BTreeSet<Hour>,
     rows: RowCounts,
 }
@@ -153,10 +175,6 @@ pub struct Outcome<'a> {
     pub findings: Vec<Finding>,
     /// Findings beyond the bound of their day.
     pub findings_let_go: u64,
-    /// Interfaces that reported.
-    pub interfaces: u64,
-    /// Records out of scope, by VPC.
-    pub out_of_scope: BTreeMap<String, u64>,
     /// Hours that were written.
     pub written: BTreeSet<Hour>,
     /// Rows that were written, by table.
@@ -175,8 +193,6 @@ impl<'a> Hours<'a> {
         let total = Total {
             summary: Summary::new(policy),
             days: Days::default(),
-            interfaces: Distinct::default(),
-            out_of_scope: BTreeMap::new(),
             written: BTreeSet::new(),
             rows: RowCounts::new(),
         };
@@ -230,6 +246,17 @@ impl<'a> Hours<'a> {
         Ok(hour)
     }
 
+    /// A gatherer of what connections tell whose edges nobody needs: those that can feed no finding, where no lake takes
+    /// all. None with a lake.
+    pub fn untold(&self) -> Option<Summary<'a>> {
+        self.lake.is_none().then(|| Summary::new(self.policy))
+    }
+
+    /// Takes what was gathered of edges that nobody needed.
+    pub fn tell(&self, gathered: Summary<'a>) {
+        lock(&self.total).summary.absorb(gathered);
+    }
+
     /// Commits an hour: its edges go into the report, and with the rest of its rows into the lake. Hours come in order.
     ///
     /// # Errors
@@ -279,11 +306,15 @@ impl<'a> Hours<'a> {
         for other in lock(&hour.tables).drain(..) {
             table.merge(other);
         }
+        let asides = hour.asides(&reporters, table.take_asides());
         let mut guard = lock(&self.total);
         let total = &mut *guard;
-        total.summary.add_asides(table.take_asides());
+        total.summary.add_asides(&asides);
         let mut taker = match writer {
-            Some(writer) => EdgeTaker::Lake(writer),
+            Some(writer) => {
+                writer.asides(asides);
+                EdgeTaker::Lake(writer)
+            }
             None => EdgeTaker::Day(
                 total
                     .days
@@ -293,7 +324,7 @@ impl<'a> Hours<'a> {
         if sorter.is_empty() {
             let wanted: Vec<&EdgeEntry> = table
                 .entries()
-                .inspect(|entry| total.summary.add(entry))
+                .inspect(|entry| total.summary.add(&entry.told()))
                 .filter(|entry| taker.wants(self.policy, entry))
                 .collect();
             for entry in in_order(wanted.into_iter()) {
@@ -305,33 +336,13 @@ impl<'a> Hours<'a> {
             }
             for entry in sorter.finish()? {
                 let entry = entry?;
-                total.summary.add(&entry);
+                total.summary.add(&entry.told());
                 if taker.wants(self.policy, &entry) {
                     taker.take(&words.row(&entry))?;
                 }
             }
         }
         taker.end_hour();
-        let rows = lock(&hour.rows);
-        let reported = rows.reported.iter();
-        for reporter in reported.filter_map(|id| reporters.get(id.0 as usize)) {
-            let interface = reporter.inside().interface_id;
-            let name = interface.unwrap_or(&reporter.flow_log);
-            total.interfaces.add(name.as_bytes());
-        }
-        for (id, counts) in &rows.unjudgeable {
-            total
-                .summary
-                .add_unjudged(Reason::OutOfScope, counts.out_of_scope);
-            total
-                .summary
-                .add_unjudged(Reason::MissingField, counts.missing_field);
-            if counts.out_of_scope > 0
-                && let Some(reporter) = reporters.get(id.0 as usize)
-            {
-                *total.out_of_scope.entry(reporter.place()).or_default() += counts.out_of_scope;
-            }
-        }
         Ok(())
     }
 
@@ -352,6 +363,7 @@ impl<'a> Hours<'a> {
     pub fn recall(&self, lake: &Lake, hour: Hour) -> anyhow::Result<()> {
         let mut reader = lake.edges([hour])?;
         let mut total = lock(&self.total);
+        total.summary.add_asides(&lake.asides(hour)?);
         while let Some(block) = reader.next_block()? {
             for place in 0..block.len() {
                 total.summary.recall(&block.row(place)?);
@@ -371,8 +383,6 @@ impl<'a> Hours<'a> {
             summary: total.summary,
             findings: total.days.findings,
             findings_let_go: total.days.let_go,
-            interfaces: total.interfaces.estimate(),
-            out_of_scope: total.out_of_scope,
             written: total.written,
             rows: total.rows,
         }
@@ -389,7 +399,7 @@ impl EdgeTaker<'_, '_> {
     fn wants(&self, policy: &Policy, entry: &EdgeEntry) -> bool {
         match self {
             EdgeTaker::Lake(_) => true,
-            EdgeTaker::Day(_) => entry.may_feed(policy),
+            EdgeTaker::Day(_) => entry.told().story.may_feed(policy),
         }
     }
 

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
 
-use crate::judge::edges::{Asides, EdgeEntry, Story};
+use crate::judge::edges::{Story, Told};
 use crate::judge::sketch::Distinct;
 use crate::judge::{EdgeRow, Reason, Verdict};
-use crate::net::Addr;
 use crate::policy::{Policy, Severity, ZoneKind};
+use crate::sink::HourAsides;
 
 use super::report::{Coverage, Noise, RunReport};
 
@@ -21,6 +21,8 @@ pub struct Summary<'a> {
     unjudged: BTreeMap<&'static str, u64>,
     noisy: Distinct,
     via_unknown: u64,
+    interfaces: Distinct,
+    out_of_scope: BTreeMap<String, u64>,
 }
 
 /// What the edges of one story add up to.
@@ -46,17 +48,20 @@ impl<'a> Summary<'a> {
             unjudged: BTreeMap::new(),
             noisy: Distinct::default(),
             via_unknown: 0,
+            interfaces: Distinct::default(),
+            out_of_scope: BTreeMap::new(),
         }
     }
 
-    /// Takes an edge of this run.
-    pub fn add(&mut self, edge: &EdgeEntry) {
-        self.add_story(
-            edge.story(),
-            edge.client(),
-            edge.records(),
-            edge.connections(),
-        );
+    /// Takes what another one was told.
+    pub fn absorb(&mut self, other: Summary<'_>) {
+        for (story, sums) in other.stories {
+            let known = self.stories.entry(story).or_default();
+            known.records += sums.records;
+            known.connections += sums.connections;
+            known.is_noise = sums.is_noise;
+        }
+        self.noisy.absorb(&other.noisy);
     }
 
     /// Takes an edge that the lake held, of a policy that may have had other names.
@@ -70,34 +75,44 @@ impl<'a> Summary<'a> {
             reason: Reason::from_word(edge.rule),
             severity: edge.severity,
         };
-        self.add_story(story, edge.client_addr, edge.records, edge.connections);
+        self.add(&Told {
+            story,
+            client: edge.client_addr,
+            records: edge.records,
+            connections: edge.connections,
+        });
     }
 
-    fn add_story(&mut self, story: Story, client: Addr, records: u64, connections: u64) {
-        let (policy, zones) = (self.policy, &self.zones);
+    /// Takes an edge of this run, or a connection of it.
+    pub fn add(&mut self, told: &Told) {
+        let (policy, zones, story) = (self.policy, &self.zones, told.story);
         let sums = self.stories.entry(story).or_insert_with(|| Sums {
             is_noise: is_noise(policy, zones, &story),
             ..Sums::default()
         });
-        sums.records += records;
-        sums.connections += connections;
+        sums.records += told.records;
+        sums.connections += told.connections;
         if sums.is_noise {
-            self.noisy.add_addr(client);
+            self.noisy.add_addr(told.client);
         }
     }
 
-    /// Takes what edges do not show.
-    pub fn add_asides(&mut self, asides: Asides) {
-        self.via_unknown += asides.via_unknown;
-        if asides.duplicates > 0 {
-            *self.unjudged.entry(Reason::Duplicate.as_str()).or_default() += asides.duplicates;
+    /// Takes what an hour tells beside its edges.
+    pub fn add_asides(&mut self, asides: &HourAsides) {
+        self.via_unknown += asides.connections.via_unknown;
+        let out_of_scope = asides.out_of_scope.values().sum();
+        for (reason, records) in [
+            (Reason::Duplicate, asides.connections.duplicates),
+            (Reason::MissingField, asides.missing_field),
+            (Reason::OutOfScope, out_of_scope),
+        ] {
+            if records > 0 {
+                *self.unjudged.entry(reason.as_str()).or_default() += records;
+            }
         }
-    }
-
-    /// Takes records that no connection took.
-    pub fn add_unjudged(&mut self, reason: Reason, records: u64) {
-        if records > 0 {
-            *self.unjudged.entry(reason.as_str()).or_default() += records;
+        self.interfaces.absorb(&asides.interfaces);
+        for (place, records) in &asides.out_of_scope {
+            *self.out_of_scope.entry(place.clone()).or_default() += records;
         }
     }
 
@@ -106,6 +121,8 @@ impl<'a> Summary<'a> {
         let coverage: &mut Coverage = &mut report.coverage;
         coverage.unjudged = self.unjudged;
         coverage.via_unknown = self.via_unknown;
+        coverage.interfaces = self.interfaces.estimate();
+        coverage.out_of_scope = self.out_of_scope;
         report.noise = Noise {
             addresses: self.noisy.estimate(),
             ..Noise::default()

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::judge::close::{judge_slot, prove};
+use crate::judge::edges::Told;
 use crate::judge::evidence::{EVIDENCE_CAP, Evidence, Horizon};
 use crate::judge::facts::SlotFacts;
 use crate::judge::part::{Parts, SlotPart};
@@ -13,6 +14,7 @@ use super::kept::KeptRecords;
 use super::memory::give_back;
 use super::pipeline::{Board, Gathered, Task};
 use super::spill::{Run, SlotConnections};
+use super::summary::Summary;
 use super::work::{Batch, Fetched, Memory, on_threads};
 
 /// One thread.
@@ -21,6 +23,8 @@ pub struct Worker<'a, 'h> {
     board: &'a Arc<Board<Fetched>>,
     judge: Judge<'a>,
     memory: Memory,
+    /// What is told of connections whose edges nobody needs.
+    untold: Option<Summary<'h>>,
 }
 
 impl<'a, 'h> Worker<'a, 'h> {
@@ -31,6 +35,7 @@ impl<'a, 'h> Worker<'a, 'h> {
             board,
             judge: Judge::new(batch.policy),
             memory: Memory::default(),
+            untold: batch.hours.untold(),
         }
     }
 
@@ -54,6 +59,9 @@ impl<'a, 'h> Worker<'a, 'h> {
                 }
             }
             self.batch.fetch_ahead(self.board);
+        }
+        if let Some(gathered) = self.untold {
+            self.batch.hours.tell(gathered);
         }
         Ok(())
     }
@@ -151,6 +159,14 @@ impl<'a, 'h> Worker<'a, 'h> {
             objects.collect(),
         );
         let policy = self.batch.policy;
+        let untold = &mut self.untold;
+        let mut keep_edge = |told: &Told| match untold {
+            Some(untold) if told.story.never_feeds(policy) => {
+                untold.add(told);
+                false
+            }
+            _ => true,
+        };
         judge_slot(
             &mut self.judge,
             &connections,
@@ -160,7 +176,15 @@ impl<'a, 'h> Worker<'a, 'h> {
             &company,
             &mut |table, place, traffic, ruling| {
                 let (connection, views) = (table.at(place), table.views(place));
-                edges.add(policy, &facts, connection, views.clone(), traffic, ruling);
+                edges.add(
+                    policy,
+                    &facts,
+                    connection,
+                    views.clone(),
+                    traffic,
+                    ruling,
+                    &mut keep_edge,
+                );
                 if let Some(kept) = &mut kept {
                     kept.keep(connection, views, traffic, ruling)
                         .map_err(std::io::Error::other)?;

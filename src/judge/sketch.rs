@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::net::Addr;
 
 /// Hashes kept: exact up to here, a standard error of 1.6% beyond (1/sqrt(k - 2)). More would take more memory than a
@@ -12,7 +14,8 @@ use crate::net::Addr;
 const K: usize = 4096;
 
 /// Counts distinct things. Adding is commutative, and adding again changes nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Distinct {
     smallest: BTreeSet<u64>,
 }
@@ -25,7 +28,15 @@ impl Distinct {
 
     /// Adds a thing by the bytes that tell it from others.
     pub fn add(&mut self, bytes: &[u8]) {
-        let hash = xxhash_rust::xxh3::xxh3_64(bytes);
+        self.add_hash(xxhash_rust::xxh3::xxh3_64(bytes));
+    }
+
+    /// Adds all that another has counted.
+    pub fn absorb(&mut self, other: &Distinct) {
+        other.smallest.iter().for_each(|hash| self.add_hash(*hash));
+    }
+
+    fn add_hash(&mut self, hash: u64) {
         if self.smallest.len() == K {
             match self.smallest.last() {
                 Some(largest) if hash < *largest => {}
@@ -57,6 +68,18 @@ mod tests {
         let mut sketch = Distinct::default();
         addresses.for_each(|bits| sketch.add_addr(Addr::from_v4(bits)));
         sketch.estimate()
+    }
+
+    #[test]
+    fn what_two_counted_is_what_one_would_have() {
+        let sketch = |range: std::ops::Range<u32>| {
+            let mut sketch = Distinct::default();
+            range.for_each(|bits| sketch.add_addr(Addr::from_v4(bits)));
+            sketch
+        };
+        let mut both = sketch(0..50_000);
+        both.absorb(&sketch(30_000..90_000));
+        assert_eq!(both, sketch(0..90_000));
     }
 
     #[test]

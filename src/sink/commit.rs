@@ -16,7 +16,7 @@ use super::objects::ObjectBatch;
 use super::quarantine::QuarantineSorter;
 use super::record_columns::records_schema;
 use super::table::{TableWriter, part_name};
-use super::{Hour, Lake, LakeError, ObjectRow, QuarantineRow, RecordSorter, Table};
+use super::{Hour, HourAsides, Lake, LakeError, ObjectRow, QuarantineRow, RecordSorter, Table};
 use crate::judge::EdgeRow;
 use crate::net::Addr;
 
@@ -34,6 +34,7 @@ pub struct HourWriter {
     edge_files: TableWriter,
     last_edge: Option<(Addr, Addr)>,
     objects: Vec<ObjectRow>,
+    asides: HourAsides,
     quarantine: QuarantineSorter,
 }
 
@@ -51,6 +52,7 @@ impl HourWriter {
             edge_files,
             last_edge: None,
             objects: Vec::new(),
+            asides: HourAsides::default(),
             quarantine,
             records: None,
         })
@@ -87,6 +89,11 @@ impl HourWriter {
     /// Takes an object that was read or could not be. Objects come in any order.
     pub fn object(&mut self, object: ObjectRow) {
         self.objects.push(object);
+    }
+
+    /// Takes what is told of the hour that no row of its tables shows.
+    pub fn asides(&mut self, asides: HourAsides) {
+        self.asides = asides;
     }
 
     /// Takes a line that could not be decoded. Lines come in any order.
@@ -165,7 +172,7 @@ impl HourWriter {
         let mut files = TableWriter::new(
             Table::Objects,
             schema.clone(),
-            self.lake.ledger_notes(),
+            self.lake.ledger_notes(&self.asides),
             self.folder.path(),
         );
         files.at_least_one()?;

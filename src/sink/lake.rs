@@ -15,13 +15,15 @@ use super::edges::EdgeReader;
 use super::identity::{Description, FORMAT, hex};
 use super::objects::read_objects;
 use super::table::{Notes, part_name};
-use super::{Day, Hour, HourWriter, Identity, LakeError, ObjectRow, Store, Table};
+use super::{Day, Hour, HourAsides, HourWriter, Identity, LakeError, ObjectRow, Store, Table};
 
 const DESCRIPTION: &str = "lake.json";
 const POLICY_ID: &str = "tidegate.policy_id";
 const POLICY_HASH: &str = "tidegate.policy_hash";
 /// The note in an hour's `objects` file that says for which identity it was committed.
 const IDENTITY: &str = "tidegate.identity";
+/// Key of what an hour's ledger tells that no table does.
+pub(super) const ASIDES: &str = "tidegate.asides";
 
 /// A lake of one identity in a store. Cheap to clone; every method may be called from any thread but those of the
 /// store's own runtime.
@@ -263,9 +265,10 @@ impl Lake {
     }
 
     /// What an hour's ledger says beside.
-    pub(super) fn ledger_notes(&self) -> Notes {
+    pub(super) fn ledger_notes(&self, asides: &HourAsides) -> Notes {
         let mut notes = self.notes();
         notes.push((IDENTITY, self.digest.to_string()));
+        notes.push((ASIDES, asides.to_json()));
         notes
     }
 }
@@ -297,6 +300,9 @@ pub(super) fn note(about: &ParquetMetaData, key: &str) -> Option<String> {
         .clone()
 }
 
-fn open(name: &str, content: Bytes) -> Result<ParquetRecordBatchReaderBuilder<Bytes>, LakeError> {
+pub(super) fn open(
+    name: &str,
+    content: Bytes,
+) -> Result<ParquetRecordBatchReaderBuilder<Bytes>, LakeError> {
     ParquetRecordBatchReaderBuilder::try_new(content).map_err(|error| LakeError::file(name, error))
 }

@@ -18,6 +18,7 @@
 //! size, equal ones combined).
 
 mod aside;
+mod asides;
 mod columns;
 mod commit;
 mod edges;
@@ -39,6 +40,7 @@ mod store;
 mod table;
 mod word_column;
 
+pub use asides::HourAsides;
 pub use commit::{HourWriter, Publication, RowCounts};
 pub use edges::{EdgeBlock, EdgeReader};
 pub use error::LakeError;

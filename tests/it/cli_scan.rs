@@ -176,6 +176,22 @@ fn threads_and_memory_change_nothing() {
     assert_eq!(one, of(&["--threads", "2", "--memory", "64MiB"]));
 }
 
+/// Without a lake most connections never become edges, so this compares two ways to the same numbers.
+#[test]
+fn a_lake_changes_nothing_in_the_report() {
+    let place = tempfile::tempdir().expect("a folder");
+    let lake = place.path().join("lake");
+    let lake = lake.to_str().expect("a path in UTF-8");
+    for _first_and_again in 0..2 {
+        let ran = scan(&["--format", "json", "--lake", lake]);
+        let report: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        for part in ["matrix", "noise", "findings", "zones"] {
+            assert_eq!(report[part], REPORT[part], "{part}");
+        }
+        assert_eq!(report["coverage"], REPORT["coverage"]);
+    }
+}
+
 #[test]
 fn plan_lists_and_reads_nothing() {
     let ran = scan(&["--plan"]);

@@ -1,8 +1,9 @@
 //! One edge, its words as numbers.
 
+use super::Told;
 use super::account::Totals;
 use crate::judge::arena::mix;
-use crate::judge::connection::{Connection, Origin};
+use crate::judge::connection::{Connection, Key, Origin};
 use crate::judge::facts::SlotFacts;
 use crate::judge::findings::may_feed;
 use crate::judge::reporter::{Reporter, ReporterId, Reporters};
@@ -63,6 +64,47 @@ pub struct Story {
     pub reason: Option<Reason>,
     /// Its severity; none if not judged.
     pub severity: Option<Severity>,
+}
+
+impl Story {
+    /// The story of a share of a connection.
+    #[inline]
+    pub(super) fn of(key: &Key, ruling: &Ruling, judged: &Judged) -> Story {
+        let (verdict, reason, severity) = match judged {
+            Judged::Decided {
+                verdict, severity, ..
+            } => (*verdict, None, Some(*severity)),
+            Judged::Not(reason) => (Verdict::Unjudged, Some(*reason), None),
+        };
+        Story {
+            network: perspective(key).0,
+            client_zone: ruling.zones.client.0,
+            server_zone: ruling.zones.server.0,
+            orientation: ruling.oriented.orientation,
+            verdict,
+            reason,
+            severity,
+        }
+    }
+
+    /// Whether an edge of this story may feed a finding.
+    pub fn may_feed(&self, policy: &Policy) -> bool {
+        let zones = [self.client_zone, self.server_zone];
+        let is_unassigned = |zone| policy.zone_kind(ZoneId(zone)) == ZoneKind::Unassigned;
+        may_feed(
+            self.verdict,
+            self.severity,
+            zones.into_iter().any(is_unassigned),
+        )
+    }
+
+    /// Whether no connection of its edge may feed a finding. The severity of all is the same, as it follows from the edge,
+    /// but where the orientation is ambiguous: there the client's port has a say.
+    pub fn never_feeds(&self, policy: &Policy) -> bool {
+        let is_mild = matches!(self.verdict, Verdict::Compliant | Verdict::Unjudged);
+        let is_ambiguous = matches!(self.orientation, Orientation::Port | Orientation::Peer);
+        (is_mild || !is_ambiguous) && !self.may_feed(policy)
+    }
 }
 
 /// What makes an edge: network, client, server, server port, protocol, orientation, outcome, verdict, rule.
@@ -147,17 +189,22 @@ impl EdgeEntry {
         self.key.cmp(&other.key)
     }
 
-    /// What a report tells apart of it.
+    /// What a report tells of it.
     #[inline]
-    pub fn story(&self) -> Story {
-        Story {
-            network: self.key.network,
-            client_zone: self.client_zone,
-            server_zone: self.server_zone,
-            orientation: Orientation::ALL[usize::from(self.key.orientation)],
-            verdict: Verdict::ALL[usize::from(self.key.verdict)],
-            reason: self.reason(),
-            severity: Severity::ALL.get(usize::from(self.severity)).copied(),
+    pub fn told(&self) -> Told {
+        Told {
+            story: Story {
+                network: self.key.network,
+                client_zone: self.client_zone,
+                server_zone: self.server_zone,
+                orientation: Orientation::ALL[usize::from(self.key.orientation)],
+                verdict: Verdict::ALL[usize::from(self.key.verdict)],
+                reason: self.reason(),
+                severity: Severity::ALL.get(usize::from(self.severity)).copied(),
+            },
+            client: self.client(),
+            records: self.records,
+            connections: self.connections,
         }
     }
 
@@ -165,27 +212,6 @@ impl EdgeEntry {
     pub(super) fn reason(&self) -> Option<Reason> {
         let is_reason = self.key.rule & REASON != 0;
         is_reason.then(|| Reason::ALL[(self.key.rule & !REASON) as usize])
-    }
-
-    /// Whether it may feed a finding.
-    pub fn may_feed(&self, policy: &Policy) -> bool {
-        let (story, zones) = (self.story(), [self.client_zone, self.server_zone]);
-        let is_unassigned = |zone| policy.zone_kind(ZoneId(zone)) == ZoneKind::Unassigned;
-        may_feed(
-            story.verdict,
-            story.severity,
-            zones.into_iter().any(is_unassigned),
-        )
-    }
-
-    /// Its records.
-    pub fn records(&self) -> u64 {
-        self.records
-    }
-
-    /// Its connections.
-    pub fn connections(&self) -> u64 {
-        self.connections
     }
 
     /// The client's address.

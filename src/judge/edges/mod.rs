@@ -6,6 +6,8 @@ mod words;
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use self::account::{Account, Share};
 pub use self::entry::{EdgeEntry, EdgeKey, Story};
 pub use self::words::EdgeWords;
@@ -17,6 +19,7 @@ use super::outcome::{Reject, classify};
 use super::reporter::Reporters;
 use super::ruling::{Judged, Ruling};
 use super::traffic::Traffic;
+use crate::net::Addr;
 use crate::policy::Policy;
 
 /// How many entries wait for their cache lines together.
@@ -32,8 +35,21 @@ pub struct EdgeTable {
     asides: Asides,
 }
 
+/// What a report tells of an edge, or of one connection of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// What it is.
+    pub story: Story,
+    /// The client's address.
+    pub client: Addr,
+    /// Judged records.
+    pub records: u64,
+    /// Connections.
+    pub connections: u64,
+}
+
 /// What edges do not show.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asides {
     /// Records that are copies by other flow logs of the same interface.
     pub duplicates: u64,
@@ -60,7 +76,9 @@ impl EdgeTable {
         }
     }
 
-    /// Adds what a ruling amounts to: the connection itself, and its records that came after its close.
+    /// Adds what a ruling amounts to: the connection itself, and its records that came after its close; as much of it as
+    /// `keep` says.
+    #[allow(clippy::too_many_arguments)] // what a connection is known by, and one question
     pub fn add<'v>(
         &mut self,
         policy: &Policy,
@@ -69,6 +87,7 @@ impl EdgeTable {
         views: impl Iterator<Item = (Tag, &'v View)>,
         traffic: &Traffic,
         ruling: &Ruling,
+        keep: &mut impl FnMut(&Told) -> bool,
     ) {
         let key = connection.key();
         // A reason that ranks before theirs holds for late records too: then there is one share, and one largest sum.
@@ -98,9 +117,17 @@ impl EdgeTable {
             let Some(totals) = self.account.totals(share, ruling.oriented.client) else {
                 continue;
             };
-            let mut entry = EdgeEntry::of(policy, facts, connection, ruling, &judged, &totals);
-            entry.connections = std::mem::take(&mut connections);
-            self.insert(&entry);
+            let told = Told {
+                story: Story::of(&key, ruling, &judged),
+                client: key.end(ruling.oriented.client).addr,
+                records: totals.records,
+                connections: std::mem::take(&mut connections),
+            };
+            if keep(&told) {
+                let mut entry = EdgeEntry::of(policy, facts, connection, ruling, &judged, &totals);
+                entry.connections = told.connections;
+                self.insert(&entry);
+            }
         }
     }
 

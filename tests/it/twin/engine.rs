@@ -172,7 +172,15 @@ fn engine(
             &companies[&slot],
             &mut |table, place, traffic, ruling| {
                 let (connection, views) = (table.at(place), table.views(place));
-                edges.add(&policy, &facts, connection, views.clone(), traffic, ruling);
+                edges.add(
+                    &policy,
+                    &facts,
+                    connection,
+                    views.clone(),
+                    traffic,
+                    ruling,
+                    &mut |_| true,
+                );
                 rulings.keep(&policy, &facts, connection, views, traffic, ruling);
                 Ok(())
             },

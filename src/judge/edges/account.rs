@@ -20,11 +20,11 @@ impl Ruling {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Share {
     /// The connection's own story.
-    Own = 0,
+    Own,
     /// What came after its close.
-    PostClose = 1,
+    PostClose,
     /// What belongs to no known connection.
-    Stray = 2,
+    Stray,
 }
 
 impl Share {
@@ -38,22 +38,18 @@ pub(super) struct Account {
     streams: Vec<Stream>,
 }
 
-/// What one (flow log, interface) says of one direction.
+/// What one (flow log, interface) says of one direction, as far as it belongs to one share.
 struct Stream {
     sender: Side,
     stream: u32,
+    share: Share,
     reporter: ReporterId,
     /// Another flow log tells the same and counts instead.
     is_copy: bool,
-    sums: [Sums; 3],
-}
-
-#[derive(Clone, Copy, Default)]
-struct Sums {
     records: u64,
     packets: u64,
     bytes: u64,
-    origin: Option<Origin>,
+    origin: Origin,
     start: u32,
     end: u32,
 }
@@ -80,25 +76,26 @@ impl Account {
         self.streams.clear();
         for (tag, view) in views {
             let stream = facts.reporter(tag.reporter()).stream;
-            let sums = match self
-                .streams
-                .iter_mut()
-                .find(|known| known.stream == stream && known.sender == tag.sender())
-            {
-                Some(known) => &mut known.sums,
-                None => {
-                    self.streams.push(Stream {
-                        sender: tag.sender(),
-                        stream,
-                        reporter: tag.reporter(),
-                        is_copy: false,
-                        sums: Default::default(),
-                    });
-                    let last = self.streams.len() - 1;
-                    &mut self.streams[last].sums
-                }
+            let (sender, share) = (tag.sender(), share_of(tag));
+            let is_it = |known: &&mut Stream| {
+                (known.stream, known.sender, known.share) == (stream, sender, share)
             };
-            sums[share_of(tag) as usize].add(view);
+            match self.streams.iter_mut().find(is_it) {
+                Some(known) => known.add(view),
+                None => self.streams.push(Stream {
+                    sender,
+                    stream,
+                    share,
+                    reporter: tag.reporter(),
+                    is_copy: false,
+                    records: u64::from(view.records),
+                    packets: view.packets,
+                    bytes: view.bytes,
+                    origin: view.origin,
+                    start: view.start,
+                    end: view.end,
+                }),
+            }
         }
         self.mark_copies(facts)
     }
@@ -119,7 +116,7 @@ impl Account {
                     && reporter(other).counts_before(reporter(own))
             });
             if is_copy {
-                copies += own.sums.iter().map(|sums| sums.records).sum::<u64>();
+                copies += own.records;
                 self.streams[place].is_copy = true;
             }
         }
@@ -136,35 +133,30 @@ impl Account {
             start: u32::MAX,
             end: 0,
         };
-        for stream in &self.streams {
-            let sums = &stream.sums[share as usize];
-            let Some(origin) = sums.origin else { continue };
+        for stream in self.streams.iter().filter(|stream| stream.share == share) {
             let way = usize::from(stream.sender != client);
-            totals.packets[way] = totals.packets[way].max(sums.packets);
-            totals.bytes[way] = totals.bytes[way].max(sums.bytes);
+            totals.packets[way] = totals.packets[way].max(stream.packets);
+            totals.bytes[way] = totals.bytes[way].max(stream.bytes);
             if stream.is_copy {
                 continue;
             }
-            totals.records += sums.records;
-            totals.origin = totals.origin.min(origin);
-            if sums.start != 0 {
-                totals.start = totals.start.min(sums.start);
+            totals.records += stream.records;
+            totals.origin = totals.origin.min(stream.origin);
+            if stream.start != 0 {
+                totals.start = totals.start.min(stream.start);
             }
-            totals.end = totals.end.max(sums.end);
+            totals.end = totals.end.max(stream.end);
         }
         (totals.origin != Origin(u64::MAX)).then_some(totals)
     }
 }
 
-impl Sums {
+impl Stream {
     fn add(&mut self, view: &View) {
         self.records += u64::from(view.records);
         self.packets = self.packets.saturating_add(view.packets);
         self.bytes = self.bytes.saturating_add(view.bytes);
-        self.origin = Some(
-            self.origin
-                .map_or(view.origin, |origin| origin.min(view.origin)),
-        );
+        self.origin = self.origin.min(view.origin);
         self.start = match (self.start, view.start) {
             (0, start) | (start, 0) => start,
             (a, b) => a.min(b),

@@ -1,5 +1,7 @@
 //! One edge, its words as numbers.
 
+use std::hash::{Hash, Hasher};
+
 use super::Told;
 use super::account::Totals;
 use crate::judge::arena::mix;
@@ -48,7 +50,7 @@ pub struct EdgeEntry {
 }
 
 /// What a report tells apart of an edge; network and zones by the policy's numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Story {
     /// Its network.
     pub network: u16,
@@ -64,6 +66,19 @@ pub struct Story {
     pub reason: Option<Reason>,
     /// Its severity; none if not judged.
     pub severity: Option<Severity>,
+}
+
+impl Hash for Story {
+    /// In one stroke: every connection asks for its story.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let places = [self.network, self.client_zone, self.server_zone].map(u64::from);
+        let code = |place: Option<u8>| u64::from(place.map_or(0, |place| place + 1));
+        let words = u64::from(self.orientation as u8)
+            | u64::from(self.verdict as u8) << 4
+            | code(self.reason.map(|reason| reason as u8)) << 8
+            | code(self.severity.map(|severity| severity as u8)) << 12;
+        state.write_u64(words | places[0] << 16 | places[1] << 32 | places[2] << 48);
+    }
 }
 
 impl Story {

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 
+use crate::judge::Finding;
 use crate::judge::edges::{Asides, EdgeEntry, EdgeTable, EdgeWords, in_order};
 use crate::judge::findings::DayFindings;
 use crate::judge::part::{SlotPart, Unjudgeable};
 use crate::judge::reporter::{Reporter, ReporterId, Reporters};
-use crate::judge::{EdgeRow, Finding};
 use crate::policy::Policy;
 use crate::sink::{
     Day, ExternalSorter, Hour, HourAsides, HourWriter, Lake, ObjectRow, RecordBlock, RecordSorter,
@@ -310,39 +310,38 @@ impl<'a> Hours<'a> {
         let mut guard = lock(&self.total);
         let total = &mut *guard;
         total.summary.add_asides(&asides);
-        let mut taker = match writer {
-            Some(writer) => {
-                writer.asides(asides);
-                EdgeTaker::Lake(writer)
-            }
-            None => EdgeTaker::Day(
-                total
-                    .days
-                    .begin_hour(self.policy, Hour::of(hour.start).day()),
-            ),
-        };
-        if sorter.is_empty() {
-            let wanted: Vec<&EdgeEntry> = table
-                .entries()
-                .inspect(|entry| total.summary.add(&entry.told()))
-                .filter(|entry| taker.wants(self.policy, entry))
-                .collect();
-            for entry in in_order(wanted.into_iter()) {
-                taker.take(&words.row(entry))?;
-            }
+        let summary = &mut total.summary;
+        let edges: Box<dyn Iterator<Item = std::io::Result<EdgeEntry>>> = if sorter.is_empty() {
+            let needed = |edge: &&EdgeEntry| writer.is_some() || edge.may_feed(self.policy);
+            let edges = table.entries();
+            let edges = edges.inspect(|edge| summary.add(&edge.told()));
+            let edges: Vec<&EdgeEntry> = edges.filter(needed).collect();
+            Box::new(in_order(edges.into_iter()).copied().map(Ok))
         } else {
-            for entry in table.drain() {
-                sorter.push(entry)?;
+            for edge in table.drain() {
+                sorter.push(edge)?;
             }
-            for entry in sorter.finish()? {
-                let entry = entry?;
-                total.summary.add(&entry.told());
-                if taker.wants(self.policy, &entry) {
-                    taker.take(&words.row(&entry))?;
+            Box::new(sorter.finish()?.inspect(|edge| {
+                if let Ok(edge) = edge {
+                    summary.add(&edge.told());
                 }
+            }))
+        };
+        if let Some(writer) = writer {
+            writer.asides(asides);
+            writer.edges(&words, edges)?;
+            return Ok(());
+        }
+        let day = total
+            .days
+            .begin_hour(self.policy, Hour::of(hour.start).day());
+        for edge in edges {
+            let edge = edge?;
+            if edge.may_feed(self.policy) {
+                day.add(&words.row(&edge));
             }
         }
-        taker.end_hour();
+        day.end_hour();
         Ok(())
     }
 
@@ -385,35 +384,6 @@ impl<'a> Hours<'a> {
             findings_let_go: total.days.let_go,
             written: total.written,
             rows: total.rows,
-        }
-    }
-}
-
-/// What takes an hour's edges, in their order: the lake, or else the findings of the day.
-enum EdgeTaker<'t, 'a> {
-    Lake(&'t mut HourWriter),
-    Day(&'t mut DayFindings<'a>),
-}
-
-impl EdgeTaker<'_, '_> {
-    fn wants(&self, policy: &Policy, entry: &EdgeEntry) -> bool {
-        match self {
-            EdgeTaker::Lake(_) => true,
-            EdgeTaker::Day(_) => entry.told().story.may_feed(policy),
-        }
-    }
-
-    fn take(&mut self, row: &EdgeRow<'_>) -> anyhow::Result<()> {
-        match self {
-            EdgeTaker::Lake(writer) => writer.edge(row)?,
-            EdgeTaker::Day(day) => day.add(row),
-        }
-        Ok(())
-    }
-
-    fn end_hour(self) {
-        if let EdgeTaker::Day(day) = self {
-            day.end_hour();
         }
     }
 }

@@ -1,6 +1,7 @@
 //! An hour's way into the lake: rows into files aside, then the files into place, the ledger last.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,9 +17,14 @@ use super::objects::ObjectBatch;
 use super::quarantine::QuarantineSorter;
 use super::record_columns::records_schema;
 use super::table::{TableWriter, part_name};
+use super::turns::in_turn;
 use super::{Hour, HourAsides, Lake, LakeError, ObjectRow, QuarantineRow, RecordSorter, Table};
 use crate::judge::EdgeRow;
+use crate::judge::edges::{EdgeEntry, EdgeWords};
 use crate::net::Addr;
+
+/// Threads that make batches of edges: it costs as much as encoding them, which two threads do.
+const EDGE_THREADS: usize = 2;
 
 /// Rows by table.
 pub type RowCounts = BTreeMap<&'static str, u64>;
@@ -78,12 +84,47 @@ impl HourWriter {
     }
 
     fn write_edges(&mut self) -> Result<(), LakeError> {
-        let batch = RecordBatch::try_new(
-            Arc::new(Schema::new(EdgeBatch::fields())),
-            self.edges.finish(),
-        );
-        self.edge_files
-            .write(&batch.map_err(|error| LakeError::file("edges", error))?)
+        self.edge_files.write(&edge_batch(&mut self.edges)?)
+    }
+
+    /// Takes edges, whose words are these, in the same order, by several threads.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be read or written.
+    ///
+    /// # Panics
+    /// When an edge comes after a greater one.
+    pub fn edges(
+        &mut self,
+        words: &EdgeWords<'_>,
+        mut edges: impl Iterator<Item = io::Result<EdgeEntry>>,
+    ) -> Result<(), LakeError> {
+        self.write_edges()?;
+        let mut last = None;
+        in_turn(
+            EDGE_THREADS,
+            || {
+                let (mut words, mut batch) = (words.clone(), EdgeBatch::default());
+                move |edges: Vec<EdgeEntry>| {
+                    for edge in &edges {
+                        batch.push(&words.row(edge));
+                    }
+                    edge_batch(&mut batch)
+                }
+            },
+            || {
+                let mut some = Vec::with_capacity(BATCH_ROWS);
+                for edge in edges.by_ref().take(BATCH_ROWS) {
+                    let edge = edge.map_err(LakeError::Temporary)?;
+                    let ends = Some((edge.client(), edge.server()));
+                    assert!(last <= ends, "edges come in order");
+                    last = ends;
+                    some.push(edge);
+                }
+                Ok((!some.is_empty()).then_some(some))
+            },
+            |batch| self.edge_files.write(&batch?),
+        )
     }
 
     /// Takes an object that was read or could not be. Objects come in any order.
@@ -187,6 +228,12 @@ impl HourWriter {
         }
         Ok(files)
     }
+}
+
+/// The rows so far as a batch.
+fn edge_batch(rows: &mut EdgeBatch) -> Result<RecordBatch, LakeError> {
+    RecordBatch::try_new(Arc::new(Schema::new(EdgeBatch::fields())), rows.finish())
+        .map_err(|error| LakeError::file("edges", error))
 }
 
 /// One change to the store.

@@ -38,6 +38,7 @@ mod rows;
 mod spill;
 mod store;
 mod table;
+mod turns;
 mod word_column;
 
 pub use asides::HourAsides;

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field as ArrowField, Schema, SchemaRef};
@@ -12,6 +11,7 @@ use super::columns::table;
 use super::packed::Unpacker;
 use super::rows::{RowBlock, SortedRows, came_back_other};
 use super::table::TableWriter;
+use super::turns::in_turn;
 use crate::flow::{Field, FlowsBuilder, Texts, words_schema};
 use crate::judge::{Confidence, Flags, Observer, Orientation, Outcome, Verdict};
 use crate::policy::{Answer, Path as Via, Severity};
@@ -80,48 +80,21 @@ pub fn records_schema() -> SchemaRef {
     Arc::new(Schema::new(columns.collect::<Vec<ArrowField>>()))
 }
 
-/// Writes sorted records, of objects with these URLs by rank, into files. Threads make the batches in turn, so that they
-/// come in order.
+/// Writes sorted records, of objects with these URLs by rank, into files.
 pub(super) fn write_batches(
     mut sorted: SortedRows,
     urls: &[Arc<str>],
     files: &mut TableWriter,
 ) -> Result<(), LakeError> {
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS)
-            .map(|_| {
-                let (blocks, incoming) = sync_channel::<RowBlock>(1);
-                let (outgoing, batches) = sync_channel(1);
-                scope.spawn(move || {
-                    let mut columns = RecordColumns::new();
-                    for block in incoming {
-                        if outgoing.send(columns.batch(&block, urls)).is_err() {
-                            break;
-                        }
-                    }
-                });
-                (blocks, batches)
-            })
-            .collect();
-        let mut sent = 0;
-        for turn in 0.. {
-            let (blocks, batches) = &threads[turn % THREADS];
-            if turn >= THREADS {
-                if turn - THREADS == sent {
-                    break;
-                }
-                // A thread that is gone has panicked, which the scope passes on.
-                let Ok(batch) = batches.recv() else { break };
-                files.write(&batch?)?;
-            }
-            if sent == turn
-                && let Some(block) = sorted.next_batch()?
-            {
-                sent += usize::from(blocks.send(block).is_ok());
-            }
-        }
-        Ok(())
-    })
+    in_turn(
+        THREADS,
+        || {
+            let mut columns = RecordColumns::new();
+            move |block: RowBlock| columns.batch(&block, urls)
+        },
+        || sorted.next_batch(),
+        |batch| files.write(&batch?),
+    )
 }
 
 /// Builds batches of `records`.

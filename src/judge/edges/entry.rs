@@ -204,6 +204,11 @@ impl EdgeEntry {
         self.key.cmp(&other.key)
     }
 
+    /// Whether it may feed a finding.
+    pub fn may_feed(&self, policy: &Policy) -> bool {
+        self.told().story.may_feed(policy)
+    }
+
     /// What a report tells of it.
     #[inline]
     pub fn told(&self) -> Told {

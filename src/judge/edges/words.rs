@@ -11,6 +11,7 @@ use crate::net::protocol::has_ports;
 use crate::policy::{Answer, Miss, NetworkId, Path, Policy, RuleId, Severity, ZoneId};
 
 /// Turns entries into rows: knows the words behind the numbers.
+#[derive(Clone)]
 pub struct EdgeWords<'a> {
     policy: &'a Policy,
     /// Where each reporter is, and the workload that it names.

@@ -443,6 +443,7 @@ impl Run<'_> {
                 ..DecodeOptions::default()
             },
             rulings_memory: shares.rulings,
+            ends_at_once: shares.ends,
             lines: KeptLines::default(),
             fetcher: &shared.fetcher,
             runtime: self.runtime,

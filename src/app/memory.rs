@@ -1,10 +1,15 @@
 //! Memory: how `--memory` is divided, and what is asked of the allocator.
 
+use crate::judge::connection::Home;
+use crate::net::Addr;
+
 /// What each part of a run may hold, bytes. Two hours can be open at once, and each thread has an edge table in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shares {
     /// The connections of all open slots, before they go to disk.
     pub tables: usize,
+    /// Ends of a slot's connections whose peers a thread counts at a time.
+    pub ends: usize,
     /// Edges of an hour in one thread's table, before they go to the hour's sorter.
     pub edge_table: usize,
     /// Edges in an hour's sorter.
@@ -31,6 +36,8 @@ impl Shares {
         let part = |of: u64| (memory / of) as usize;
         Shares {
             tables: part(4),
+            // The table of counts has up to twice the room that its entries take.
+            ends: part(32) / (2 * size_of::<((u8, Home, Addr, u16), u32)>()),
             edge_table: part(16),
             edges: part(16),
             rulings: part(8),

@@ -56,6 +56,8 @@ pub struct Batch<'a, 'h> {
     pub options: DecodeOptions,
     /// Bytes that the rulings on one slot's records may take before the records are written.
     pub rulings_memory: usize,
+    /// Ends of a slot's connections whose peers a thread counts at a time.
+    pub ends_at_once: usize,
     /// Which connections the lines of open slots' objects belong to.
     pub lines: KeptLines,
     /// Fetches objects.

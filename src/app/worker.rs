@@ -109,7 +109,7 @@ impl<'a, 'h> Worker<'a, 'h> {
             table: &whole.table,
             runs: &runs,
         };
-        let (mut evidence, company) = prove(&connections)?;
+        let (mut evidence, company) = prove(&connections, self.batch.ends_at_once)?;
         evidence.seal(EVIDENCE_CAP);
         self.batch.coverage.let_go(evidence.let_go);
         let judged = self.board.is_judged(slot);

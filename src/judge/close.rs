@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::connection::{Connection, Key, Kinds, Side};
+use super::connection::{Connection, End, Key, Kinds, Side};
 use super::evidence::{Evidence, Horizon};
 use super::facts::SlotFacts;
 use super::orient::{Peers, peer_key};
@@ -62,7 +62,7 @@ impl OwnFlags<'_> {
 /// nothing else is ever asked.
 #[derive(Default)]
 pub struct Company {
-    /// Peers in accepted two-way traffic.
+    /// Peers in accepted two-way traffic, of ends that have several.
     pub peers: Peers,
     /// Pairs with ICMP that also have an accepted connection.
     pub talking: TalkingPairs,
@@ -70,64 +70,100 @@ pub struct Company {
 
 /// What a slot proves to itself and to the hour after it, not yet sealed, and what its connections say of one another.
 ///
+/// Peers of about `ends_at_once` ends are counted at a time: logs without flags ask for those of every connection's ends,
+/// and what a slot may hold of connections goes to disk, where this could not.
+///
 /// # Errors
 /// When a partition cannot be read back.
-pub fn prove(slot: &dyn Partitions) -> io::Result<(Evidence, Company)> {
+pub fn prove(slot: &dyn Partitions, ends_at_once: usize) -> io::Result<(Evidence, Company)> {
     let (mut evidence, mut company) = (Evidence::default(), Company::default());
-    let mut icmp = TalkingPairs::default();
-    slot.each(&mut |table| {
-        for place in 0..table.len() {
-            let connection = table.at(place);
-            let (key, flags) = (connection.key(), OwnFlags(connection));
-            let client = flags.client();
-            if let Some(client) = client {
-                evidence.prove_client(&key, client);
-            }
-            for side in [Side::Low, Side::High] {
-                if flags.is_listener(side) {
-                    evidence.prove_listener(key.protocol, key.end(side));
-                }
-            }
-            if is_icmp(key.protocol) {
-                icmp.insert(pair(&key));
-            } else if has_ports(key.protocol) && client.is_none() {
-                company.ask_for_peers(&key);
+    let (mut icmp, mut asked, mut num_ends) = (TalkingPairs::default(), Peers::default(), 0);
+    each_connection(slot, &mut |connection| {
+        let (key, flags) = (connection.key(), OwnFlags(connection));
+        let client = flags.client();
+        if let Some(client) = client {
+            evidence.prove_client(&key, client);
+        }
+        for side in [Side::Low, Side::High] {
+            if flags.is_listener(side) {
+                evidence.prove_listener(key.protocol, key.end(side));
             }
         }
-        Ok(())
-    })?;
-    if !company.peers.is_empty() || !icmp.is_empty() {
-        slot.each(&mut |table| {
-            for place in 0..table.len() {
-                company.count(table.at(place), &icmp);
+        if is_icmp(key.protocol) {
+            icmp.insert(pair(&key));
+        } else if has_ports(key.protocol) && client.is_none() {
+            num_ends += 2;
+            if num_ends <= ends_at_once {
+                ask_for_peers(&mut asked, &key, &|_| true);
+            } else {
+                asked = Peers::default();
             }
-            Ok(())
+        }
+    })?;
+    if num_ends <= ends_at_once {
+        company.count(slot, asked, &icmp)?;
+        return Ok((evidence, company));
+    }
+    let rounds = num_ends.div_ceil(ends_at_once) as u64;
+    for round in 0..rounds {
+        let mut asked = Peers::default();
+        each_connection(slot, &mut |connection| {
+            let (key, flags) = (connection.key(), OwnFlags(connection));
+            if has_ports(key.protocol) && flags.client().is_none() {
+                ask_for_peers(&mut asked, &key, &|end| end.hash() % rounds == round);
+            }
         })?;
+        company.count(slot, asked, &icmp)?;
     }
     Ok((evidence, company))
 }
 
-impl Company {
-    fn ask_for_peers(&mut self, key: &Key) {
-        for side in [Side::Low, Side::High] {
-            self.peers.insert(peer_key(key.protocol, key.end(side)), 0);
+/// Asks how many peers the ends of a connection have, as far as they are `wanted`.
+fn ask_for_peers(asked: &mut Peers, key: &Key, wanted: &dyn Fn(&End) -> bool) {
+    for end in [Side::Low, Side::High].map(|side| key.end(side)) {
+        if wanted(&end) {
+            asked.insert(peer_key(key.protocol, end), 0);
         }
     }
+}
 
-    fn count(&mut self, connection: &Connection, icmp: &TalkingPairs) {
-        let (key, flags) = (connection.key(), OwnFlags(connection));
-        if flags.is_two_way() {
-            for side in [Side::Low, Side::High] {
-                if let Some(count) = self.peers.get_mut(&peer_key(key.protocol, key.end(side))) {
-                    *count += 1;
+impl Company {
+    /// Counts peers of the ends that are asked for, and looks which pairs with ICMP talk. Ends with one peer are left out:
+    /// for who is a server they are like ends with none.
+    fn count(
+        &mut self,
+        slot: &dyn Partitions,
+        mut asked: Peers,
+        icmp: &TalkingPairs,
+    ) -> io::Result<()> {
+        if asked.is_empty() && icmp.is_empty() {
+            return Ok(());
+        }
+        each_connection(slot, &mut |connection| {
+            let (key, flags) = (connection.key(), OwnFlags(connection));
+            if flags.is_two_way() {
+                for side in [Side::Low, Side::High] {
+                    if let Some(count) = asked.get_mut(&peer_key(key.protocol, key.end(side))) {
+                        *count += 1;
+                    }
                 }
             }
-        }
-        let accepted = flags.is_accepted(Side::Low) || flags.is_accepted(Side::High);
-        if accepted && !is_icmp(key.protocol) && icmp.contains(&pair(&key)) {
-            self.talking.insert(pair(&key));
-        }
+            let accepted = flags.is_accepted(Side::Low) || flags.is_accepted(Side::High);
+            if accepted && !is_icmp(key.protocol) && icmp.contains(&pair(&key)) {
+                self.talking.insert(pair(&key));
+            }
+        })?;
+        let several = asked.into_iter().filter(|(_, count)| *count > 1);
+        self.peers.extend(several);
+        Ok(())
     }
+}
+
+fn each_connection(slot: &dyn Partitions, visit: &mut dyn FnMut(&Connection)) -> io::Result<()> {
+    slot.each(&mut |table| {
+        (0..table.len()).for_each(|place| visit(table.at(place)));
+        Ok(())
+    })
 }
 
 /// Rules on every connection of a slot: calls `each` with the table, the place, what the connection's views say together

@@ -45,6 +45,8 @@ struct Stored {
     ruling: Ruling,
     /// How sure a SYN with ACK of its own makes a record.
     syn_ack: Confidence,
+    /// What both ends sent: such a SYN tells nobody's role.
+    from_both: Kinds,
     /// What rejects are, by lane and sender.
     rejects: [[Option<Reject>; 2]; 6],
 }
@@ -128,6 +130,7 @@ impl Rulings {
         let stored = Stored {
             ruling: *ruling,
             syn_ack: syn_ack_confidence(traffic, ruling.oriented.client),
+            from_both: traffic.sent[0].kinds.common(traffic.sent[1].kinds),
             rejects,
         };
         self.objects |= connection.objects;
@@ -352,10 +355,11 @@ impl<'a, S: JudgedSink> RecordJudge<'a, S> {
     }
 }
 
-/// A record with a SYN of its own shows that, where it says the same as its connection.
+/// A record with a SYN of its own shows that, where only one end sent such, and it says the same as its connection.
 fn own_orientation(record: &Record, sender: Side, stored: &Stored) -> (Orientation, Confidence) {
     let oriented = &stored.ruling.oriented;
     match Kinds::of(record) {
+        kinds if stored.from_both.has(kinds) => (oriented.orientation, oriented.confidence),
         Kinds::SYN if sender == oriented.client => (Orientation::Syn, Confidence::Certain),
         Kinds::SYN_ACK if sender != oriented.client => (Orientation::SynAck, stored.syn_ack),
         _ => (oriented.orientation, oriented.confidence),

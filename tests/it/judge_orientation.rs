@@ -31,8 +31,8 @@ fn syn_from_both_ends_decides_nothing() {
     check(
         &sample(),
         "
-        app out 10.0.32.5:7000 -> 10.0.64.20:41000 tcp S ACCEPT start=10
-        app in 10.0.64.20:41000 -> 10.0.32.5:7000 tcp S ACCEPT start=11
+        app out 10.0.32.5:7000 -> 10.0.64.20:41000 tcp S ACCEPT start=10 => orientation=service confidence=medium client=10.0.64.20:41000
+        app in 10.0.64.20:41000 -> 10.0.32.5:7000 tcp S ACCEPT start=11 => orientation=service confidence=medium client=10.0.64.20:41000
         app out 10.0.32.5:7000 -> 10.0.64.20:41000 tcp 0 ACCEPT start=12 => orientation=service confidence=medium client=10.0.64.20:41000
         ",
     );

@@ -80,6 +80,18 @@ pub struct End {
     pub port: u16,
 }
 
+impl End {
+    /// A 64-bit hash, the same in every run.
+    pub fn hash(&self) -> u64 {
+        let bits = self.addr.bits();
+        let small = u64::from(self.home.0) << 16 | u64::from(self.port);
+        mix(
+            bits as u64 ^ ((bits >> 64) as u64).rotate_left(32) ^ 0x9e37_79b9_7f4a_7c15,
+            small ^ 0xd1b5_4a32_d192_ed03,
+        )
+    }
+}
+
 impl Key {
     /// The key of a record from `source` to `target`, and the side that sent.
     #[inline]

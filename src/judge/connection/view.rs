@@ -84,6 +84,12 @@ impl Kinds {
         }
     }
 
+    /// The kinds that are in both sets.
+    #[inline]
+    pub fn common(self, other: Kinds) -> Kinds {
+        Kinds(self.0 & other.0)
+    }
+
     /// Whether any of `other`'s kinds is in the set.
     #[inline]
     pub fn has(self, other: Kinds) -> bool {

@@ -278,13 +278,16 @@ impl<'s> Case<'s> {
         self.with_client(client.clone(), "peer", "ambiguous")
     }
 
-    /// What a record's row shows: its own evidence if it has a SYN that says the same as its connection, else its
-    /// connection's.
+    /// What a record's row shows: its own evidence if it has a SYN such as only one end sent, and that says the same as
+    /// its connection; else its connection's.
     pub fn shown(&self, record: &Seen, orientation: &Oriented) -> (&'static str, &'static str) {
-        if record.is_own_syn() && orientation.is_request(record) {
+        let only_one = |sources: BTreeSet<End>| only(sources).is_some();
+        let syn_tells = only_one(syn_sources(&self.records));
+        if record.is_own_syn() && syn_tells && orientation.is_request(record) {
             return ("syn", "certain");
         }
-        if record.is_syn_ack() && !orientation.is_request(record) {
+        let syn_ack_tells = only_one(syn_ack_sources(&self.records));
+        if record.is_syn_ack() && syn_ack_tells && !orientation.is_request(record) {
             return ("syn_ack", self.confidence_of_syn_ack(&record.src));
         }
         (orientation.evidence, orientation.confidence)

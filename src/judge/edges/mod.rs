@@ -193,18 +193,8 @@ pub fn in_order<'e>(
 ) -> impl Iterator<Item = &'e EdgeEntry> {
     // The client alone nearly always tells, and is at hand.
     let mut entries: Vec<_> = entries.map(|entry| (entry.key.client, entry)).collect();
-    let compare = |(client, a): &([u64; 2], &EdgeEntry), (other, b): &([u64; 2], &EdgeEntry)| {
-        client.cmp(other).then_with(|| a.compare(b))
-    };
-    if entries.len() > 1 {
-        let middle = entries.len() / 2;
-        entries.select_nth_unstable_by(middle, compare);
-        let (first, second) = entries.split_at_mut(middle);
-        std::thread::scope(|scope| {
-            scope.spawn(|| first.sort_unstable_by(compare));
-            second.sort_unstable_by(compare);
-        });
-    }
+    entries
+        .sort_unstable_by(|(client, a), (other, b)| client.cmp(other).then_with(|| a.compare(b)));
     // They lie all over the memory.
     const AHEAD: usize = 8;
     (0..entries.len()).map(move |place| {

@@ -16,8 +16,9 @@ use crate::sink::{Day, Hour, Identity, Lake, LakeError, Store};
 use crate::source::{FetchOptions, Fetcher, Listing, Object, S3, Selection, Source, SourceError};
 
 use super::coverage::CoverageGatherer;
+use super::days::findings_of;
 use super::error::ScanError;
-use super::hours::{Hours, rebuild_findings};
+use super::hours::Hours;
 use super::malformed::MalformedLines;
 use super::memory::Shares;
 use super::pipeline::{Board, Gathered, Limits, SlotPlan, hour_of};
@@ -244,6 +245,7 @@ impl Run<'_> {
             hours, coverage, ..
         } = shared;
         let mut outcome = hours.finish();
+        let mut findings = Vec::new();
         if let Some(lake) = self.lake {
             self.progress.stage("writing findings");
             let touched: BTreeSet<Day> = outcome
@@ -253,9 +255,8 @@ impl Run<'_> {
                 .map(|hour| hour.day())
                 .collect();
             for day in touched {
-                outcome
-                    .findings
-                    .extend(rebuild_findings(self.policy, lake, day)?);
+                let gathered = outcome.days.remove(&day);
+                findings.extend(findings_of(self.policy, lake, day, gathered)?);
             }
             report.lake = Some(LakeSummary {
                 url: lake.store().url(),
@@ -264,9 +265,12 @@ impl Run<'_> {
                 rows: outcome.rows.clone(),
             });
         }
+        // Without a lake, what was gathered is all there is; with one, days that nobody touched have none.
+        let let_go = outcome.days.values().map(|day| day.let_go).sum();
+        findings.extend(outcome.days.into_values().flat_map(|day| day.findings));
         coverage.finish(counts.ignored, &mut report);
         outcome.summary.finish(&mut report);
-        report.take_findings(outcome.findings, outcome.findings_let_go, &settings.known);
+        report.take_findings(findings, let_go, &settings.known);
         Ok(report)
     }
 

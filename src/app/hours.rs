@@ -1,14 +1,13 @@
 //! The hours of a run: what their slots amount to is gathered here, and committed hour by hour.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 
-use crate::judge::Finding;
 use crate::judge::edges::{Asides, EdgeEntry, EdgeTable, EdgeWords, in_order};
-use crate::judge::findings::DayFindings;
 use crate::judge::part::{SlotPart, Unjudgeable};
 use crate::judge::reporter::{Reporter, ReporterId, Reporters};
 use crate::policy::Policy;
@@ -17,6 +16,7 @@ use crate::sink::{
     RowCounts,
 };
 
+use super::days::{Days, GatheredDay};
 use super::lock;
 use super::malformed::MalformedLines;
 use super::memory::{Shares, give_back};
@@ -67,7 +67,7 @@ impl HourState {
     ///
     /// # Errors
     /// When edges go to disk and cannot.
-    pub fn make_room(&self, table: &mut EdgeTable) -> std::io::Result<()> {
+    pub fn make_room(&self, table: &mut EdgeTable) -> io::Result<()> {
         if table.memory() > self.shares.edge_table {
             let mut sorter = lock(&self.sorter);
             for entry in table.drain() {
@@ -158,23 +158,12 @@ struct Total<'a> {
     rows: RowCounts,
 }
 
-/// Findings of a run's days, where no lake holds their edges.
-#[derive(Default)]
-struct Days<'a> {
-    /// The day that is being gathered.
-    open: Option<(Day, DayFindings<'a>)>,
-    findings: Vec<Finding>,
-    let_go: u64,
-}
-
 /// What a run's hours came to.
 pub struct Outcome<'a> {
     /// The material of the report.
     pub summary: Summary<'a>,
-    /// Findings of all days, in the order of days.
-    pub findings: Vec<Finding>,
-    /// Findings beyond the bound of their day.
-    pub findings_let_go: u64,
+    /// Findings from the hours of this run, by day.
+    pub days: BTreeMap<Day, GatheredDay>,
     /// Hours that were written.
     pub written: BTreeSet<Hour>,
     /// Rows that were written, by table.
@@ -310,8 +299,14 @@ impl<'a> Hours<'a> {
         let mut guard = lock(&self.total);
         let total = &mut *guard;
         total.summary.add_asides(&asides);
-        let summary = &mut total.summary;
-        let edges: Box<dyn Iterator<Item = std::io::Result<EdgeEntry>>> = if sorter.is_empty() {
+        let name = Hour::of(hour.start);
+        let (summary, day) = (&mut total.summary, total.days.begin_hour(self.policy, name));
+        let mut gather = |edge: &EdgeEntry| {
+            if edge.may_feed(self.policy) {
+                day.add(&words.row(edge));
+            }
+        };
+        let edges: Box<dyn Iterator<Item = io::Result<EdgeEntry>>> = if sorter.is_empty() {
             let needed = |edge: &&EdgeEntry| writer.is_some() || edge.may_feed(self.policy);
             let edges = table.entries();
             let edges = edges.inspect(|edge| summary.add(&edge.told()));
@@ -321,25 +316,20 @@ impl<'a> Hours<'a> {
             for edge in table.drain() {
                 sorter.push(edge)?;
             }
-            Box::new(sorter.finish()?.inspect(|edge| {
-                if let Ok(edge) = edge {
-                    summary.add(&edge.told());
-                }
-            }))
+            let mut told = |edge: &EdgeEntry| summary.add(&edge.told());
+            Box::new(
+                sorter
+                    .finish()?
+                    .inspect(move |edge| edge.iter().for_each(&mut told)),
+            )
         };
-        if let Some(writer) = writer {
-            writer.asides(asides);
-            writer.edges(&words, edges)?;
-            return Ok(());
-        }
-        let day = total
-            .days
-            .begin_hour(self.policy, Hour::of(hour.start).day());
-        for edge in edges {
-            let edge = edge?;
-            if edge.may_feed(self.policy) {
-                day.add(&words.row(&edge));
+        let mut edges = edges.inspect(|edge| edge.iter().for_each(&mut gather));
+        match writer {
+            Some(writer) => {
+                writer.asides(asides);
+                writer.edges(&EdgeWords::new(self.policy, &reporters, urls), edges)?;
             }
+            None => edges.try_for_each(|edge| edge.map(drop))?,
         }
         day.end_hour();
         Ok(())
@@ -373,61 +363,15 @@ impl<'a> Hours<'a> {
 
     /// What the hours came to.
     pub fn finish(self) -> Outcome<'a> {
-        let mut total = self
+        let total = self
             .total
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        total.days.end_day();
         Outcome {
             summary: total.summary,
-            findings: total.days.findings,
-            findings_let_go: total.days.let_go,
+            days: total.days.finish(),
             written: total.written,
             rows: total.rows,
         }
     }
-}
-
-impl<'a> Days<'a> {
-    /// The findings of the day of the hour that follows.
-    fn begin_hour(&mut self, policy: &'a Policy, day: Day) -> &mut DayFindings<'a> {
-        if self.open.as_ref().is_some_and(|(open, _)| *open != day) {
-            self.end_day();
-        }
-        let (_, findings) = self
-            .open
-            .get_or_insert_with(|| (day, DayFindings::new(policy, day.start())));
-        findings
-    }
-
-    fn end_day(&mut self) {
-        if let Some((_, day)) = self.open.take() {
-            self.let_go += day.let_go();
-            self.findings.extend(day.finish());
-        }
-    }
-}
-
-/// The findings of a day from all its committed edges, written into the lake unless it has them already.
-///
-/// # Errors
-/// When the lake fails.
-pub fn rebuild_findings(policy: &Policy, lake: &Lake, day: Day) -> anyhow::Result<Vec<Finding>> {
-    let made_from = lake.made_from(day, &policy.texts_digest())?;
-    if lake.findings_made_from(day)?.as_ref() == Some(&made_from) {
-        return Ok(lake.read_findings(day)?);
-    }
-    let mut findings = DayFindings::new(policy, day.start());
-    for hour in lake.committed_hours(day.first_hour()..=day.last_hour())? {
-        let mut reader = lake.edges([hour])?.only_feeding();
-        while let Some(block) = reader.next_block()? {
-            for place in 0..block.len() {
-                findings.add(&block.row(place)?);
-            }
-        }
-        findings.end_hour();
-    }
-    let findings = findings.finish();
-    lake.write_findings(day, &findings, &made_from)?;
-    Ok(findings)
 }

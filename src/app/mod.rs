@@ -2,6 +2,7 @@
 
 pub mod batch;
 mod coverage;
+mod days;
 pub mod error;
 mod hours;
 mod kept;

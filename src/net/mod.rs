@@ -1,6 +1,7 @@
 //! Leaves: addresses, prefixes, protocols and ports, the program's list of services, AWS service codes. Nothing here knows a flow.
 
 mod addr;
+mod addr_text;
 pub mod aws;
 pub mod ports;
 mod prefix;
@@ -8,4 +9,5 @@ pub mod protocol;
 pub mod services;
 
 pub use addr::Addr;
+pub use addr_text::AddrText;
 pub use prefix::{Prefix, PrefixError};

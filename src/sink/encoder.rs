@@ -16,9 +16,10 @@ use parquet::arrow::arrow_writer::{
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
+use zstd::bulk::Compressor;
 
 use super::aside::Aside;
-use super::word_column::{WordChunk, WordColumn};
+use super::word_column::{WordChunk, WordColumn, ZSTD_LEVEL};
 
 /// Rows of a row group. A row group is built in memory, in its compressed form, so this bounds what an encoder holds; it
 /// is also the least that a reader skips by statistics and bloom filters.
@@ -181,7 +182,7 @@ impl Group {
                 DataType::Dictionary(..) => Column::Words(Box::new(WordColumn::new(
                     file.schema_descr().column(leaf),
                     file.properties(),
-                )?)),
+                ))),
                 _ => Column::Leaves(field.clone(), writers),
             };
             leaf += num_leaves;
@@ -242,21 +243,22 @@ fn encode(
     mut columns: Vec<(usize, Column)>,
     batches: &Receiver<RecordBatch>,
 ) -> Result<Vec<Chunk>, ParquetError> {
+    let mut zstd = Compressor::new(ZSTD_LEVEL)?;
     for batch in batches {
         for (place, column) in &mut columns {
-            column.write(batch.column(*place))?;
+            column.write(batch.column(*place), &mut zstd)?;
         }
     }
     columns
         .into_iter()
-        .map(|(_, column)| column.close())
+        .map(|(_, column)| column.close(&mut zstd))
         .collect()
 }
 
 impl Column {
-    fn write(&mut self, rows: &ArrayRef) -> Result<(), ParquetError> {
+    fn write(&mut self, rows: &ArrayRef, zstd: &mut Compressor<'_>) -> Result<(), ParquetError> {
         match self {
-            Column::Words(column) => column.write(rows.as_dictionary()),
+            Column::Words(column) => column.write(rows.as_dictionary(), zstd),
             Column::Leaves(field, writers) => {
                 for (writer, leaf) in writers.iter_mut().zip(compute_leaves(field, rows)?) {
                     writer.write(&leaf)?;
@@ -266,9 +268,9 @@ impl Column {
         }
     }
 
-    fn close(self) -> Result<Chunk, ParquetError> {
+    fn close(self, zstd: &mut Compressor<'_>) -> Result<Chunk, ParquetError> {
         Ok(match self {
-            Column::Words(column) => Chunk::Words(Box::new(column.close()?)),
+            Column::Words(column) => Chunk::Words(Box::new(column.close(zstd)?)),
             Column::Leaves(_, writers) => Chunk::Leaves(
                 writers
                     .into_iter()

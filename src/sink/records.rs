@@ -10,7 +10,7 @@ use super::rows::{RowBlock, RowSorter};
 use super::table::TableWriter;
 use crate::flow::{Field, Record, Texts};
 use crate::judge::JudgementRow;
-use crate::net::Addr;
+use crate::net::{Addr, AddrText};
 
 /// Judged records on their way to a [`RecordSorter`].
 #[derive(Default)]
@@ -44,9 +44,8 @@ impl RecordBlock {
 
 /// An address as text, ended by a byte that sorts before any other; nothing comes first.
 fn write_addr(key: &mut Vec<u8>, addr: Option<Addr>) {
-    use std::io::Write;
     if let Some(addr) = addr {
-        write!(key, "{addr}").expect("writing to memory cannot fail");
+        key.extend(AddrText::of(addr).as_str().as_bytes());
     }
     key.push(0);
 }

@@ -12,6 +12,7 @@ use parquet::schema::types::ColumnPath;
 
 use super::columns::BATCH_ROWS;
 use super::encoder::{Encoder, num_leaves};
+use super::word_column::ZSTD_LEVEL;
 use super::{Day, Hour, LakeError};
 
 /// Rows of a file, after which the next one begins.
@@ -235,7 +236,7 @@ fn properties(table: Table, schema: &Schema, notes: &Notes) -> WriterProperties 
     let mut properties = WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())
         .set_compression(Compression::ZSTD(
-            ZstdLevel::try_new(3).expect("a level that zstd has"),
+            ZstdLevel::try_new(ZSTD_LEVEL).expect("a level that zstd has"),
         ))
         .set_key_value_metadata(Some(notes))
         .set_sorting_columns((!order.is_empty()).then_some(order));

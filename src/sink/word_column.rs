@@ -23,9 +23,12 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
+use zstd::bulk::Compressor;
 
 use crate::flow::Dictionary;
 
+/// How hard pages are compressed.
+pub(super) const ZSTD_LEVEL: i32 = 3;
 /// Rows of a page: the least that a reader skips by the page index.
 const PAGE_ROWS: usize = 16 * 1024;
 /// The place that stands for null.
@@ -37,7 +40,6 @@ pub(super) struct WordColumn {
     has_statistics: bool,
     /// The rate at which its bloom filter fails to exclude a text; none if it has none.
     bloom: Option<f64>,
-    compressor: zstd::bulk::Compressor<'static>,
     words: Dictionary,
     /// By place, the page in which the text was met last, counted from one.
     met: Vec<u32>,
@@ -72,37 +74,31 @@ pub(super) struct WordChunk {
 
 impl WordColumn {
     /// Begins a column, which is text outside any list.
-    ///
-    /// # Errors
-    /// When the properties ask for another compression than ZSTD.
-    pub fn new(
-        column: ColumnDescPtr,
-        properties: &WriterProperties,
-    ) -> Result<WordColumn, ParquetError> {
+    pub fn new(column: ColumnDescPtr, properties: &WriterProperties) -> WordColumn {
         let path = column.path();
-        let Compression::ZSTD(level) = properties.compression(path) else {
-            return Err(ParquetError::NYI("words are compressed by ZSTD".to_owned()));
-        };
         let statistics = properties.statistics_enabled(path);
         let bloom = properties.bloom_filter_properties(path);
-        Ok(WordColumn {
+        WordColumn {
             has_statistics: statistics == EnabledStatistics::Page,
             bloom: bloom.map(|bloom| bloom.fpp()),
-            compressor: zstd::bulk::Compressor::new(level.compression_level())?,
             column,
             words: Dictionary::default(),
             met: Vec::new(),
             page: OpenPage::default(),
             pages: Vec::new(),
             rows: 0,
-        })
+        }
     }
 
     /// Takes rows. Pages end by the number of rows, wherever batches do.
     ///
     /// # Errors
     /// When a page cannot be compressed.
-    pub fn write(&mut self, rows: &DictionaryArray<Int32Type>) -> Result<(), ParquetError> {
+    pub fn write(
+        &mut self,
+        rows: &DictionaryArray<Int32Type>,
+        zstd: &mut Compressor<'_>,
+    ) -> Result<(), ParquetError> {
         let texts = rows.values().as_string::<i32>();
         // Where the batch's texts stand in the row group's dictionary, looked up when a row first has them.
         let mut places = vec![ABSENT; texts.len()];
@@ -119,7 +115,7 @@ impl WordColumn {
             };
             self.push(place);
             if self.page.places.len() == PAGE_ROWS {
-                self.end_page()?;
+                self.end_page(zstd)?;
             }
         }
         Ok(())
@@ -143,7 +139,7 @@ impl WordColumn {
         page.places.push(place);
     }
 
-    fn end_page(&mut self) -> Result<(), ParquetError> {
+    fn end_page(&mut self, zstd: &mut Compressor<'_>) -> Result<(), ParquetError> {
         let page = &mut self.page;
         let mut bytes = Vec::new();
         if self.column.max_def_level() > 0 {
@@ -173,7 +169,7 @@ impl WordColumn {
         self.rows += page.places.len();
         self.pages.push(EndedPage {
             uncompressed: bytes.len(),
-            bytes: self.compressor.compress(&bytes)?,
+            bytes: zstd.compress(&bytes)?,
             rows: page.places.len(),
             nulls: page.nulls,
             range: least.copied().zip(greatest.copied()),
@@ -188,14 +184,14 @@ impl WordColumn {
     ///
     /// # Errors
     /// When a page cannot be compressed.
-    pub fn close(mut self) -> Result<WordChunk, ParquetError> {
+    pub fn close(mut self, zstd: &mut Compressor<'_>) -> Result<WordChunk, ParquetError> {
         if !self.page.places.is_empty() {
-            self.end_page()?;
+            self.end_page(zstd)?;
         }
         let bloom_filter = self.bloom_filter()?;
         let mut file = TrackedWrite::new(Vec::new());
         let mut writer = SerializedPageWriter::new(&mut file);
-        let dictionary = writer.write_page(self.dictionary_page()?)?;
+        let dictionary = writer.write_page(self.dictionary_page(zstd)?)?;
         let (mut compressed, mut uncompressed) =
             (dictionary.compressed_size, dictionary.uncompressed_size);
         let mut data_offset = None;
@@ -250,14 +246,14 @@ impl WordColumn {
         })
     }
 
-    fn dictionary_page(&mut self) -> Result<CompressedPage, ParquetError> {
+    fn dictionary_page(&self, zstd: &mut Compressor<'_>) -> Result<CompressedPage, ParquetError> {
         let mut plain = Vec::new();
         for text in self.words.iter() {
             plain.extend((text.len() as u32).to_le_bytes());
             plain.extend(text);
         }
         let page = Page::DictionaryPage {
-            buf: self.compressor.compress(&plain)?.into(),
+            buf: zstd.compress(&plain)?.into(),
             num_values: self.words.len() as u32,
             encoding: Encoding::PLAIN,
             is_sorted: false,
@@ -426,7 +422,9 @@ mod tests {
 
     fn properties() -> WriterProperties {
         WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).expect("a level")))
+            .set_compression(Compression::ZSTD(
+                ZstdLevel::try_new(ZSTD_LEVEL).expect("a level"),
+            ))
             .set_column_bloom_filter_fpp("text".into(), 0.01)
             .build()
     }

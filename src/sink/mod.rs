@@ -26,6 +26,7 @@ mod encoder;
 mod error;
 mod findings;
 mod hour;
+mod hybrid;
 mod identity;
 mod lake;
 mod merge;

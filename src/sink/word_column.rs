@@ -25,6 +25,7 @@ use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, Trac
 use parquet::schema::types::ColumnDescPtr;
 use zstd::bulk::Compressor;
 
+use super::hybrid::{bit_width, write_hybrid};
 use crate::flow::Dictionary;
 
 /// How hard pages are compressed.
@@ -330,72 +331,6 @@ impl WordChunk {
     ) -> Result<(), ParquetError> {
         row_group.append_column(&self.bytes, self.close)
     }
-}
-
-/// Bits that the places of so many texts take.
-fn bit_width(count: usize) -> u32 {
-    let greatest = count.saturating_sub(1) as u32;
-    u32::BITS - greatest.leading_zeros()
-}
-
-/// Values of a run that are worth one of their own, and of a group of packed ones.
-const GROUP: usize = 8;
-
-/// Appends numbers of so many bits each: runs of eight and more as one, what is between them packed by eights, the last
-/// of which zeros fill up.
-fn write_hybrid(bytes: &mut Vec<u8>, values: &[u32], width: u32) {
-    let mut at = 0;
-    while at < values.len() {
-        let run = run_length(&values[at..]);
-        if run >= GROUP {
-            write_varint(bytes, (run as u64) << 1);
-            let value = values[at].to_le_bytes();
-            bytes.extend(&value[..width.div_ceil(8) as usize]);
-            at += run;
-            continue;
-        }
-        let start = at;
-        while at < values.len() && run_length(&values[at..]) < GROUP {
-            at += GROUP;
-        }
-        at = at.min(values.len());
-        let packed = &values[start..at];
-        write_varint(bytes, (packed.len().div_ceil(GROUP) as u64) << 1 | 1);
-        pack(bytes, packed, width);
-    }
-}
-
-/// How many values at the beginning are the same; any number from [`GROUP`] on as far as they go.
-fn run_length(values: &[u32]) -> usize {
-    let first = values[0];
-    let other = values.iter().position(|value| *value != first);
-    other.unwrap_or(values.len())
-}
-
-fn pack(bytes: &mut Vec<u8>, values: &[u32], width: u32) {
-    let (mut bits, mut filled) = (0u64, 0);
-    let padding = values.len().next_multiple_of(GROUP) - values.len();
-    for value in values
-        .iter()
-        .copied()
-        .chain(std::iter::repeat_n(0, padding))
-    {
-        bits |= u64::from(value) << filled;
-        filled += width;
-        while filled >= 8 {
-            bytes.push(bits as u8);
-            bits >>= 8;
-            filled -= 8;
-        }
-    }
-}
-
-fn write_varint(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
 }
 
 #[cfg(test)]

@@ -245,7 +245,6 @@ impl Run<'_> {
             hours, coverage, ..
         } = shared;
         let mut outcome = hours.finish();
-        let mut findings = Vec::new();
         if let Some(lake) = self.lake {
             self.progress.stage("writing findings");
             let touched: BTreeSet<Day> = outcome
@@ -256,7 +255,8 @@ impl Run<'_> {
                 .collect();
             for day in touched {
                 let gathered = outcome.days.remove(&day);
-                findings.extend(findings_of(self.policy, lake, day, gathered)?);
+                let whole = findings_of(self.policy, lake, day, gathered)?;
+                outcome.days.insert(day, whole);
             }
             report.lake = Some(LakeSummary {
                 url: lake.store().url(),
@@ -265,12 +265,11 @@ impl Run<'_> {
                 rows: outcome.rows.clone(),
             });
         }
-        // Without a lake, what was gathered is all there is; with one, days that nobody touched have none.
         let let_go = outcome.days.values().map(|day| day.let_go).sum();
-        findings.extend(outcome.days.into_values().flat_map(|day| day.findings));
+        let findings = outcome.days.into_values().flat_map(|day| day.findings);
         coverage.finish(counts.ignored, &mut report);
         outcome.summary.finish(&mut report);
-        report.take_findings(findings, let_go, &settings.known);
+        report.take_findings(findings.collect(), let_go, &settings.known);
         Ok(report)
     }
 

@@ -15,7 +15,7 @@ pub struct Days<'a> {
     ended: BTreeMap<Day, GatheredDay>,
 }
 
-/// What the hours of a run say of a day.
+/// What hours of a day say.
 pub struct GatheredDay {
     /// These hours.
     pub hours: BTreeSet<Hour>,
@@ -67,18 +67,24 @@ pub fn findings_of(
     lake: &Lake,
     day: Day,
     gathered: Option<GatheredDay>,
-) -> anyhow::Result<Vec<Finding>> {
+) -> anyhow::Result<GatheredDay> {
     let made_from = lake.made_from(day, &policy.texts_digest())?;
-    if lake.findings_made_from(day)?.as_ref() == Some(&made_from) {
-        return Ok(lake.read_findings(day)?);
-    }
     let hours = lake.committed_hours(day.first_hour()..=day.last_hour())?;
-    let findings = match gathered {
-        Some(gathered) if gathered.hours == hours => gathered.findings,
+    if let Some((known, let_go)) = lake.findings_made_from(day)?
+        && known == made_from
+    {
+        return Ok(GatheredDay {
+            hours,
+            findings: lake.read_findings(day)?,
+            let_go,
+        });
+    }
+    let gathered = match gathered {
+        Some(gathered) if gathered.hours == hours => gathered,
         _ => rebuild(policy, lake, day, hours)?,
     };
-    lake.write_findings(day, &findings, &made_from)?;
-    Ok(findings)
+    lake.write_findings(day, &gathered.findings, gathered.let_go, &made_from)?;
+    Ok(gathered)
 }
 
 fn rebuild(
@@ -86,9 +92,9 @@ fn rebuild(
     lake: &Lake,
     day: Day,
     hours: BTreeSet<Hour>,
-) -> anyhow::Result<Vec<Finding>> {
+) -> anyhow::Result<GatheredDay> {
     let mut findings = DayFindings::new(policy, day.start());
-    for hour in hours {
+    for &hour in &hours {
         let mut reader = lake.edges([hour])?.only_feeding();
         while let Some(block) = reader.next_block()? {
             for place in 0..block.len() {
@@ -97,5 +103,9 @@ fn rebuild(
         }
         findings.end_hour();
     }
-    Ok(findings.finish())
+    Ok(GatheredDay {
+        hours,
+        let_go: findings.let_go(),
+        findings: findings.finish(),
+    })
 }

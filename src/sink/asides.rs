@@ -40,7 +40,9 @@ impl Lake {
         let Some(content) = self.store().get(&name)? else {
             return Ok(HourAsides::default());
         };
-        let json = note(open(&name, content)?.metadata(), ASIDES).unwrap_or_default();
+        let Some(json) = note(open(&name, content)?.metadata(), ASIDES) else {
+            return Ok(HourAsides::default());
+        };
         serde_json::from_str(&json)
             .map_err(|error| LakeError::file(&name, format_args!("its `{ASIDES}`: {error}")))
     }

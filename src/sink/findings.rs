@@ -14,6 +14,8 @@ use crate::policy::{Path, Severity};
 
 /// The note in a file of findings that says what it was made from.
 const MADE_FROM: &str = "tidegate.made_from";
+/// The note that says how many connections would have made findings beyond the bound of a day.
+const LET_GO: &str = "tidegate.let_go";
 
 /// A finding with the policy that made it.
 struct FindingRow<'a> {
@@ -73,8 +75,8 @@ fn not_empty(text: &str) -> Option<&str> {
 }
 
 impl Lake {
-    /// Puts the findings of a day in place, worst first, replacing those there are. `made_from` is what
-    /// [`Lake::made_from`] says of the edges they were made from.
+    /// Puts the findings of a day in place, worst first, replacing those there are. `let_go` is how many connections would
+    /// have made more than a day may have; `made_from` is what [`Lake::made_from`] says of the edges they were made from.
     ///
     /// # Errors
     /// When the store or a temporary file fails.
@@ -82,12 +84,14 @@ impl Lake {
         &self,
         day: Day,
         findings: &[Finding],
+        let_go: u64,
         made_from: &str,
     ) -> Result<(), LakeError> {
         let folder = tempfile::tempdir_in(self.temp()).map_err(LakeError::Temporary)?;
         let schema = Arc::new(Schema::new(FindingBatch::fields()));
         let mut notes = self.notes();
         notes.push((MADE_FROM, made_from.to_owned()));
+        notes.push((LET_GO, let_go.to_string()));
         let mut writer = TableWriter::new(Table::Findings, schema.clone(), notes, folder.path());
         writer.at_least_one()?;
 
@@ -127,18 +131,21 @@ impl Lake {
         Ok(())
     }
 
-    /// What the findings of a day were made from; none if there are none yet.
+    /// What the findings of a day were made from, and how many connections would have made more of them; none if there
+    /// are none yet.
     ///
     /// # Errors
     /// When the store fails or the file is none of this program.
-    pub fn findings_made_from(&self, day: Day) -> Result<Option<String>, LakeError> {
+    pub fn findings_made_from(&self, day: Day) -> Result<Option<(String, u64)>, LakeError> {
         let name = format!("{}{}", Table::Findings.day_folder(day), part_name(0));
         let Some(file) = self.store().fetch(&name, self.temp())? else {
             return Ok(None);
         };
         let reader = ParquetRecordBatchReaderBuilder::try_new(file)
             .map_err(|error| LakeError::file(&name, error))?;
-        Ok(super::lake::note(reader.metadata(), MADE_FROM))
+        let note = |key| super::lake::note(reader.metadata(), key);
+        let let_go = note(LET_GO).and_then(|count| count.parse().ok());
+        Ok(note(MADE_FROM).map(|made_from| (made_from, let_go.unwrap_or(0))))
     }
 
     /// The findings of a day as they were written.

@@ -192,6 +192,40 @@ fn a_lake_changes_nothing_in_the_report() {
     }
 }
 
+/// The address of a scanner is Amazon's, which only the records of the second slot say: what became of it is told by
+/// connection, whether edges are kept or not. Once the first connection was noise without a lake, and with one it was not.
+#[test]
+fn a_service_that_only_some_records_name_is_told_alike_with_a_lake() {
+    let folder = small_logs();
+    let fields = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status vpc-id";
+    let row = |start: u32| {
+        format!(
+            "3 123456789012 eni-1 45.33.32.7 10.0.32.50 40000 161 17 1 60 {start} {} REJECT OK vpc-0a1b2c3d4e5f60718",
+            start + 30
+        )
+    };
+    let log = format!(
+        "{fields}\n{}\n{fields} pkt-src-aws-service\n{} EC2\n",
+        row(1_771_999_200),
+        row(1_771_999_800)
+    );
+    fs::write(folder.path().join("a.log"), log).expect("a file");
+    let report = |more: &[&str]| -> Value {
+        let arguments = ["scan", "a.log", "--policy", "p.toml", "--format", "json"];
+        let ran = run(folder.path(), &[&arguments[..], more].concat());
+        serde_json::from_str(&ran.stdout).expect("JSON")
+    };
+    let without = report(&[]);
+    let zones = |report: &Value| report["zones"].to_string();
+    assert!(zones(&without).contains("internet") && zones(&without).contains("aws:EC2"));
+    for _first_and_again in 0..2 {
+        let with = report(&["--lake", "lake"]);
+        for part in ["matrix", "noise", "findings", "zones", "coverage"] {
+            assert_eq!(with[part], without[part], "{part}");
+        }
+    }
+}
+
 #[test]
 fn plan_lists_and_reads_nothing() {
     let ran = scan(&["--plan"]);

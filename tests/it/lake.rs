@@ -341,7 +341,7 @@ fn findings_are_read_back_worst_first() {
     let lake = place.lake();
     let day = Hour::of(SIX).day();
     let mut expected: Vec<Finding> = (0..40).map(finding).collect();
-    lake.write_findings(day, &expected, "digest")
+    lake.write_findings(day, &expected, 7, "digest")
         .expect("written");
     expected.sort_by(|a, b| {
         b.severity
@@ -349,14 +349,18 @@ fn findings_are_read_back_worst_first() {
             .then_with(|| a.finding_id.cmp(&b.finding_id))
     });
     assert_eq!(lake.read_findings(day).expect("read"), expected);
+    assert_eq!(
+        lake.findings_made_from(day).expect("read"),
+        Some(("digest".to_owned(), 7))
+    );
 
     // A day without findings says so, and the earlier ones are gone.
-    lake.write_findings(day, &[], "later digest")
+    lake.write_findings(day, &[], 0, "later digest")
         .expect("written");
     assert_eq!(lake.read_findings(day).expect("read"), []);
     assert_eq!(
-        lake.findings_made_from(day).expect("read").as_deref(),
-        Some("later digest")
+        lake.findings_made_from(day).expect("read"),
+        Some(("later digest".to_owned(), 0))
     );
     assert_eq!(lake.findings_made_from(Day::of(0)).expect("read"), None);
 }
@@ -640,7 +644,7 @@ fn the_manual_lists_every_column_as_it_is_written() {
     let mut hour = lake.hour(Hour::of(SIX)).expect("begun");
     fill(&mut hour, 10, 10, &mut ChaCha8Rng::seed_from_u64(1));
     hour.commit().expect("committed");
-    lake.write_findings(Hour::of(SIX).day(), &[finding(1)], "digest")
+    lake.write_findings(Hour::of(SIX).day(), &[finding(1)], 0, "digest")
         .expect("written");
     for (table, folder) in [
         ("edges", "/hour=06"),

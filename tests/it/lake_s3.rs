@@ -63,6 +63,7 @@ fn write(lake: &Lake) {
     lake.write_findings(
         day,
         &findings,
+        0,
         &lake.made_from(day, "texts").expect("digested"),
     )
     .expect("written");

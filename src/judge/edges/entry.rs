@@ -24,8 +24,6 @@ const REASON: u32 = 1 << 16;
 pub struct EdgeEntry {
     /// What makes it this edge.
     pub key: EdgeKey,
-    pub(super) client_zone: u16,
-    pub(super) server_zone: u16,
     pub(super) via: u8,
     pub(super) confidence: u8,
     pub(super) severity: u8,
@@ -41,7 +39,6 @@ pub struct EdgeEntry {
     pub(super) inside: u32,
     pub(super) client_workload: u32,
     pub(super) server_workload: u32,
-    pub(super) more_spare: u32,
     pub(super) records: u64,
     pub(super) connections: u64,
     pub(super) packets: [u64; 2],
@@ -122,7 +119,7 @@ impl Story {
     }
 }
 
-/// What makes an edge: network, client, server, server port, protocol, orientation, outcome, verdict, rule.
+/// What makes an edge: network, client, server, server port, protocol, orientation, outcome, verdict, rule, zones.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, bytemuck::Zeroable, bytemuck::Pod,
 )]
@@ -138,7 +135,9 @@ pub struct EdgeKey {
     pub(super) orientation: u8,
     pub(super) outcome: u8,
     pub(super) verdict: u8,
-    pub(super) spare: [u8; 4],
+    /// The zone of an outside end may be an AWS service that only some of its records name.
+    pub(super) client_zone: u16,
+    pub(super) server_zone: u16,
 }
 
 impl EdgeKey {
@@ -169,8 +168,6 @@ fn whole(halves: [u64; 2]) -> Addr {
 impl EdgeEntry {
     /// Adds another entry of the same edge.
     pub fn merge(&mut self, other: &EdgeEntry, reporters: &Reporters) {
-        self.client_zone = self.client_zone.min(other.client_zone);
-        self.server_zone = self.server_zone.min(other.server_zone);
         if self.via != other.via {
             self.via = MIXED;
         }
@@ -215,8 +212,8 @@ impl EdgeEntry {
         Told {
             story: Story {
                 network: self.key.network,
-                client_zone: self.client_zone,
-                server_zone: self.server_zone,
+                client_zone: self.key.client_zone,
+                server_zone: self.key.server_zone,
                 orientation: Orientation::ALL[usize::from(self.key.orientation)],
                 verdict: Verdict::ALL[usize::from(self.key.verdict)],
                 reason: self.reason(),
@@ -317,10 +314,9 @@ impl EdgeEntry {
                 orientation: ruling.oriented.orientation as u8,
                 outcome: outcome.map_or(NONE, |outcome| outcome as u8),
                 verdict: verdict as u8,
-                spare: [0; 4],
+                client_zone: ruling.zones.client.0,
+                server_zone: ruling.zones.server.0,
             },
-            client_zone: ruling.zones.client.0,
-            server_zone: ruling.zones.server.0,
             via: ruling.via.map_or(NONE, |path| path as u8),
             confidence: ruling.oriented.confidence as u8,
             severity,
@@ -338,7 +334,6 @@ impl EdgeEntry {
             inside: number(inside),
             client_workload: number(client_facts.workload),
             server_workload: number(server_facts.workload),
-            more_spare: 0,
             records: totals.records,
             connections: 0,
             packets: totals.packets,

@@ -19,6 +19,8 @@ pub struct EdgeKey {
     pub outcome: Option<String>,
     pub verdict: String,
     pub rule: String,
+    pub client_tier: Option<String>,
+    pub server_tier: Option<String>,
 }
 
 /// What an edge counts.
@@ -134,6 +136,8 @@ fn share(members: &[&Judged]) -> Option<Share> {
             outcome: first.row.outcome.clone(),
             verdict: first.row.verdict.clone(),
             rule: first.row.rule.clone(),
+            client_tier: first.row.client_tier.clone(),
+            server_tier: first.row.server_tier.clone(),
         },
         counts: EdgeCounts {
             records: own.len() as u64,

@@ -278,6 +278,8 @@ fn edge(hour: u32, row: &EdgeRow<'_>) -> (EdgeKey, EdgeCounts) {
         outcome: row.outcome.map(|word| word.as_str().to_string()),
         verdict: row.verdict.as_str().to_string(),
         rule: row.rule.to_string(),
+        client_tier: Some(row.client_zone.to_string()),
+        server_tier: Some(row.server_zone.to_string()),
     };
     let counts = EdgeCounts {
         records: row.records,

@@ -467,6 +467,8 @@ impl Run<'_> {
         let (mut missing, mut example) = (0, None);
         for (hour, listed) in kept {
             shared.hours.recall(lake, hour)?;
+            let malformed = shared.coverage.recall_malformed(lake, hour);
+            malformed.map_err(anyhow::Error::from)?;
             let rows = lake.objects(hour).map_err(anyhow::Error::from)?;
             let known: BTreeMap<&str, u64> = rows
                 .iter()

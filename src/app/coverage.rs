@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::flow::Field;
-use crate::sink::ObjectRow;
+use crate::sink::{Hour, Lake, LakeError, ObjectRow};
 
 use super::lock;
 use super::malformed::MalformedLines;
-use super::report::{Coverage, RunReport};
+use super::report::{Coverage, MalformedSample, RunReport};
 
 /// Malformed lines that the report shows.
 const SAMPLES: usize = 20;
@@ -65,13 +65,7 @@ impl CoverageGatherer {
         coverage.bytes += row.size;
         coverage.decoded_bytes += row.decoded_size;
         coverage.assumed_layouts += u64::from(row.layout_assumed);
-        coverage
-            .malformed_samples
-            .extend(malformed.samples().cloned());
-        coverage
-            .malformed_samples
-            .sort_by(|a, b| (&a.source, a.line).cmp(&(&b.source, b.line)));
-        coverage.malformed_samples.truncate(SAMPLES);
+        add_samples(&mut coverage, malformed.samples().cloned());
         if let Some(layout) = row.layout.as_deref().filter(|layout| !layout.is_empty()) {
             *coverage.layouts.entry(layout.to_owned()).or_default() += 1;
         }
@@ -98,6 +92,16 @@ impl CoverageGatherer {
         lock(&self.unread_again).insert(source.to_owned(), reason.to_owned());
     }
 
+    /// Takes malformed lines that a lake holds.
+    ///
+    /// # Errors
+    /// When the lake cannot be read.
+    pub fn recall_malformed(&self, lake: &Lake, hour: Hour) -> Result<(), LakeError> {
+        let lines = lake.quarantined(hour, SAMPLES)?.into_iter();
+        add_samples(&mut lock(&self.coverage), lines.map(MalformedSample::from));
+        Ok(())
+    }
+
     /// Writes it into the report.
     pub fn finish(self, ignored: u64, report: &mut RunReport) {
         let unread = self.unread_again.into_inner();
@@ -118,6 +122,15 @@ impl CoverageGatherer {
         coverage.advised_format = advised_format(&coverage.layouts, &coverage.lacking);
         report.coverage = coverage;
     }
+}
+
+/// Adds samples; the first by object and line stay.
+fn add_samples(coverage: &mut Coverage, more: impl Iterator<Item = MalformedSample>) {
+    let samples = &mut coverage.malformed_samples;
+    samples.extend(more);
+    samples.sort_by(|a, b| (&a.source, a.line).cmp(&(&b.source, b.line)));
+    samples.dedup();
+    samples.truncate(SAMPLES);
 }
 
 fn fields_of(layout: &str) -> BTreeSet<Field> {

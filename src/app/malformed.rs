@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::flow::MalformedLine;
-use crate::sink::QuarantineRow;
+use crate::sink::{QuarantineRow, QuarantinedLine};
 
 use super::report::MalformedSample;
 
@@ -37,6 +37,18 @@ struct Line {
     line: u64,
     reason: String,
     text: Vec<u8>,
+}
+
+impl From<QuarantinedLine> for MalformedSample {
+    fn from(line: QuarantinedLine) -> MalformedSample {
+        let text = &line.text.as_bytes()[..line.text.len().min(SAMPLE_BYTES)];
+        MalformedSample {
+            text: String::from_utf8_lossy(text).into_owned(),
+            source: line.source,
+            line: line.line,
+            reason: line.reason,
+        }
+    }
 }
 
 impl MalformedLines {

@@ -50,7 +50,7 @@ pub use hour::{Day, Hour};
 pub use identity::Identity;
 pub use lake::Lake;
 pub use objects::ObjectRow;
-pub use quarantine::QuarantineRow;
+pub use quarantine::{QuarantineRow, QuarantinedLine};
 pub use record_columns::records_schema;
 pub use records::{RecordBlock, RecordSorter};
 pub use spill::{ExternalSorter, Merged};

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::LakeError;
-use super::columns::table;
+use super::columns::{Columns, count_at, table};
+use super::lake::is_part;
 use super::packed::{Packer, Unpacker};
 use super::rows::{RowBlock, RowSorter, came_back_other};
 use super::table::TableWriter;
+use super::{Hour, Lake, LakeError, Table};
 
 /// Bytes of lines that are sorted in memory; more goes to a temporary file.
 const BUDGET: usize = 16 << 20;
@@ -29,6 +31,54 @@ pub struct QuarantineRow<'a> {
     pub reason: &'a str,
     /// The line as it stands there; the table keeps its first 4096 bytes, what is no UTF-8 replaced.
     pub text: &'a [u8],
+}
+
+/// A line that could not be decoded, read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuarantinedLine {
+    /// The object.
+    pub source: String,
+    /// The line, 1-based.
+    pub line: u64,
+    /// Why it could not be decoded.
+    pub reason: String,
+    /// Its first 4096 bytes, what is no UTF-8 replaced.
+    pub text: String,
+}
+
+impl Lake {
+    /// The first lines of an hour that could not be decoded, at most so many, by object and line.
+    ///
+    /// # Errors
+    /// When the store fails or a file is none of this program.
+    pub fn quarantined(&self, hour: Hour, most: usize) -> Result<Vec<QuarantinedLine>, LakeError> {
+        let mut lines = Vec::new();
+        for file in self.store().list(&Table::Quarantine.hour_folder(hour))? {
+            if !is_part(&file.name) || lines.len() == most {
+                continue;
+            }
+            let reader = ParquetRecordBatchReaderBuilder::try_new(self.fetch(&file.name)?)
+                .and_then(|builder| builder.with_limit(most - lines.len()).build());
+            for batch in reader.map_err(|error| LakeError::file(&file.name, error))? {
+                let batch = batch.map_err(|error| LakeError::file(&file.name, error))?;
+                let columns = Columns {
+                    file: &file.name,
+                    batch: &batch,
+                };
+                let [sources, reasons, texts] =
+                    ["source", "reason", "text"].map(|name| columns.text(name));
+                let (sources, reasons, texts) = (sources?, reasons?, texts?);
+                let numbers = columns.count("line")?;
+                lines.extend((0..batch.num_rows()).map(|row| QuarantinedLine {
+                    source: sources.value(row).to_owned(),
+                    line: count_at(&numbers, row),
+                    reason: reasons.value(row).to_owned(),
+                    text: texts.value(row).to_owned(),
+                }));
+            }
+        }
+        Ok(lines)
+    }
 }
 
 table! {

@@ -37,7 +37,7 @@ impl Shares {
         Shares {
             tables: part(4),
             // The table of counts has up to twice the room that its entries take.
-            ends: part(32) / (2 * size_of::<((u8, Home, Addr, u16), u32)>()),
+            ends: part(8) / (2 * size_of::<((u8, Home, Addr, u16), u32)>()),
             edge_table: part(16),
             edges: part(16),
             rulings: part(8),

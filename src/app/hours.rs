@@ -235,6 +235,13 @@ impl<'a> Hours<'a> {
         Ok(hour)
     }
 
+    /// Gives back what was freed where memory is tight.
+    pub fn relieve(&self) {
+        if self.shares.is_tight {
+            give_back();
+        }
+    }
+
     /// A gatherer of what connections tell whose edges nobody needs: those that can feed no finding, where no lake takes
     /// all. None with a lake.
     pub fn untold(&self) -> Option<Summary<'a>> {

@@ -87,6 +87,7 @@ impl<'a, 'h> Worker<'a, 'h> {
         let part = parts.remove(&start).unwrap_or_default();
         let runs = runs.into_iter().map(|(_, run)| run);
         self.board.folded(slot, part, runs);
+        self.batch.hours.relieve();
         Ok(())
     }
 
@@ -200,6 +201,7 @@ impl<'a, 'h> Worker<'a, 'h> {
             kept.finish()?;
         }
         self.board.judged(slot);
+        self.batch.hours.relieve();
         Ok(())
     }
 }

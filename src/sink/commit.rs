@@ -100,7 +100,7 @@ impl HourWriter {
         mut edges: impl Iterator<Item = io::Result<EdgeEntry>>,
     ) -> Result<(), LakeError> {
         self.write_edges()?;
-        let mut last = None;
+        let last = &mut self.last_edge;
         in_turn(
             EDGE_THREADS,
             || {
@@ -117,8 +117,8 @@ impl HourWriter {
                 for edge in edges.by_ref().take(BATCH_ROWS) {
                     let edge = edge.map_err(LakeError::Temporary)?;
                     let ends = Some((edge.client(), edge.server()));
-                    assert!(last <= ends, "edges come in order");
-                    last = ends;
+                    assert!(*last <= ends, "edges come in order");
+                    *last = ends;
                     some.push(edge);
                 }
                 Ok((!some.is_empty()).then_some(some))

@@ -1,6 +1,8 @@
 //! Small numbers as Parquet's dictionary pages and levels hold them: runs of one number, and packed bits between them
 //! (Apache Parquet, `Encodings.md`: "Run Length Encoding / Bit-Packing Hybrid").
 
+use super::packed::write_number;
+
 /// Bits that the places of so many texts take.
 pub(super) fn bit_width(count: usize) -> u32 {
     let greatest = count.saturating_sub(1) as u32;
@@ -17,7 +19,7 @@ pub(super) fn write_hybrid(bytes: &mut Vec<u8>, values: &[u32], width: u32) {
     while at < values.len() {
         let run = run_length(&values[at..]);
         if run >= GROUP {
-            write_varint(bytes, (run as u64) << 1);
+            write_number(bytes, (run as u64) << 1);
             let value = values[at].to_le_bytes();
             bytes.extend(&value[..width.div_ceil(8) as usize]);
             at += run;
@@ -29,7 +31,7 @@ pub(super) fn write_hybrid(bytes: &mut Vec<u8>, values: &[u32], width: u32) {
         }
         at = at.min(values.len());
         let packed = &values[start..at];
-        write_varint(bytes, (packed.len().div_ceil(GROUP) as u64) << 1 | 1);
+        write_number(bytes, (packed.len().div_ceil(GROUP) as u64) << 1 | 1);
         pack(bytes, packed, width);
     }
 }
@@ -59,38 +61,18 @@ fn pack(bytes: &mut Vec<u8>, values: &[u32], width: u32) {
     }
 }
 
-fn write_varint(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn read_varint(bytes: &mut &[u8]) -> u64 {
-        let mut number = 0;
-        for shift in (0..).step_by(7) {
-            let (byte, rest) = bytes.split_first().expect("a number ends");
-            *bytes = rest;
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                break;
-            }
-        }
-        number
-    }
+    use crate::sink::packed::read_number;
 
     /// Reads it bit by bit.
     fn read(mut bytes: &[u8], width: u32) -> Vec<u32> {
         let mut values = Vec::new();
         while !bytes.is_empty() {
-            let header = read_varint(&mut bytes);
+            let header = read_number(&mut bytes).expect("a number ends");
             let count = (header >> 1) as usize;
             if header & 1 == 0 {
                 let (value, rest) = bytes.split_at(width.div_ceil(8) as usize);

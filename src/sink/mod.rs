@@ -18,7 +18,6 @@
 //! size, equal ones combined).
 
 mod aside;
-mod asides;
 mod columns;
 mod commit;
 mod edges;
@@ -26,6 +25,7 @@ mod encoder;
 mod error;
 mod findings;
 mod hour;
+mod hour_asides;
 mod hybrid;
 mod identity;
 mod lake;
@@ -42,11 +42,11 @@ mod table;
 mod turns;
 mod word_column;
 
-pub use asides::HourAsides;
 pub use commit::{HourWriter, Publication, RowCounts};
 pub use edges::{EdgeBlock, EdgeReader};
 pub use error::LakeError;
 pub use hour::{Day, Hour};
+pub use hour_asides::HourAsides;
 pub use identity::Identity;
 pub use lake::Lake;
 pub use objects::ObjectRow;

@@ -39,8 +39,8 @@ impl Packer {
     }
 }
 
-/// Seven bits a byte, the lowest first; the highest bit says that more follow.
-fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
+/// Appends a number, seven bits a byte, the lowest first; the highest bit says that more follow (LEB128).
+pub(super) fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
         number >>= 7;
@@ -48,7 +48,8 @@ fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number as u8);
 }
 
-fn read_number(bytes: &mut &[u8]) -> Option<u64> {
+/// Takes the next such number off.
+pub(super) fn read_number(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..u64::BITS).step_by(7) {
         let (byte, rest) = bytes.split_first()?;

@@ -144,7 +144,6 @@ impl WordColumn {
         let page = &mut self.page;
         let mut bytes = Vec::new();
         if self.column.max_def_level() > 0 {
-            let length_at = bytes.len();
             bytes.extend([0; 4]);
             let levels: Vec<u32> = page
                 .places
@@ -152,8 +151,8 @@ impl WordColumn {
                 .map(|place| u32::from(*place != ABSENT))
                 .collect();
             write_hybrid(&mut bytes, &levels, 1);
-            let length = (bytes.len() - length_at - 4) as u32;
-            bytes[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
+            let length = (bytes.len() - 4) as u32;
+            bytes[..4].copy_from_slice(&length.to_le_bytes());
         }
         let width = bit_width(self.words.len());
         bytes.push(width as u8);

@@ -208,6 +208,7 @@ impl Run<'_> {
                 settings.keep != Keep::None,
                 self.temp,
                 shares,
+                settings.threads,
             ),
             coverage: CoverageGatherer::default(),
             fetcher: Fetcher::new(

@@ -146,6 +146,8 @@ pub struct Hours<'a> {
     keep_records: bool,
     temp: &'a Path,
     shares: Shares,
+    /// Threads that write a table.
+    threads: usize,
     open: Mutex<BTreeMap<u32, Arc<HourState>>>,
     total: Mutex<Total<'a>>,
 }
@@ -178,6 +180,7 @@ impl<'a> Hours<'a> {
         keep_records: bool,
         temp: &'a Path,
         shares: Shares,
+        threads: usize,
     ) -> Hours<'a> {
         let total = Total {
             summary: Summary::new(policy),
@@ -191,6 +194,7 @@ impl<'a> Hours<'a> {
             keep_records,
             temp,
             shares,
+            threads: if shares.is_tight { 1 } else { threads },
             open: Mutex::default(),
             total: Mutex::new(total),
         }
@@ -267,7 +271,7 @@ impl<'a> Hours<'a> {
             give_back();
         }
         let mut writer = match self.lake {
-            Some(lake) => Some(lake.hour(name)?),
+            Some(lake) => Some(lake.hour(name)?.with_threads(self.threads)),
             None => None,
         };
         if let (Some(writer), Some(records)) = (&mut writer, hour.take_records(self.temp)) {
@@ -291,7 +295,7 @@ impl<'a> Hours<'a> {
         &self,
         hour: &HourState,
         urls: &[Arc<str>],
-        writer: Option<&mut HourWriter>,
+        mut writer: Option<&mut HourWriter>,
     ) -> anyhow::Result<()> {
         let reporters = hour.reporters.snapshot();
         let mut words = EdgeWords::new(self.policy, &reporters, urls);
@@ -308,35 +312,35 @@ impl<'a> Hours<'a> {
         total.summary.add_asides(&asides);
         let name = Hour::of(hour.start);
         let (summary, day) = (&mut total.summary, total.days.begin_hour(self.policy, name));
-        let mut gather = |edge: &EdgeEntry| {
-            if edge.may_feed(self.policy) {
-                day.add(&words.row(edge));
+        let all_words = words.clone();
+        let mut gather = |edge: &EdgeEntry| day.add(&words.row(edge));
+        if let Some(writer) = &mut writer {
+            writer.asides(asides);
+        }
+        if sorter.is_empty() {
+            let edges: Vec<&EdgeEntry> = table.entries().collect();
+            edges.iter().for_each(|edge| summary.add(&edge.told()));
+            let feeding = edges.iter().filter(|edge| edge.may_feed(self.policy));
+            in_order(feeding.copied()).into_iter().for_each(&mut gather);
+            if let Some(writer) = writer {
+                let edges = in_order(edges.into_iter()).into_iter();
+                writer.edges(&all_words, edges.map(Ok))?;
             }
-        };
-        let edges: Box<dyn Iterator<Item = io::Result<EdgeEntry>>> = if sorter.is_empty() {
-            let needed = |edge: &&EdgeEntry| writer.is_some() || edge.may_feed(self.policy);
-            let edges = table.entries();
-            let edges = edges.inspect(|edge| summary.add(&edge.told()));
-            let edges: Vec<&EdgeEntry> = edges.filter(needed).collect();
-            Box::new(in_order(edges.into_iter()).copied().map(Ok))
         } else {
             for edge in table.drain() {
                 sorter.push(edge)?;
             }
-            let mut told = |edge: &EdgeEntry| summary.add(&edge.told());
-            Box::new(
-                sorter
-                    .finish()?
-                    .inspect(move |edge| edge.iter().for_each(&mut told)),
-            )
-        };
-        let mut edges = edges.inspect(|edge| edge.iter().for_each(&mut gather));
-        match writer {
-            Some(writer) => {
-                writer.asides(asides);
-                writer.edges(&EdgeWords::new(self.policy, &reporters, urls), edges)?;
+            let mut edges = sorter.finish()?.inspect(|edge| {
+                let Ok(edge) = edge else { return };
+                summary.add(&edge.told());
+                if edge.may_feed(self.policy) {
+                    gather(edge);
+                }
+            });
+            match writer {
+                Some(writer) => writer.edges(&all_words, edges)?,
+                None => edges.try_for_each(|edge| edge.map(drop))?,
             }
-            None => edges.try_for_each(|edge| edge.map(drop))?,
         }
         day.end_hour();
         Ok(())

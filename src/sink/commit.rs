@@ -1,5 +1,6 @@
 //! An hour's way into the lake: rows into files aside, then the files into place, the ledger last.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::path::PathBuf;
@@ -16,15 +17,12 @@ use super::lake::ledger_name;
 use super::objects::ObjectBatch;
 use super::quarantine::QuarantineSorter;
 use super::record_columns::records_schema;
-use super::table::{TableWriter, part_name};
-use super::turns::in_turn;
+use super::row_group::GROUP_ROWS;
+use super::table::{TableWriter, WriteBatch, part_name};
 use super::{Hour, HourAsides, Lake, LakeError, ObjectRow, QuarantineRow, RecordSorter, Table};
 use crate::judge::EdgeRow;
-use crate::judge::edges::{EdgeEntry, EdgeWords};
+use crate::judge::edges::{EdgeEntry, EdgeWords, fetched_ahead};
 use crate::net::Addr;
-
-/// Threads that make batches of edges: it costs as much as encoding them, which two threads do.
-const EDGE_THREADS: usize = 2;
 
 /// Rows by table.
 pub type RowCounts = BTreeMap<&'static str, u64>;
@@ -33,6 +31,7 @@ pub type RowCounts = BTreeMap<&'static str, u64>;
 pub struct HourWriter {
     lake: Lake,
     hour: Hour,
+    threads: usize,
     // Before the folder, so that its thread has ended when the folder goes.
     records: Option<Aside<Result<TableWriter, LakeError>>>,
     folder: TempDir,
@@ -48,11 +47,12 @@ impl HourWriter {
     pub(super) fn new(lake: Lake, hour: Hour) -> Result<HourWriter, LakeError> {
         let folder = tempfile::tempdir_in(lake.temp()).map_err(LakeError::Temporary)?;
         let edge_schema = Arc::new(Schema::new(EdgeBatch::fields()));
-        let edge_files = TableWriter::new(Table::Edges, edge_schema, lake.notes(), folder.path());
+        let edge_files = TableWriter::new(Table::Edges, edge_schema, lake.notes(), folder.path())?;
         let quarantine = QuarantineSorter::new(folder.path());
         Ok(HourWriter {
             lake,
             hour,
+            threads: 1,
             folder,
             edges: EdgeBatch::default(),
             edge_files,
@@ -87,6 +87,12 @@ impl HourWriter {
         self.edge_files.write(&edge_batch(&mut self.edges)?)
     }
 
+    /// Has so many threads write each large table. The files are the same.
+    pub fn with_threads(mut self, threads: usize) -> HourWriter {
+        self.threads = threads;
+        self
+    }
+
     /// Takes edges, whose words are these, in the same order, by several threads.
     ///
     /// # Errors
@@ -94,37 +100,38 @@ impl HourWriter {
     ///
     /// # Panics
     /// When an edge comes after a greater one.
-    pub fn edges(
+    pub fn edges<E: Borrow<EdgeEntry> + Send>(
         &mut self,
         words: &EdgeWords<'_>,
-        mut edges: impl Iterator<Item = io::Result<EdgeEntry>>,
+        mut edges: impl Iterator<Item = io::Result<E>>,
     ) -> Result<(), LakeError> {
         self.write_edges()?;
-        let last = &mut self.last_edge;
-        in_turn(
-            EDGE_THREADS,
-            || {
-                let (mut words, mut batch) = (words.clone(), EdgeBatch::default());
-                move |edges: Vec<EdgeEntry>| {
-                    for edge in &edges {
-                        batch.push(&words.row(edge));
+        let ends = |edge: &EdgeEntry| Some((edge.client(), edge.server()));
+        let worker = || {
+            let (mut words, mut rows) = (words.clone(), EdgeBatch::default());
+            move |edges: Vec<E>, write: WriteBatch<'_>| {
+                let (mut edges, mut last) = (fetched_ahead(&edges).peekable(), None);
+                while edges.peek().is_some() {
+                    for edge in edges.by_ref().take(BATCH_ROWS) {
+                        assert!(last <= ends(edge), "edges come in order");
+                        last = ends(edge);
+                        rows.push(&words.row(edge));
                     }
-                    edge_batch(&mut batch)
+                    write(&edge_batch(&mut rows)?)?;
                 }
-            },
-            || {
-                let mut some = Vec::with_capacity(BATCH_ROWS);
-                for edge in edges.by_ref().take(BATCH_ROWS) {
-                    let edge = edge.map_err(LakeError::Temporary)?;
-                    let ends = Some((edge.client(), edge.server()));
-                    assert!(*last <= ends, "edges come in order");
-                    *last = ends;
-                    some.push(edge);
-                }
-                Ok((!some.is_empty()).then_some(some))
-            },
-            |batch| self.edge_files.write(&batch?),
-        )
+                Ok(())
+            }
+        };
+        let last = &mut self.last_edge;
+        self.edge_files.write_groups(self.threads, worker, || {
+            let some: io::Result<Vec<E>> = edges.by_ref().take(GROUP_ROWS).collect();
+            let some = some.map_err(LakeError::Temporary)?;
+            if let [first, .., end] | [first @ end] = &some[..] {
+                assert!(*last <= ends(first.borrow()), "edges come in order");
+                *last = ends(end.borrow());
+            }
+            Ok((!some.is_empty()).then_some(some))
+        })
     }
 
     /// Takes an object that was read or could not be. Objects come in any order.
@@ -149,10 +156,11 @@ impl HourWriter {
     /// wrong is told when the hour is prepared.
     pub fn records(&mut self, records: RecordSorter, urls: &[Arc<str>]) {
         let (notes, folder) = (self.lake.notes(), self.folder.path());
-        let mut files = TableWriter::new(Table::Records, records_schema(), notes, folder);
-        let urls = urls.to_vec();
+        let files = TableWriter::new(Table::Records, records_schema(), notes, folder);
+        let (urls, threads) = (urls.to_vec(), self.threads);
         self.records = Some(Aside::begin(move || {
-            records.write(&urls, &mut files)?;
+            let mut files = files?;
+            records.write(&urls, threads, &mut files)?;
             Ok(files)
         }));
     }
@@ -215,7 +223,7 @@ impl HourWriter {
             schema.clone(),
             self.lake.ledger_notes(&self.asides),
             self.folder.path(),
-        );
+        )?;
         files.at_least_one()?;
         self.objects.sort_by(|a, b| a.source.cmp(&b.source));
         for some in self.objects.chunks(BATCH_ROWS) {

@@ -92,7 +92,7 @@ impl Lake {
         let mut notes = self.notes();
         notes.push((MADE_FROM, made_from.to_owned()));
         notes.push((LET_GO, let_go.to_string()));
-        let mut writer = TableWriter::new(Table::Findings, schema.clone(), notes, folder.path());
+        let mut writer = TableWriter::new(Table::Findings, schema.clone(), notes, folder.path())?;
         writer.at_least_one()?;
 
         let identity = self.identity();

@@ -35,6 +35,7 @@ mod packed;
 mod quarantine;
 mod record_columns;
 mod records;
+mod row_group;
 mod rows;
 mod spill;
 mod store;

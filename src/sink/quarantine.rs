@@ -139,20 +139,24 @@ impl QuarantineSorter {
     /// Writes the lines into files, which `new_files` makes for their schema.
     pub fn write(
         mut self,
-        new_files: impl FnOnce(SchemaRef) -> TableWriter,
+        new_files: impl FnOnce(SchemaRef) -> Result<TableWriter, LakeError>,
     ) -> Result<TableWriter, LakeError> {
         let schema = Arc::new(Schema::new(QuarantineBatch::fields()));
-        let mut files = new_files(schema.clone());
+        let mut files = new_files(schema.clone())?;
         self.rows.push(self.block).map_err(LakeError::Temporary)?;
         let mut sorted = self.rows.finish().map_err(LakeError::Temporary)?;
-        while let Some(block) = sorted.next_batch()? {
-            let mut columns = QuarantineBatch::default();
-            for row in block.rows() {
-                columns.push(&Quarantined::read(row).ok_or_else(came_back_other)?);
+        let mut groups = sorted.groups();
+        while let Some(group) = groups()? {
+            for rows in group.batches() {
+                let mut columns = QuarantineBatch::default();
+                for row in rows {
+                    columns.push(&Quarantined::read(row).ok_or_else(came_back_other)?);
+                }
+                let batch = RecordBatch::try_new(schema.clone(), columns.finish());
+                files.write(&batch.map_err(|error| LakeError::file("quarantine", error))?)?;
             }
-            let batch = RecordBatch::try_new(schema.clone(), columns.finish());
-            files.write(&batch.map_err(|error| LakeError::file("quarantine", error))?)?;
         }
+        drop(groups);
         Ok(files)
     }
 }

@@ -9,15 +9,11 @@ use arrow::datatypes::{Field as ArrowField, Schema, SchemaRef};
 use super::LakeError;
 use super::columns::table;
 use super::packed::Unpacker;
-use super::rows::{RowBlock, SortedRows, came_back_other};
-use super::table::TableWriter;
-use super::turns::in_turn;
+use super::rows::{GroupRows, SortedRows, came_back_other};
+use super::table::{TableWriter, WriteBatch};
 use crate::flow::{Field, FlowsBuilder, Texts, words_schema};
 use crate::judge::{Confidence, Flags, Observer, Orientation, Outcome, Verdict};
 use crate::policy::{Answer, Path as Via, Severity};
-
-/// Threads that make batches. Making them costs nearly twice what encoding them does, and two threads encode.
-const THREADS: usize = 2;
 
 table! {
     /// Judgements of records, row by row beside the raw columns of the same records.
@@ -80,21 +76,21 @@ pub fn records_schema() -> SchemaRef {
     Arc::new(Schema::new(columns.collect::<Vec<ArrowField>>()))
 }
 
-/// Writes sorted records, of objects with these URLs by rank, into files.
-pub(super) fn write_batches(
+/// Writes sorted records, of objects with these URLs by rank, into files, with so many threads.
+pub(super) fn write_groups(
     mut sorted: SortedRows,
     urls: &[Arc<str>],
+    threads: usize,
     files: &mut TableWriter,
 ) -> Result<(), LakeError> {
-    in_turn(
-        THREADS,
-        || {
-            let mut columns = RecordColumns::new();
-            move |block: RowBlock| columns.batch(&block, urls)
-        },
-        || sorted.next_batch(),
-        |batch| files.write(&batch?),
-    )
+    let worker = || {
+        let mut columns = RecordColumns::new();
+        move |rows: GroupRows<'_>, write: WriteBatch<'_>| {
+            let mut batches = rows.batches();
+            batches.try_for_each(|rows| write(&columns.batch(rows, urls)?))
+        }
+    };
+    files.write_groups(threads, worker, sorted.groups())
 }
 
 /// Builds batches of `records`.
@@ -113,8 +109,12 @@ impl RecordColumns {
         }
     }
 
-    fn batch(&mut self, block: &RowBlock, urls: &[Arc<str>]) -> Result<RecordBatch, LakeError> {
-        for row in block.rows() {
+    fn batch<'r>(
+        &mut self,
+        rows: impl Iterator<Item = &'r [u8]>,
+        urls: &[Arc<str>],
+    ) -> Result<RecordBatch, LakeError> {
+        for row in rows {
             self.push(row, urls).ok_or_else(came_back_other)?;
         }
         let raw = self.raw.finish();

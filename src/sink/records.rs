@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::LakeError;
 use super::packed::Packer;
-use super::record_columns::write_batches;
+use super::record_columns::write_groups;
 use super::rows::{RowBlock, RowSorter};
 use super::table::TableWriter;
 use crate::flow::{Field, Record, Texts};
@@ -132,9 +132,14 @@ impl RecordSorter {
         self.0.has_spilled()
     }
 
-    /// Writes the records, of objects with these URLs by rank, into files.
-    pub(super) fn write(self, urls: &[Arc<str>], files: &mut TableWriter) -> Result<(), LakeError> {
+    /// Writes the records, of objects with these URLs by rank, into files, with so many threads.
+    pub(super) fn write(
+        self,
+        urls: &[Arc<str>],
+        threads: usize,
+        files: &mut TableWriter,
+    ) -> Result<(), LakeError> {
         let sorted = self.0.finish().map_err(LakeError::Temporary)?;
-        write_batches(sorted, urls, files)
+        write_groups(sorted, urls, threads, files)
     }
 }

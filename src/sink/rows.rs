@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::LakeError;
 use super::columns::BATCH_ROWS;
 use super::merge::{Levels, MergeHeap, Run, RunWriter};
+use super::row_group::GROUP_ROWS;
 
 /// Rows of a block, after which it is time to hand it on.
 const BLOCK_ROWS: usize = 8192;
@@ -17,6 +18,8 @@ const BLOCK_ROWS: usize = 8192;
 const BLOCK_BYTES: usize = 1 << 20;
 /// Bytes of rows after which a batch ends although it could take more: only rows of very long text get there.
 const BATCH_BYTES: usize = 8 << 20;
+/// Bytes of rows after which a row group ends, likewise: it bounds what a thread holds of rows that come from files.
+const GROUP_BYTES: usize = 64 << 20;
 
 /// Some rows, one after the other.
 #[derive(Default)]
@@ -31,11 +34,6 @@ impl RowBlock {
         write(&mut self.bytes);
         self.ends.push(self.bytes.len());
         self.ends.len() >= BLOCK_ROWS || self.bytes.len() >= BLOCK_BYTES
-    }
-
-    /// Its rows, in the order in which they were put in.
-    pub fn rows(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.ends.len()).map(|index| self.row(index))
     }
 
     fn row(&self, index: usize) -> &[u8] {
@@ -155,7 +153,7 @@ impl RowSorter {
             self.sort();
             return Ok(SortedRows::Memory {
                 blocks: self.blocks,
-                places: self.places.into_iter(),
+                places: self.places,
             });
         }
         if !self.places.is_empty() {
@@ -183,36 +181,85 @@ fn head(row: &[u8]) -> u128 {
 pub(super) enum SortedRows {
     Memory {
         blocks: Vec<RowBlock>,
-        places: std::vec::IntoIter<Place>,
+        places: Vec<Place>,
     },
     Runs(Merge),
 }
 
 impl SortedRows {
-    /// The next row; none at the end.
-    fn next(&mut self) -> io::Result<Option<&[u8]>> {
+    /// The rows of one row group after the other, cut by content only; none at the end, or an error when a temporary file
+    /// cannot be read.
+    pub fn groups<'s>(
+        &'s mut self,
+    ) -> Box<dyn FnMut() -> Result<Option<GroupRows<'s>>, LakeError> + 's> {
         match self {
             SortedRows::Memory { blocks, places } => {
-                let place = places.next();
-                Ok(place.map(|place| blocks[place.block as usize].row(place.row as usize)))
+                let (blocks, mut rest) = (&blocks[..], &places[..]);
+                Box::new(move || {
+                    let all = GroupRows::Here(blocks, rest);
+                    let (some, others) = rest.split_at(all.cut(0, GROUP_ROWS, GROUP_BYTES));
+                    rest = others;
+                    Ok((!some.is_empty()).then_some(GroupRows::Here(blocks, some)))
+                })
             }
-            SortedRows::Runs(merge) => merge.next(),
+            SortedRows::Runs(merge) => Box::new(|| {
+                let mut some = RowBlock::default();
+                while some.ends.len() < GROUP_ROWS && some.bytes.len() < GROUP_BYTES {
+                    let Some(row) = merge.next().map_err(LakeError::Temporary)? else {
+                        break;
+                    };
+                    some.push(|rows| rows.extend_from_slice(row));
+                }
+                Ok((!some.ends.is_empty()).then_some(GroupRows::Read(some)))
+            }),
+        }
+    }
+}
+
+/// The rows of a row group, in order.
+pub(super) enum GroupRows<'a> {
+    /// Rows where they are in memory.
+    Here(&'a [RowBlock], &'a [Place]),
+    /// Rows that were read.
+    Read(RowBlock),
+}
+
+impl GroupRows<'_> {
+    /// The rows, batch by batch, cut by content only.
+    pub fn batches(&self) -> impl Iterator<Item = impl Iterator<Item = &[u8]>> {
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let batch = from..self.cut(from, BATCH_ROWS, BATCH_BYTES);
+            from = batch.end;
+            (!batch.is_empty()).then(|| batch.map(|index| self.row(index)))
+        })
+    }
+
+    /// Where as many rows from one on end as come together: so many, or fewer of so many bytes.
+    fn cut(&self, from: usize, rows: usize, bytes: usize) -> usize {
+        let (mut to, mut found) = (from, 0);
+        while to < self.len().min(from + rows) && found < bytes {
+            found += self.row(to).len();
+            to += 1;
+        }
+        to
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            GroupRows::Here(_, places) => places.len(),
+            GroupRows::Read(block) => block.ends.len(),
         }
     }
 
-    /// The rows of the next batch, cut by content only; none at the end.
-    ///
-    /// # Errors
-    /// When a temporary file cannot be read.
-    pub fn next_batch(&mut self) -> Result<Option<RowBlock>, LakeError> {
-        let mut block = RowBlock::default();
-        while block.ends.len() < BATCH_ROWS && block.bytes.len() < BATCH_BYTES {
-            let Some(row) = self.next().map_err(LakeError::Temporary)? else {
-                break;
-            };
-            block.push(|rows| rows.extend_from_slice(row));
+    fn row(&self, index: usize) -> &[u8] {
+        match self {
+            GroupRows::Here(blocks, places) => {
+                let place = places[index];
+                blocks[place.block as usize].row(place.row as usize)
+            }
+            GroupRows::Read(block) => block.row(index),
         }
-        Ok((!block.ends.is_empty()).then_some(block))
     }
 }
 
@@ -318,9 +365,11 @@ mod tests {
         let spilled = sorter.has_spilled();
         let mut sorted = sorter.finish().expect("sorted");
         let mut found = Vec::new();
-        while let Some(row) = sorted.next().expect("read") {
-            found.push(row.to_vec());
+        let mut groups = sorted.groups();
+        while let Some(group) = groups().expect("read") {
+            found.extend(group.batches().flatten().map(<[u8]>::to_vec));
         }
+        drop(groups);
         (found, spilled)
     }
 

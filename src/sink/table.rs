@@ -2,21 +2,25 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use super::columns::BATCH_ROWS;
-use super::encoder::{Encoder, num_leaves};
+use super::encoder::{Encoder, Form};
+use super::row_group::{EncodedGroup, GROUP_ROWS, RowGroup, num_leaves};
+use super::turns::in_turn;
 use super::word_column::ZSTD_LEVEL;
 use super::{Day, Hour, LakeError};
 
-/// Rows of a file, after which the next one begins.
-pub(super) const PART_ROWS: usize = 8_000_000;
+/// Row groups of a file, after which the next one begins: some 8 million rows.
+const PART_GROUPS: usize = 64;
 /// Rate at which a bloom filter fails to exclude an address.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 /// Columns that get a bloom filter where a table has them.
@@ -116,65 +120,126 @@ pub(super) fn part_name(index: usize) -> String {
 /// What a file says of itself beside its rows.
 pub(super) type Notes = Vec<(&'static str, String)>;
 
+/// Takes a batch of a row group. Where batches end decides where pages end: the caller cuts them by content only.
+pub(super) type WriteBatch<'w> = &'w mut dyn FnMut(&RecordBatch) -> Result<(), LakeError>;
+
 /// Writes the files of one folder of a table.
 pub(super) struct TableWriter {
     table: Table,
-    schema: SchemaRef,
-    notes: Notes,
+    form: Arc<Form>,
     folder: PathBuf,
-    part_rows: usize,
+    group_rows: usize,
+    part_groups: usize,
     parts: Vec<PathBuf>,
     current: Option<Encoder>,
-    rows_in_part: usize,
+    /// The rows that came batch by batch and are in no file yet.
+    group: Option<RowGroup>,
+    /// Rows of row groups that have ended.
     rows: u64,
 }
 
 impl TableWriter {
     /// A writer of files below `folder`, which exists. It writes none until there are rows.
-    pub fn new(table: Table, schema: SchemaRef, notes: Notes, folder: &Path) -> TableWriter {
-        TableWriter {
+    ///
+    /// # Errors
+    /// When Parquet has no form for the schema.
+    pub fn new(
+        table: Table,
+        schema: SchemaRef,
+        notes: Notes,
+        folder: &Path,
+    ) -> Result<TableWriter, LakeError> {
+        let properties = properties(table, &schema, &notes);
+        let form = Form::new(schema, properties).map_err(|error| failed(table, error))?;
+        Ok(TableWriter {
             table,
-            schema,
-            notes,
+            form: Arc::new(form),
             folder: folder.to_owned(),
-            part_rows: PART_ROWS,
+            group_rows: GROUP_ROWS,
+            part_groups: PART_GROUPS,
             parts: Vec::new(),
             current: None,
-            rows_in_part: 0,
+            group: None,
             rows: 0,
-        }
+        })
     }
 
     /// How many rows it took.
     pub fn rows(&self) -> u64 {
-        self.rows
+        let in_group = self.group.as_ref().map_or(0, RowGroup::rows);
+        self.rows + in_group as u64
     }
 
-    /// Takes a batch. Where batches end decides where pages end: the caller cuts them by content only.
+    /// Takes a batch, cut by content only.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
         debug_assert!(batch.num_rows() <= BATCH_ROWS, "batches are cut before");
-        let mut rest = batch.clone();
-        while rest.num_rows() > 0 {
-            let rows = rest.num_rows().min(self.part_rows - self.rows_in_part);
-            let head = rest.slice(0, rows);
-            rest = rest.slice(rows, rest.num_rows() - rows);
-            let written = self.part()?.write(&head);
-            written.map_err(|error| LakeError::file(self.table.name(), error))?;
-            self.rows_in_part += rows;
-            self.rows += rows as u64;
-            if self.rows_in_part == self.part_rows {
-                self.close()?;
+        let table = self.table;
+        let error = |error| failed(table, error);
+        let mut from = 0;
+        while from < batch.num_rows() {
+            let group = match &mut self.group {
+                Some(group) => group,
+                none => none.insert(RowGroup::new(&self.form).map_err(error)?),
+            };
+            let rows = (batch.num_rows() - from).min(self.group_rows - group.rows());
+            group.write(&batch.slice(from, rows)).map_err(error)?;
+            from += rows;
+            if group.rows() == self.group_rows || group.has_enough() {
+                self.end_group()?;
             }
         }
         Ok(())
     }
 
-    /// The file being written; a new one if there is none.
-    fn part(&mut self) -> Result<&mut Encoder, LakeError> {
+    /// Takes whole row groups: what `next` gives until it gives none becomes one each, by a worker of one of so many
+    /// threads.
+    ///
+    /// # Errors
+    /// The first error of `next` or of a worker, or when a file cannot be written.
+    pub fn write_groups<I: Send, W>(
+        &mut self,
+        threads: usize,
+        worker: impl Fn() -> W + Sync,
+        next: impl FnMut() -> Result<Option<I>, LakeError>,
+    ) -> Result<(), LakeError>
+    where
+        W: FnMut(I, WriteBatch<'_>) -> Result<(), LakeError>,
+    {
+        self.end_group()?;
+        let (table, form) = (self.table, self.form.clone());
+        let encode = || {
+            let (mut work, form) = (worker(), &form);
+            move |rows: I| {
+                let mut group = RowGroup::new(form).map_err(|error| failed(table, error))?;
+                work(rows, &mut |batch| {
+                    group.write(batch).map_err(|error| failed(table, error))
+                })?;
+                group.end().map_err(|error| failed(table, error))
+            }
+        };
+        in_turn(threads, encode, next, |group| self.append(group?))
+    }
+
+    fn end_group(&mut self) -> Result<(), LakeError> {
+        let Some(group) = self.group.take() else {
+            return Ok(());
+        };
+        let group = group.end().map_err(|error| failed(self.table, error))?;
+        self.append(group)
+    }
+
+    fn append(&mut self, group: EncodedGroup) -> Result<(), LakeError> {
+        let table = self.table;
+        let is_full = |file: &Encoder| file.groups() == self.part_groups;
+        if self.current.as_ref().is_some_and(is_full) {
+            self.close()?;
+        }
         if self.current.is_none() {
             self.begin()?;
         }
-        Ok(self.current.as_mut().expect("a file was begun"))
+        self.rows += group.rows() as u64;
+        let file = self.current.as_mut().expect("a file was begun");
+        file.append(group).map_err(|error| failed(table, error))
     }
 
     fn begin(&mut self) -> Result<(), LakeError> {
@@ -184,21 +249,17 @@ impl TableWriter {
             part_name(self.parts.len())
         ));
         let file = File::create_new(&path).map_err(LakeError::Temporary)?;
-        let properties = properties(self.table, &self.schema, &self.notes);
-        let encoder = Encoder::new(file, self.schema.clone(), properties);
-        self.current = Some(encoder.map_err(|error| LakeError::file(self.table.name(), error))?);
+        let encoder = Encoder::new(file, &self.form);
+        self.current = Some(encoder.map_err(|error| failed(self.table, error))?);
         self.parts.push(path);
         Ok(())
     }
 
     fn close(&mut self) -> Result<(), LakeError> {
-        self.rows_in_part = 0;
-        let Some(encoder) = self.current.take() else {
+        let Some(file) = self.current.take() else {
             return Ok(());
         };
-        encoder
-            .close()
-            .map_err(|error| LakeError::file(self.table.name(), error))
+        file.close().map_err(|error| failed(self.table, error))
     }
 
     /// Writes a file without rows if there is none yet, for tables whose file means something by being there.
@@ -212,9 +273,14 @@ impl TableWriter {
 
     /// Ends the last file; the files in order.
     pub fn finish(mut self) -> Result<Vec<PathBuf>, LakeError> {
+        self.end_group()?;
         self.close()?;
         Ok(self.parts)
     }
+}
+
+fn failed(table: Table, error: ParquetError) -> LakeError {
+    LakeError::file(table.name(), error)
 }
 
 fn properties(table: Table, schema: &Schema, notes: &Notes) -> WriterProperties {
@@ -271,8 +337,6 @@ fn first_leaf(schema: &Schema, column: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow::array::{ArrayRef, Int64Array, StringArray};
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -287,34 +351,82 @@ mod tests {
             .expect("columns of one length")
     }
 
-    fn write(part_rows: usize, batches: &[RecordBatch], folder: &Path) -> Vec<PathBuf> {
+    fn writer(folder: &Path) -> TableWriter {
         let notes = vec![("note", "1".to_owned())];
-        let mut writer = TableWriter::new(Table::Quarantine, batches[0].schema(), notes, folder);
-        writer.part_rows = part_rows;
-        for batch in batches {
-            writer.write(batch).expect("written");
-        }
-        writer.finish().expect("finished")
+        TableWriter::new(Table::Quarantine, batch(0..0).schema(), notes, folder).expect("a form")
+    }
+
+    fn row_groups(part: &Path) -> Vec<i64> {
+        let file = File::open(part).expect("opened");
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("read");
+        let groups = reader.metadata().row_groups();
+        groups.iter().map(|group| group.num_rows()).collect()
     }
 
     #[test]
-    fn a_new_file_begins_after_the_bound_of_rows() {
+    fn a_new_file_begins_after_the_bound_of_row_groups() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let parts = write(150, &[batch(0..100), batch(100..400)], dir.path());
-        let rows = parts.iter().map(|path| {
-            let reader =
-                ParquetRecordBatchReaderBuilder::try_new(File::open(path).expect("opened"))
-                    .expect("read");
-            reader.metadata().file_metadata().num_rows()
-        });
-        assert_eq!(rows.collect::<Vec<_>>(), [150, 150, 100]);
-        assert!(parts[2].ends_with("quarantine-part-0002.parquet"));
+        let mut files = writer(dir.path());
+        (files.group_rows, files.part_groups) = (150, 2);
+        for rows in [0..100, 100..400, 400..410] {
+            files.write(&batch(rows)).expect("written");
+        }
+        assert_eq!(files.rows(), 410);
+        let parts = files.finish().expect("finished");
+        let groups: Vec<_> = parts.iter().map(|part| row_groups(part)).collect();
+        assert_eq!(groups, [vec![150, 150], vec![110]]);
+        assert!(parts[1].ends_with("quarantine-part-0001.parquet"));
+    }
+
+    #[test]
+    fn threads_make_the_same_file_as_one_batch_by_batch() {
+        let write = |threads: Option<usize>| {
+            let dir = tempfile::tempdir().expect("a temporary folder");
+            let mut files = writer(dir.path());
+            files.group_rows = 150;
+            let batches = |rows: std::ops::Range<i64>| {
+                [
+                    batch(rows.start..rows.start + 100),
+                    batch(rows.start + 100..rows.end),
+                ]
+            };
+            let mut groups = [0..150, 150..300, 300..450, 450..600].into_iter();
+            match threads {
+                None => groups
+                    .flat_map(batches)
+                    .for_each(|batch| files.write(&batch).expect("written")),
+                Some(threads) => {
+                    let worker = || {
+                        |rows: std::ops::Range<i64>, write: WriteBatch<'_>| {
+                            batches(rows).iter().try_for_each(write)
+                        }
+                    };
+                    let written = files.write_groups(threads, worker, || Ok(groups.next()));
+                    written.expect("written");
+                }
+            }
+            assert_eq!(files.rows(), 600);
+            let parts = files.finish().expect("finished");
+            parts
+                .iter()
+                .map(|part| std::fs::read(part).expect("read"))
+                .collect::<Vec<_>>()
+        };
+        let one_by_one = write(None);
+        assert_eq!(one_by_one.len(), 1);
+        assert!(
+            [1, 2, 3]
+                .iter()
+                .all(|threads| write(Some(*threads)) == one_by_one)
+        );
     }
 
     #[test]
     fn a_file_says_how_it_is_sorted_and_nothing_of_who_made_it_when() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let parts = write(1000, &[batch(0..100)], dir.path());
+        let mut files = writer(dir.path());
+        files.write(&batch(0..100)).expect("written");
+        let parts = files.finish().expect("finished");
         let reader =
             ParquetRecordBatchReaderBuilder::try_new(File::open(&parts[0]).expect("opened"))
                 .expect("read");

@@ -350,7 +350,8 @@ mod tests {
 
     use super::*;
     use crate::flow::Words;
-    use crate::sink::encoder::Encoder;
+    use crate::sink::encoder::{Encoder, Form};
+    use crate::sink::row_group::RowGroup;
 
     const BATCH: usize = 5_000;
 
@@ -385,17 +386,20 @@ mod tests {
             Words::data_type(),
             nullable,
         )]));
-        let mut encoder =
-            Encoder::new(file.reopen().expect("opened"), schema.clone(), properties())
-                .expect("begun");
+        let form = Form::new(schema.clone(), properties()).expect("a form");
+        let mut group = RowGroup::new(&form).expect("begun");
         let mut words = Words::default();
         for batch in rows.chunks(BATCH) {
             for row in batch {
                 words.push(row.as_deref());
             }
             let batch = RecordBatch::try_new(schema.clone(), vec![words.finish()]);
-            encoder.write(&batch.expect("one column")).expect("taken");
+            group.write(&batch.expect("one column")).expect("taken");
         }
+        let mut encoder = Encoder::new(file.reopen().expect("opened"), &form).expect("begun");
+        encoder
+            .append(group.end().expect("encoded"))
+            .expect("written");
         encoder.close().expect("written");
         std::fs::read(file.path()).expect("read").into()
     }

@@ -4,6 +4,7 @@ mod account;
 mod entry;
 mod words;
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -188,19 +189,21 @@ impl EdgeTable {
 }
 
 /// Puts edges into the order of a file.
-pub fn in_order<'e>(
-    entries: impl Iterator<Item = &'e EdgeEntry>,
-) -> impl Iterator<Item = &'e EdgeEntry> {
+pub fn in_order<'e>(entries: impl Iterator<Item = &'e EdgeEntry>) -> Vec<&'e EdgeEntry> {
     // The client alone nearly always tells, and is at hand.
     let mut entries: Vec<_> = entries.map(|entry| (entry.key.client, entry)).collect();
     entries
         .sort_unstable_by(|(client, a), (other, b)| client.cmp(other).then_with(|| a.compare(b)));
-    // They lie all over the memory.
+    entries.into_iter().map(|(_, entry)| entry).collect()
+}
+
+/// Gives one entry after the other, while those that follow, all over the memory, are being fetched.
+pub fn fetched_ahead<E: Borrow<EdgeEntry>>(entries: &[E]) -> impl Iterator<Item = &EdgeEntry> {
     const AHEAD: usize = 8;
-    (0..entries.len()).map(move |place| {
-        if let Some((_, entry)) = entries.get(place + AHEAD) {
-            prefetch(*entry);
+    entries.iter().enumerate().map(|(place, entry)| {
+        if let Some(later) = entries.get(place + AHEAD) {
+            prefetch(later.borrow());
         }
-        entries[place].1
+        entry.borrow()
     })
 }

@@ -1,0 +1,175 @@
+//! Encodes one row group, batch by batch, on the thread of whoever has its rows.
+//!
+//! Row groups know nothing of one another, so that several threads make the ones of a file at a time.
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, FieldRef};
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves};
+use parquet::errors::ParquetError;
+use parquet::file::writer::SerializedRowGroupWriter;
+use zstd::bulk::Compressor;
+
+use super::encoder::Form;
+use super::word_column::{WordChunk, WordColumn, ZSTD_LEVEL};
+
+/// Rows of a row group. A row group is built in memory, in its compressed form, so this bounds what a thread holds; it is
+/// also the least that a reader skips by statistics and bloom filters.
+pub(super) const GROUP_ROWS: usize = 128 * 1024;
+/// Bytes of values after which a row group has enough although it could take more rows: only rows of very long text get
+/// there.
+const GROUP_BYTES: usize = 256 << 20;
+
+/// A row group that is being encoded.
+pub(super) struct RowGroup {
+    columns: Vec<Column>,
+    zstd: Compressor<'static>,
+    rows: usize,
+    bytes: usize,
+}
+
+/// A row group that was encoded.
+pub(super) struct EncodedGroup {
+    rows: usize,
+    columns: Vec<Chunk>,
+}
+
+/// A column that is being encoded: words by ourselves, the leaves of all others by Parquet's own writers.
+enum Column {
+    Words(Box<WordColumn>),
+    Leaves(FieldRef, Vec<ArrowColumnWriter>),
+}
+
+/// A column that was encoded.
+enum Chunk {
+    Words(Box<WordChunk>),
+    Leaves(Vec<ArrowColumnChunk>),
+}
+
+impl RowGroup {
+    /// Begins a row group of a file of this form.
+    ///
+    /// # Errors
+    /// When Parquet has no writer for a column.
+    pub fn new(form: &Form) -> Result<RowGroup, ParquetError> {
+        let mut writers = form.writers.create_column_writers(0)?.into_iter();
+        let mut leaf = 0;
+        let columns = form.schema.fields().iter().map(|field| {
+            let leaves = num_leaves(field.data_type());
+            let writers: Vec<ArrowColumnWriter> = writers.by_ref().take(leaves).collect();
+            let first = form.columns.column(leaf);
+            leaf += leaves;
+            match field.data_type() {
+                DataType::Dictionary(..) => {
+                    Column::Words(Box::new(WordColumn::new(first, &form.properties)))
+                }
+                _ => Column::Leaves(field.clone(), writers),
+            }
+        });
+        Ok(RowGroup {
+            columns: columns.collect(),
+            zstd: Compressor::new(ZSTD_LEVEL)?,
+            rows: 0,
+            bytes: 0,
+        })
+    }
+
+    /// How many rows it has.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether its rows have so many bytes that it is time to end it.
+    pub fn has_enough(&self) -> bool {
+        self.bytes >= GROUP_BYTES
+    }
+
+    /// Takes rows. Where batches end, pages may end.
+    ///
+    /// # Errors
+    /// When they cannot be encoded.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
+        for (rows, column) in batch.columns().iter().zip(&mut self.columns) {
+            self.bytes += rows.to_data().get_slice_memory_size()?;
+            column.write(rows, &mut self.zstd)?;
+        }
+        self.rows += batch.num_rows();
+        Ok(())
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// When its last rows cannot be encoded.
+    pub fn end(mut self) -> Result<EncodedGroup, ParquetError> {
+        let columns = self.columns.into_iter();
+        Ok(EncodedGroup {
+            rows: self.rows,
+            columns: columns
+                .map(|column| column.close(&mut self.zstd))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl EncodedGroup {
+    /// How many rows it has.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Puts it into a file.
+    pub fn append_to<W: std::io::Write + Send>(
+        self,
+        row_group: &mut SerializedRowGroupWriter<'_, W>,
+    ) -> Result<(), ParquetError> {
+        for chunk in self.columns {
+            match chunk {
+                Chunk::Words(chunk) => chunk.append_to_row_group(row_group)?,
+                Chunk::Leaves(leaves) => {
+                    for leaf in leaves {
+                        leaf.append_to_row_group(row_group)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Column {
+    fn write(&mut self, rows: &ArrayRef, zstd: &mut Compressor<'_>) -> Result<(), ParquetError> {
+        match self {
+            Column::Words(column) => column.write(rows.as_dictionary(), zstd),
+            Column::Leaves(field, writers) => {
+                for (writer, leaf) in writers.iter_mut().zip(compute_leaves(field, rows)?) {
+                    writer.write(&leaf)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn close(self, zstd: &mut Compressor<'_>) -> Result<Chunk, ParquetError> {
+        Ok(match self {
+            Column::Words(column) => Chunk::Words(Box::new(column.close(zstd)?)),
+            Column::Leaves(_, writers) => Chunk::Leaves(
+                writers
+                    .into_iter()
+                    .map(ArrowColumnWriter::close)
+                    .collect::<Result<_, _>>()?,
+            ),
+        })
+    }
+}
+
+/// How many columns Parquet makes of one: it counts the leaves of nested types.
+pub(super) fn num_leaves(kind: &DataType) -> usize {
+    match kind {
+        DataType::Struct(fields) => fields
+            .iter()
+            .map(|field| num_leaves(field.data_type()))
+            .sum(),
+        DataType::List(item) | DataType::Map(item, _) => num_leaves(item.data_type()),
+        _ => 1,
+    }
+}

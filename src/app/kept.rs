@@ -1,126 +1,106 @@
-//! The judged records that a run keeps: rulings gather while a slot is judged, then its objects are read a second time.
+//! The judged records that a run keeps: once rulings are there, the objects of a slot are read a second time.
+
+use hashbrown::HashMap;
 
 use crate::flow::{Fields, Record};
 use crate::judge::JudgementRow;
-use crate::judge::connection::{Connection, Tag, View};
 use crate::judge::facts::SlotFacts;
+use crate::judge::lines::HashFilter;
+use crate::judge::part::InterfaceNotes;
 use crate::judge::records::{JudgedSink, RecordJudge, Rulings, Wanted};
-use crate::judge::ruling::Ruling;
-use crate::judge::traffic::Traffic;
 use crate::sink::RecordBlock;
 
 use super::hours::HourState;
 use super::settings::Keep;
+use super::shared::Claims;
 use super::work::{Batch, Memory};
 
-/// The records of a slot that are to be kept.
-pub struct KeptRecords<'a, 'h> {
-    batch: &'a Batch<'a, 'h>,
-    memory: &'a mut Memory,
-    hour: &'a HourState,
-    facts: &'a SlotFacts<'a>,
-    /// The slot's start, seconds.
-    slot: u32,
-    /// Ranks of the objects that may have records of the slot.
-    objects: Vec<usize>,
+/// Objects whose records of a slot are to be kept as these rulings say. Several threads may read them.
+pub struct Recording {
+    interfaces: HashMap<u32, InterfaceNotes>,
     rulings: Rulings,
+    filter: Option<HashFilter>,
+    /// Ranks of the objects.
+    objects: Vec<usize>,
+    claims: Claims,
 }
 
-impl<'a, 'h> KeptRecords<'a, 'h> {
-    /// No rulings yet on a slot that has records in these objects; none if the run keeps no records.
+impl Recording {
+    /// What is to be read for these rulings, of the objects that may have records of the slot; none if nothing is.
+    /// `interfaces` is what the slot's records say of them.
     pub fn new(
-        batch: &'a Batch<'a, 'h>,
-        memory: &'a mut Memory,
-        hour: &'a HourState,
-        facts: &'a SlotFacts<'a>,
-        slot: u32,
-        objects: Vec<usize>,
-    ) -> Option<KeptRecords<'a, 'h>> {
-        let wanted = match batch.keep {
-            Keep::None => return None,
-            Keep::Flagged => Wanted::Flagged,
-            Keep::All => Wanted::All,
-        };
-        Some(KeptRecords {
-            batch,
-            memory,
-            hour,
-            facts,
-            slot,
+        batch: &Batch<'_, '_>,
+        interfaces: &HashMap<u32, InterfaceNotes>,
+        rulings: Rulings,
+        mut objects: Vec<usize>,
+    ) -> Option<Recording> {
+        // What could not be read the first time did not count, and is in the account already.
+        objects.retain(|&rank| {
+            rulings.wants_object(rank as u32) && !batch.coverage.is_unreadable(&batch.urls[rank])
+        });
+        (!objects.is_empty() && !rulings.is_empty()).then(|| Recording {
+            interfaces: interfaces.clone(),
+            filter: rulings.filter(),
+            claims: Claims::of(objects.len()),
             objects,
-            rulings: Rulings::new(wanted),
+            rulings,
         })
     }
 
-    /// Keeps the records of a connection if they are wanted. When rulings take too much memory, the records of those so
-    /// far are written first.
+    /// Whether there are objects that nobody reads yet.
+    pub fn has_more(&self) -> bool {
+        self.claims.has_more()
+    }
+
+    /// Reads objects that nobody else reads, until there are none; of the slot that begins at this instant.
     ///
     /// # Errors
     /// When the temporary folder fails.
-    pub fn keep<'v>(
-        &mut self,
-        connection: &Connection,
-        views: impl Iterator<Item = (Tag, &'v View)> + Clone,
-        traffic: &Traffic,
-        ruling: &Ruling,
+    pub fn read(
+        &self,
+        batch: &Batch<'_, '_>,
+        memory: &mut Memory,
+        hour: &HourState,
+        start: u32,
     ) -> anyhow::Result<()> {
-        let policy = self.batch.policy;
-        self.rulings
-            .keep(policy, self.facts, connection, views, traffic, ruling);
-        if self.rulings.memory() > self.batch.rulings_memory {
-            self.write()?;
-            self.rulings.clear();
-        }
-        Ok(())
-    }
-
-    /// Writes the records of the remaining rulings, and those that have none.
-    ///
-    /// # Errors
-    /// When the temporary folder fails.
-    pub fn finish(mut self) -> anyhow::Result<()> {
-        self.rulings.take_unjudgeable_too();
-        if !self.rulings.is_empty() {
-            self.write()?;
-        }
-        self.batch.lines.forget(&self.objects);
-        Ok(())
-    }
-
-    fn write(&mut self) -> anyhow::Result<()> {
-        let filter = self.rulings.filter();
+        let reporters = hour.reporters.snapshot();
+        let facts = SlotFacts::new(batch.policy, &reporters, &self.interfaces);
         let mut rows = RecordRows {
-            hour: self.hour,
+            hour,
             block: RecordBlock::default(),
             object: 0,
             failed: Ok(()),
         };
-        for &rank in &self.objects {
-            // What could not be read the first time did not count, and is in the account already.
-            let url = &self.batch.urls[rank];
-            if !self.rulings.wants_object(rank as u32) || self.batch.coverage.is_unreadable(url) {
-                continue;
-            }
+        for rank in self.claims.iter().map(|place| self.objects[place]) {
             rows.object = rank as u32;
-            let lines = self.batch.lines.get(rank);
-            let object = &self.batch.objects[rank];
-            let slot = object.key.as_ref().map(|_| self.slot);
+            let lines = batch.lines.get(rank);
+            let object = &batch.objects[rank];
+            let slot = object.key.as_ref().map(|_| start);
             let mut judge = RecordJudge::new(
-                self.batch.policy,
-                &self.hour.reporters,
-                self.facts,
+                batch.policy,
+                &hour.reporters,
+                &facts,
                 &self.rulings,
-                self.batch.facts(object, rank, slot),
-                self.slot,
+                batch.facts(object, rank, slot),
+                start,
                 &mut rows,
             )
-            .only_lines(lines.as_deref().zip(filter.as_ref()));
-            if let Err(reason) = self.batch.read_again(rank, self.memory, &mut judge) {
-                self.batch.coverage.unread_again(url, &reason);
+            .only_lines(lines.as_deref().zip(self.filter.as_ref()));
+            if let Err(reason) = batch.read_again(rank, memory, &mut judge) {
+                batch.coverage.unread_again(&batch.urls[rank], &reason);
             }
             std::mem::replace(&mut rows.failed, Ok(()))?;
         }
         rows.flush()
+    }
+}
+
+/// Which records a run keeps, if any.
+pub fn wanted(keep: Keep) -> Option<Wanted> {
+    match keep {
+        Keep::None => None,
+        Keep::Flagged => Some(Wanted::Flagged),
+        Keep::All => Some(Wanted::All),
     }
 }
 

@@ -15,6 +15,7 @@ pub mod progress;
 pub mod report;
 mod room;
 pub mod settings;
+mod shared;
 mod spill;
 mod summary;
 mod work;

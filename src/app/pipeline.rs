@@ -8,8 +8,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::kept::Recording;
+use super::shared::{Judging, Share};
 use super::spill::Run;
-use crate::judge::close::Company;
 use crate::judge::evidence::Evidence;
 use crate::judge::fold::SLOT_SECS;
 use crate::judge::part::SlotPart;
@@ -26,7 +27,6 @@ pub struct SlotPlan {
 }
 
 /// What a thread does next; `B` is an object's bytes, or why there are none.
-#[derive(Debug, PartialEq, Eq)]
 pub enum Task<B> {
     /// Fold an object into a slot.
     Fold {
@@ -39,8 +39,8 @@ pub enum Task<B> {
     },
     /// Draw the evidence of a slot whose objects are all folded.
     Prove(usize),
-    /// Judge a slot.
-    Judge(usize),
+    /// Judge a slot, or help those who do.
+    Judge(usize, Share),
     /// Commit the hour that begins at this instant.
     Commit(u32),
 }
@@ -56,7 +56,7 @@ enum Phase {
     Proving,
     /// Its evidence is there.
     Proven,
-    /// It is being judged.
+    /// It is being judged, and its records read again.
     Judging,
     /// Nothing is left to do.
     Done,
@@ -69,8 +69,6 @@ pub struct Gathered {
     pub parts: Vec<SlotPart>,
     /// Parts that went to disk.
     pub runs: Vec<Run>,
-    /// What its connections say of one another; nothing before it is proven.
-    pub company: Company,
 }
 
 struct Slot {
@@ -80,9 +78,11 @@ struct Slot {
     phase: Phase,
     /// Objects that are not folded yet, those in hand included.
     left: usize,
-    /// Threads that are folding into it.
+    /// Threads that are folding into it, or judging it.
     hands: usize,
     gathered: Gathered,
+    /// What threads share in it from when it is proven until it is done.
+    share: Option<Share>,
     evidence: Option<Arc<Evidence>>,
 }
 
@@ -158,6 +158,7 @@ impl<B> Board<B> {
                 left: plan.objects.len(),
                 hands: 0,
                 gathered: Gathered::default(),
+                share: None,
                 evidence: None,
             })
             .collect();
@@ -224,7 +225,11 @@ impl<B> Board<B> {
                 self.changed.notify_all();
                 return None;
             }
-            if let Some(task) = state.pick(current, self.horizon_secs()) {
+            if let Some(task) = state.pick(current, self.horizon_secs(), self.limits.threads) {
+                if matches!(task, Task::Judge(..)) {
+                    // Whoever waits may help.
+                    self.changed.notify_all();
+                }
                 return Some(task);
             }
             state = self
@@ -266,19 +271,16 @@ impl<B> Board<B> {
         std::mem::take(&mut self.lock().slots[slot].gathered)
     }
 
-    /// The slot's evidence is drawn; what was gathered waits for the judge.
-    pub fn proven(&self, slot: usize, evidence: Evidence, gathered: Gathered) {
+    /// The slot's evidence is drawn; what there is to judge, if it is to be judged.
+    pub fn proven(&self, slot: usize, evidence: Evidence, judging: Option<Judging>) {
         let mut state = self.lock();
         let slot = &mut state.slots[slot];
         slot.evidence = Some(Arc::new(evidence));
-        slot.phase = if slot.judged {
-            Phase::Proven
-        } else {
-            Phase::Done
+        slot.phase = match judging {
+            Some(_) => Phase::Proven,
+            None => Phase::Done,
         };
-        if slot.judged {
-            slot.gathered = gathered;
-        }
+        slot.share = judging.map(|judging| Share::Judge(Arc::new(judging)));
         self.changed.notify_all();
     }
 
@@ -304,13 +306,26 @@ impl<B> Board<B> {
         (own, earlier)
     }
 
-    /// The slot is judged.
-    pub fn judged(&self, slot: usize) {
+    /// A thread finds nothing more to do of what it shared in a slot; whether it was the last one there.
+    pub fn leave(&self, slot: usize) -> bool {
         let mut state = self.lock();
-        state.slots[slot].phase = Phase::Done;
-        let hour = hour_of(state.slots[slot].start);
-        if let Some((_, left)) = state.hours.iter_mut().find(|(known, _)| *known == hour) {
-            *left -= 1;
+        let slot = &mut state.slots[slot];
+        slot.hands -= 1;
+        slot.hands == 0
+    }
+
+    /// The slot is judged and nobody is left there: its records are to be read again, or it is done.
+    pub fn judged(&self, slot: usize, recording: Option<Arc<Recording>>) {
+        let mut state = self.lock();
+        let place = slot;
+        let slot = &mut state.slots[place];
+        slot.share = recording.map(Share::Record);
+        if slot.share.is_none() {
+            slot.phase = Phase::Done;
+            let hour = hour_of(slot.start);
+            if let Some((_, left)) = state.hours.iter_mut().find(|(known, _)| *known == hour) {
+                *left -= 1;
+            }
         }
         self.changed.notify_all();
     }
@@ -391,7 +406,12 @@ impl<B> State<B> {
         self.hours.is_empty() && self.slots.iter().all(|slot| slot.phase == Phase::Done)
     }
 
-    fn pick(&mut self, current: &mut Option<usize>, horizon_secs: u32) -> Option<Task<B>> {
+    fn pick(
+        &mut self,
+        current: &mut Option<usize>,
+        horizon_secs: u32,
+        threads: usize,
+    ) -> Option<Task<B>> {
         if let Some(&(hour, 0)) = self.hours.front()
             && !self.committing
         {
@@ -406,17 +426,46 @@ impl<B> State<B> {
             self.slots[slot].phase = Phase::Proving;
             return Some(Task::Prove(slot));
         }
-        if let Some(slot) = self.judgeable(horizon_secs) {
-            self.slots[slot].phase = Phase::Judging;
-            return Some(Task::Judge(slot));
+        if let Some(slot) = self.begun(|share| matches!(share, Share::Record(_))) {
+            return self.join(slot);
+        }
+        if !self.folding_ends(threads)
+            && let Some(slot) = self.judgeable(horizon_secs)
+        {
+            return self.join(slot);
         }
         let rank = |slot: usize| (Some(slot) != *current, self.slots[slot].hands > 0, slot);
-        let best = (0..self.fetched.len()).min_by_key(|place| rank(self.fetched[*place].0))?;
+        let best = (0..self.fetched.len()).min_by_key(|place| rank(self.fetched[*place].0));
+        let Some(best) = best else {
+            let slot = self.begun(|_| true)?;
+            return self.join(slot);
+        };
         let (slot, object, size, body) = self.fetched.remove(best)?;
         *current = Some(slot);
         self.slots[slot].hands += 1;
         self.in_hand = (self.in_hand.0 - 1, self.in_hand.1 - size);
         Some(Task::Fold { slot, object, body })
+    }
+
+    /// The first slot of those that are being judged where a thread more would find something to do that is wanted.
+    fn begun(&self, wanted: impl Fn(&Share) -> bool) -> Option<usize> {
+        self.slots.iter().position(|slot| {
+            let share = slot.share.as_ref().filter(|share| share.has_more());
+            slot.phase == Phase::Judging && share.is_some_and(&wanted)
+        })
+    }
+
+    fn join(&mut self, slot: usize) -> Option<Task<B>> {
+        let state = &mut self.slots[slot];
+        state.phase = Phase::Judging;
+        state.hands += 1;
+        Some(Task::Judge(slot, state.share.clone()?))
+    }
+
+    /// Whether what is left to fold is less than an object for each thread. It goes first then, so that at the end all
+    /// threads have something to judge.
+    fn folding_ends(&self, threads: usize) -> bool {
+        self.to_fetch.is_empty() && (1..threads).contains(&self.fetched.len())
     }
 
     /// The first proven slot, if all of its horizon is proven.

@@ -6,10 +6,13 @@
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::sync::Mutex;
 
-use crate::judge::close::Partitions;
+use crate::judge::close::{Pieces, Visit};
 use crate::judge::connection::{Connection, Tag, View};
 use crate::judge::table::{ConnectionTable, partition_of};
+
+use super::lock;
 
 /// Partitions of a spilled slot, as a power of two. More make each smaller, and the reads shorter.
 const PARTITION_BITS: u32 = 6;
@@ -17,7 +20,8 @@ const PARTITIONS: usize = 1 << PARTITION_BITS;
 
 /// One table on disk.
 pub struct Run {
-    file: File,
+    /// Threads read one partition after the other.
+    file: Mutex<File>,
     /// Where each partition begins; one more for the end.
     offsets: [u64; PARTITIONS + 1],
 }
@@ -58,14 +62,17 @@ impl Run {
         }
         offsets[next..].fill(written);
         let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok(Run { file, offsets })
+        Ok(Run {
+            file: Mutex::new(file),
+            offsets,
+        })
     }
 
     fn read_into(&self, partition: usize, table: &mut ConnectionTable) -> io::Result<()> {
         let (start, end) = (self.offsets[partition], self.offsets[partition + 1]);
-        let mut file = &self.file;
+        let mut file = lock(&self.file);
         file.seek(SeekFrom::Start(start))?;
-        let mut bytes = BufReader::with_capacity(1 << 18, file.take(end - start));
+        let mut bytes = BufReader::with_capacity(1 << 18, (&mut *file).take(end - start));
         let mut left = end - start;
         let mut views: Vec<(Tag, View)> = Vec::new();
         while left > 0 {
@@ -108,19 +115,24 @@ fn write_connection(
         + more.len() * (size_of::<Tag>() + size_of::<View>())) as u64)
 }
 
-impl Partitions for SlotConnections<'_> {
-    fn each(&self, visit: &mut dyn FnMut(&ConnectionTable) -> io::Result<()>) -> io::Result<()> {
+impl Pieces for SlotConnections<'_> {
+    fn count(&self) -> usize {
         if self.runs.is_empty() {
-            return visit(self.table);
+            self.table.count()
+        } else {
+            PARTITIONS
+        }
+    }
+
+    fn piece(&self, number: usize, visit: Visit<'_>) -> io::Result<()> {
+        if self.runs.is_empty() {
+            return self.table.piece(number, visit);
         }
         debug_assert!(self.table.is_empty(), "the table went to disk too");
-        for partition in 0..PARTITIONS {
-            let mut table = ConnectionTable::new();
-            for run in self.runs {
-                run.read_into(partition, &mut table)?;
-            }
-            visit(&table)?;
+        let mut table = ConnectionTable::new();
+        for run in self.runs {
+            run.read_into(number, &mut table)?;
         }
-        Ok(())
+        visit(&table, 0..table.len())
     }
 }

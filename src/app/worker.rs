@@ -1,18 +1,22 @@
 //! A thread of a batch: takes tasks from the board and does them.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
-use crate::judge::close::{judge_slot, prove};
+use crate::judge::close::{judge_piece, prove};
 use crate::judge::edges::Told;
 use crate::judge::evidence::{EVIDENCE_CAP, Evidence, Horizon};
 use crate::judge::facts::SlotFacts;
 use crate::judge::part::{Parts, SlotPart};
-use crate::judge::ruling::Judge;
+use crate::judge::records::Rulings;
+use crate::judge::ruling::{Judge, SlotContext};
 
-use super::kept::KeptRecords;
+use super::hours::HourState;
+use super::kept::{Recording, wanted};
 use super::memory::give_back;
 use super::pipeline::{Board, Gathered, Task};
+use super::shared::{Judging, Share};
 use super::spill::{Run, SlotConnections};
 use super::summary::Summary;
 use super::work::{Batch, Fetched, Memory, on_threads};
@@ -50,7 +54,7 @@ impl<'a, 'h> Worker<'a, 'h> {
             match task {
                 Task::Fold { slot, object, body } => self.fold(slot, object, body)?,
                 Task::Prove(slot) => self.prove(slot)?,
-                Task::Judge(slot) => self.judge(slot)?,
+                Task::Judge(slot, share) => self.share(slot, share)?,
                 Task::Commit(hour) => {
                     self.batch.hours.commit(hour, &self.batch.urls)?;
                     if self.board.committed() {
@@ -92,9 +96,7 @@ impl<'a, 'h> Worker<'a, 'h> {
     }
 
     fn prove(&mut self, slot: usize) -> anyhow::Result<()> {
-        let Gathered {
-            parts, mut runs, ..
-        } = self.board.take_gathered(slot);
+        let Gathered { parts, mut runs } = self.board.take_gathered(slot);
         let held: usize = parts.iter().map(SlotPart::memory).sum();
         let mut whole = SlotPart::default();
         for mut part in parts {
@@ -113,53 +115,81 @@ impl<'a, 'h> Worker<'a, 'h> {
         let (mut evidence, company) = prove(&connections, self.batch.ends_at_once)?;
         evidence.seal(EVIDENCE_CAP);
         self.batch.coverage.let_go(evidence.let_go);
-        let judged = self.board.is_judged(slot);
-        if !judged {
+        let judging = if self.board.is_judged(slot) {
+            Some(Judging::new(whole, runs, company))
+        } else {
             self.batch.tables.changed(whole.memory(), 0);
-        }
-        self.board.proven(
-            slot,
-            evidence,
-            Gathered {
-                parts: vec![whole],
-                runs,
-                company,
-            },
-        );
+            None
+        };
+        self.board.proven(slot, evidence, judging);
         Ok(())
     }
 
-    fn judge(&mut self, slot: usize) -> anyhow::Result<()> {
+    fn share(&mut self, slot: usize, share: Share) -> anyhow::Result<()> {
         let start = self.board.start(slot);
         let hour = self.batch.hour(start)?;
-        let Gathered {
-            mut parts,
-            runs,
-            company,
-        } = self.board.take_gathered(slot);
-        let part = parts.pop().unwrap_or_default();
+        match share {
+            Share::Judge(judging) => {
+                self.judge(slot, &judging, &hour)?;
+                if self.board.leave(slot) {
+                    let recording = self.judged(slot, judging, &hour);
+                    self.board.judged(slot, recording.map(Arc::new));
+                }
+            }
+            Share::Record(recording) => {
+                recording.read(self.batch, &mut self.memory, &hour, start)?;
+                if self.board.leave(slot) {
+                    self.batch.lines.forget(&self.objects(slot));
+                    self.board.judged(slot, None);
+                }
+            }
+        }
+        self.batch.hours.relieve();
+        Ok(())
+    }
+
+    /// Ranks of the objects that may have records of a slot.
+    fn objects(&self, slot: usize) -> Vec<usize> {
+        let own = self.board.objects(slot);
+        (0..self.batch.num_timeless).chain(own).collect()
+    }
+
+    /// All connections of a slot are judged: the records to be read for it, if there are any.
+    fn judged(&self, slot: usize, judging: Arc<Judging>, hour: &HourState) -> Option<Recording> {
+        hour.notes(&judging.part);
+        self.batch.tables.changed(judging.part.memory(), 0);
+        let objects = self.objects(slot);
+        let recording = judging.take_rulings().and_then(|mut rulings| {
+            rulings.take_unjudgeable_too();
+            let interfaces = &judging.part.interfaces;
+            Recording::new(self.batch, interfaces, rulings, objects.clone())
+        });
+        if recording.is_none() {
+            self.batch.lines.forget(&objects);
+        }
+        recording
+    }
+
+    /// Judges pieces of a slot that no other thread judges.
+    fn judge(&mut self, slot: usize, judging: &Judging, hour: &HourState) -> anyhow::Result<()> {
+        let (policy, start) = (self.batch.policy, self.board.start(slot));
         let reporters = hour.reporters.snapshot();
-        let facts = SlotFacts::new(self.batch.policy, &reporters, &part.interfaces);
+        let facts = SlotFacts::new(policy, &reporters, &judging.part.interfaces);
         let (own, earlier) = self.board.horizon(slot);
         let horizon = Horizon {
             own: &own,
             earlier: earlier.iter().map(|evidence| &**evidence).collect(),
         };
-        let connections = SlotConnections {
-            table: &part.table,
-            runs: &runs,
+        let context = SlotContext {
+            facts: &facts,
+            horizon: &horizon,
+            peers: &judging.company.peers,
+            talking: &judging.company.talking,
+            slot: start,
         };
         let mut edges = hour.take_table();
-        let objects = (0..self.batch.num_timeless).chain(self.board.objects(slot));
-        let mut kept = KeptRecords::new(
-            self.batch,
-            &mut self.memory,
-            &hour,
-            &facts,
-            start,
-            objects.collect(),
-        );
-        let policy = self.batch.policy;
+        let mut rulings = wanted(self.batch.keep).map(Rulings::new);
+        let objects = self.objects(slot);
         let untold = &mut self.untold;
         let mut keep_edge = |told: &Told| match untold {
             Some(untold) if told.story.never_feeds(policy) => {
@@ -168,40 +198,44 @@ impl<'a, 'h> Worker<'a, 'h> {
             }
             _ => true,
         };
-        judge_slot(
-            &mut self.judge,
-            &connections,
-            start,
-            &facts,
-            &horizon,
-            &company,
-            &mut |table, place, traffic, ruling| {
-                let (connection, views) = (table.at(place), table.views(place));
-                edges.add(
-                    policy,
-                    &facts,
-                    connection,
-                    views.clone(),
-                    traffic,
-                    ruling,
-                    &mut keep_edge,
-                );
-                if let Some(kept) = &mut kept {
-                    kept.keep(connection, views, traffic, ruling)
-                        .map_err(std::io::Error::other)?;
-                }
-                hour.make_room(&mut edges)
-            },
-        )?;
-        hour.give_back(edges);
-        hour.notes(&part);
-        self.batch.tables.changed(part.memory(), 0);
-        drop(part);
-        if let Some(kept) = kept {
-            kept.finish()?;
+        let (batch, memory) = (self.batch, &mut self.memory);
+        // Rulings that take too much memory do not wait for those of other threads.
+        let mut record_now = |rulings: &mut Rulings| {
+            let many = rulings.take();
+            Recording::new(batch, &judging.part.interfaces, many, objects.clone())
+                .map_or(Ok(()), |many| many.read(batch, memory, hour, start))
+        };
+        for piece in judging.claims.iter() {
+            judge_piece(
+                &mut self.judge,
+                &judging.connections(),
+                piece,
+                &context,
+                &mut |table, place, traffic, ruling| {
+                    let (connection, views) = (table.at(place), table.views(place));
+                    if let Some(rulings) = &mut rulings {
+                        rulings.keep(policy, &facts, connection, views.clone(), traffic, ruling);
+                        if rulings.memory() > batch.rulings_memory {
+                            record_now(rulings).map_err(io::Error::other)?;
+                        }
+                    }
+                    edges.add(
+                        policy,
+                        &facts,
+                        connection,
+                        views,
+                        traffic,
+                        ruling,
+                        &mut keep_edge,
+                    );
+                    hour.make_room(&mut edges)
+                },
+            )?;
         }
-        self.board.judged(slot);
-        self.batch.hours.relieve();
+        hour.give_back(edges);
+        if let Some(rulings) = rulings {
+            judging.keep(rulings);
+        }
         Ok(())
     }
 }

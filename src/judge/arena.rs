@@ -66,6 +66,12 @@ impl<T> HashArena<T> {
         self.chunks.into_iter().flatten()
     }
 
+    /// The row with this hash for which `is` holds.
+    #[inline]
+    pub fn find(&self, hash: u64, is: impl Fn(&T) -> bool) -> Option<&T> {
+        self.probe(hash, is).ok().map(|place| self.at(place))
+    }
+
     /// Starts fetching the line of the index that a hash will need.
     #[inline]
     pub fn prefetch_index(&self, hash: u64) {

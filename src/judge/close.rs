@@ -1,28 +1,43 @@
 //! A slot is whole: its evidence is drawn, and its connections are ruled on.
 
 use std::io;
+use std::ops::Range;
 
 use super::connection::{Connection, End, Key, Kinds, Side};
-use super::evidence::{Evidence, Horizon};
-use super::facts::SlotFacts;
+use super::evidence::Evidence;
 use super::orient::{Peers, peer_key};
 use super::ruling::{Judge, Ruling, SlotContext, TalkingPairs, pair};
 use super::table::ConnectionTable;
 use super::traffic::Traffic;
 use crate::net::protocol::{has_ports, is_icmp};
 
-/// The connections of a whole slot, in one table or, where memory did not suffice, partition by partition.
-pub trait Partitions {
-    /// Calls `visit` with each partition. A connection is in exactly one.
+/// The connections of a whole slot, in one table or, where memory did not suffice, partition by partition. Either way in
+/// pieces, which several threads may work on.
+pub trait Pieces: Sync {
+    /// How many pieces there are.
+    fn count(&self) -> usize;
+
+    /// Calls `visit` with the table that a piece is in, and its places there. A connection is in exactly one piece.
     ///
     /// # Errors
     /// When a partition cannot be read back, or `visit` fails.
-    fn each(&self, visit: &mut dyn FnMut(&ConnectionTable) -> io::Result<()>) -> io::Result<()>;
+    fn piece(&self, number: usize, visit: Visit<'_>) -> io::Result<()>;
 }
 
-impl Partitions for ConnectionTable {
-    fn each(&self, visit: &mut dyn FnMut(&ConnectionTable) -> io::Result<()>) -> io::Result<()> {
-        visit(self)
+/// What is done with a piece.
+pub type Visit<'v> = &'v mut dyn FnMut(&ConnectionTable, Range<usize>) -> io::Result<()>;
+
+/// Connections of a piece of a table. A piece takes some ten milliseconds to judge.
+const PIECE: usize = 16 * 1024;
+
+impl Pieces for ConnectionTable {
+    fn count(&self) -> usize {
+        self.len().div_ceil(PIECE)
+    }
+
+    fn piece(&self, number: usize, visit: Visit<'_>) -> io::Result<()> {
+        let first = number * PIECE;
+        visit(self, first..self.len().min(first + PIECE))
     }
 }
 
@@ -75,7 +90,7 @@ pub struct Company {
 ///
 /// # Errors
 /// When a partition cannot be read back.
-pub fn prove(slot: &dyn Partitions, ends_at_once: usize) -> io::Result<(Evidence, Company)> {
+pub fn prove(slot: &dyn Pieces, ends_at_once: usize) -> io::Result<(Evidence, Company)> {
     let (mut evidence, mut company) = (Evidence::default(), Company::default());
     let (mut icmp, mut asked, mut num_ends) = (TalkingPairs::default(), Peers::default(), 0);
     each_connection(slot, &mut |connection| {
@@ -132,7 +147,7 @@ impl Company {
     /// for who is a server they are like ends with none.
     fn count(
         &mut self,
-        slot: &dyn Partitions,
+        slot: &dyn Pieces,
         mut asked: Peers,
         icmp: &TalkingPairs,
     ) -> io::Result<()> {
@@ -159,41 +174,33 @@ impl Company {
     }
 }
 
-fn each_connection(slot: &dyn Partitions, visit: &mut dyn FnMut(&Connection)) -> io::Result<()> {
-    slot.each(&mut |table| {
-        (0..table.len()).for_each(|place| visit(table.at(place)));
-        Ok(())
+fn each_connection(slot: &dyn Pieces, visit: &mut dyn FnMut(&Connection)) -> io::Result<()> {
+    (0..slot.count()).try_for_each(|number| {
+        slot.piece(number, &mut |table, places| {
+            places.for_each(|place| visit(table.at(place)));
+            Ok(())
+        })
     })
 }
 
-/// Rules on every connection of a slot: calls `each` with the table, the place, what the connection's views say together
-/// and the ruling.
+/// Rules on the connections of a piece of a slot: calls `each` with the table, the place, what the connection's views say
+/// together and the ruling.
 ///
 /// # Errors
 /// When a partition cannot be read back, or `each` fails.
-pub fn judge_slot(
+pub fn judge_piece(
     judge: &mut Judge<'_>,
-    slot: &dyn Partitions,
-    start: u32,
-    facts: &SlotFacts<'_>,
-    horizon: &Horizon<'_>,
-    company: &Company,
+    slot: &dyn Pieces,
+    number: usize,
+    context: &SlotContext<'_>,
     each: &mut dyn FnMut(&ConnectionTable, usize, &Traffic, &Ruling) -> io::Result<()>,
 ) -> io::Result<()> {
-    let context = SlotContext {
-        facts,
-        horizon,
-        peers: &company.peers,
-        talking: &company.talking,
-        slot: start,
-    };
-    slot.each(&mut |table| {
-        for place in 0..table.len() {
+    slot.piece(number, &mut |table, mut places| {
+        places.try_for_each(|place| {
             let connection = table.at(place);
-            let traffic = Traffic::of(&connection.key(), table.views(place), facts);
-            let ruling = judge.rule(&context, connection, table.views(place), &traffic);
-            each(table, place, &traffic, &ruling)?;
-        }
-        Ok(())
+            let traffic = Traffic::of(&connection.key(), table.views(place), context.facts);
+            let ruling = judge.rule(context, connection, table.views(place), &traffic);
+            each(table, place, &traffic, &ruling)
+        })
     })
 }

@@ -52,9 +52,9 @@ pub struct HashFilter {
 }
 
 impl HashFilter {
-    /// The filter of these keys.
-    pub fn of<'k>(keys: impl ExactSizeIterator<Item = &'k Key>) -> HashFilter {
-        let bits = (keys.len() * BITS_PER_KEY).next_power_of_two().max(64);
+    /// The filter of so many keys.
+    pub fn of<'k>(count: usize, keys: impl Iterator<Item = &'k Key>) -> HashFilter {
+        let bits = (count * BITS_PER_KEY).next_power_of_two().max(64);
         let mut filter = HashFilter {
             words: vec![0; bits / 64],
         };
@@ -103,7 +103,7 @@ mod tests {
             lines.note(place as u64 * 2 + 2, key.hash());
         }
         let wanted = &keys[..5_000];
-        let filter = HashFilter::of(wanted.iter());
+        let filter = HashFilter::of(wanted.len(), wanted.iter());
         let is_in = |place: usize| lines.may_be_in(place as u64 * 2 + 2, &filter);
         assert!((0..5_000).all(is_in));
         let others = (5_000..20_000).filter(|place| is_in(*place)).count();
@@ -118,7 +118,7 @@ mod tests {
         for line in [7, 7, 8] {
             lines.note(line, key(&mut random).hash());
         }
-        let filter = HashFilter::of([].iter());
+        let filter = HashFilter::of(0, [].iter());
         assert_eq!(
             [7, 8, 9].map(|line| lines.may_be_in(line, &filter)),
             [true, false, false]

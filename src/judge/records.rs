@@ -1,13 +1,14 @@
 //! The judged records of a slot: its objects are read a second time, and each record is given the ruling on its
 //! connection.
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 
 use crate::flow::{Action, Fields, MalformedLine, Record, RecordSink};
 use crate::net::Addr;
 use crate::net::protocol::has_ports;
 use crate::policy::{GroupId, NetworkId, Policy, ZoneKind};
 
+use super::arena::HashArena;
 use super::connection::{Connection, End, Home, Key, Kinds, Lane, Side, Tag, View};
 use super::facts::{Seat, SlotFacts};
 use super::fold::{ObjectFacts, slot_of};
@@ -32,7 +33,7 @@ pub enum Wanted {
 /// The rulings that a slot's records will ask for.
 pub struct Rulings {
     wanted: Wanted,
-    by_key: HashMap<Key, Stored>,
+    by_key: HashArena<Stored>,
     /// Copies by other flow logs: key, sender, stream.
     copies: HashSet<(Key, Side, u32)>,
     /// Objects that hold wanted records, by rank modulo 64.
@@ -42,6 +43,7 @@ pub struct Rulings {
 }
 
 struct Stored {
+    key: Key,
     ruling: Ruling,
     /// How sure a SYN with ACK of its own makes a record.
     syn_ack: Confidence,
@@ -56,16 +58,17 @@ impl Rulings {
     pub fn new(wanted: Wanted) -> Rulings {
         Rulings {
             wanted,
-            by_key: HashMap::new(),
+            by_key: HashArena::default(),
             copies: HashSet::new(),
             objects: 0,
             unjudgeable_too: false,
         }
     }
 
-    /// Begins with other connections of the same slot.
-    pub fn clear(&mut self) {
-        *self = Rulings::new(self.wanted);
+    /// Takes out what there is, to begin with other connections of the same slot.
+    pub fn take(&mut self) -> Rulings {
+        let next = Rulings::new(self.wanted);
+        std::mem::replace(self, next)
     }
 
     /// Wants the records that no ruling is about as well, if all are wanted. To be said once a slot.
@@ -80,19 +83,19 @@ impl Rulings {
 
     /// Whether no record is wanted.
     pub fn is_empty(&self) -> bool {
-        !self.unjudgeable_too && self.by_key.is_empty()
+        !self.unjudgeable_too && self.by_key.len() == 0
     }
 
     /// The connections whose records are wanted; none if all are.
     pub fn filter(&self) -> Option<HashFilter> {
         let only_some = self.wanted == Wanted::Flagged;
-        only_some.then(|| HashFilter::of(self.by_key.keys()))
+        let keys = self.by_key.iter().map(|stored| &stored.key);
+        only_some.then(|| HashFilter::of(self.by_key.len(), keys))
     }
 
     /// Memory in use, bytes.
     pub fn memory(&self) -> usize {
-        self.by_key.capacity() * (size_of::<(Key, Stored)>() + 1)
-            + self.copies.capacity() * size_of::<(Key, Side, u32)>()
+        self.by_key.memory() + self.copies.capacity() * size_of::<(Key, Side, u32)>()
     }
 
     /// Keeps a ruling if records of its connection are wanted.
@@ -128,13 +131,33 @@ impl Rulings {
             }
         }
         let stored = Stored {
+            key,
             ruling: *ruling,
             syn_ack: syn_ack_confidence(traffic, ruling.oriented.client),
             from_both: traffic.sent[0].kinds.common(traffic.sent[1].kinds),
             rejects,
         };
         self.objects |= connection.objects;
-        self.by_key.insert(key, stored);
+        self.insert(stored);
+    }
+
+    fn insert(&mut self, stored: Stored) {
+        self.by_key.reserve(1);
+        let key = stored.key;
+        let is = |known: &Stored| known.key == key;
+        self.by_key.place_or_insert(key.hash(), is, || stored);
+    }
+
+    /// Takes the rulings on other connections of the same slot.
+    pub fn absorb(&mut self, mut other: Rulings) {
+        if self.by_key.len() < other.by_key.len() {
+            std::mem::swap(self, &mut other);
+        }
+        self.copies.extend(other.copies);
+        self.objects |= other.objects;
+        for stored in other.by_key.into_rows() {
+            self.insert(stored);
+        }
     }
 }
 
@@ -258,7 +281,11 @@ impl<'a, S: JudgedSink> RecordJudge<'a, S> {
         key: &Key,
         tag: Tag,
     ) {
-        let Some(stored) = self.rulings.by_key.get(key) else {
+        let stored = self
+            .rulings
+            .by_key
+            .find(key.hash(), |known| known.key == *key);
+        let Some(stored) = stored else {
             return;
         };
         let ruling = &stored.ruling;

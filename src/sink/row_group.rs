@@ -14,7 +14,7 @@ use super::word_column::{WordChunk, WordColumn, ZSTD_LEVEL};
 
 /// Rows of a row group. A row group is built in memory, in its compressed form, so this bounds what a thread holds; it is
 /// also the least that a reader skips by statistics and bloom filters.
-pub(super) const GROUP_ROWS: usize = 128 * 1024;
+pub(super) const GROUP_ROWS: usize = 64 * 1024;
 /// Bytes of values after which a row group has enough although it could take more rows: only rows of very long text get
 /// there.
 const GROUP_BYTES: usize = 256 << 20;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidegate::flow::{DecodeOptions, Fields, Input, Record, Scratch, decode};
-use tidegate::judge::close::{judge_slot, prove};
+use tidegate::judge::close::{Pieces, judge_piece, prove};
 use tidegate::judge::edges::{EdgeTable, EdgeWords};
 use tidegate::judge::evidence::{EVIDENCE_CAP, Evidence, Horizon};
 use tidegate::judge::facts::SlotFacts;
@@ -13,7 +13,8 @@ use tidegate::judge::fold::{Folder, ObjectFacts};
 use tidegate::judge::part::Parts;
 use tidegate::judge::records::{JudgedSink, RecordJudge, Rulings, Wanted};
 use tidegate::judge::reporter::{KeyPlace, Reporters};
-use tidegate::judge::ruling::Judge;
+use tidegate::judge::ruling::{Judge, SlotContext};
+use tidegate::judge::table::ConnectionTable;
 use tidegate::judge::{EdgeRow, Flags, JudgementRow};
 use tidegate::policy::Policy;
 use tidegate::source::KeyFacts;
@@ -164,29 +165,31 @@ fn engine(
             .entry(slot / 3600)
             .or_insert_with(|| EdgeTable::new(reporters.clone()));
         let mut rulings = Rulings::new(Wanted::All);
-        judge_slot(
-            &mut judge,
-            &part.table,
+        let context = SlotContext {
+            facts: &facts,
+            horizon: &horizon,
+            peers: &companies[&slot].peers,
+            talking: &companies[&slot].talking,
             slot,
-            &facts,
-            &horizon,
-            &companies[&slot],
-            &mut |table, place, traffic, ruling| {
-                let (connection, views) = (table.at(place), table.views(place));
-                edges.add(
-                    &policy,
-                    &facts,
-                    connection,
-                    views.clone(),
-                    traffic,
-                    ruling,
-                    &mut |_| true,
-                );
-                rulings.keep(&policy, &facts, connection, views, traffic, ruling);
-                Ok(())
-            },
-        )
-        .map_err(|error| error.to_string())?;
+        };
+        let mut each = |table: &ConnectionTable, place, traffic: &_, ruling: &_| {
+            let (connection, views) = (table.at(place), table.views(place));
+            edges.add(
+                &policy,
+                &facts,
+                connection,
+                views.clone(),
+                traffic,
+                ruling,
+                &mut |_| true,
+            );
+            rulings.keep(&policy, &facts, connection, views, traffic, ruling);
+            Ok(())
+        };
+        for piece in 0..part.table.count() {
+            judge_piece(&mut judge, &part.table, piece, &context, &mut each)
+                .map_err(|error| error.to_string())?;
+        }
         rulings.take_unjudgeable_too();
         for (rank, object) in objects
             .iter()

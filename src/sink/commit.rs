@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::aside::Aside;
 use super::columns::BATCH_ROWS;
-use super::edges::EdgeBatch;
+use super::edges::{EdgeBatch, Numbered};
 use super::lake::ledger_name;
 use super::objects::ObjectBatch;
 use super::quarantine::QuarantineSorter;
@@ -21,7 +21,7 @@ use super::row_group::GROUP_ROWS;
 use super::table::{TableWriter, WriteBatch, part_name};
 use super::{Hour, HourAsides, Lake, LakeError, ObjectRow, QuarantineRow, RecordSorter, Table};
 use crate::judge::EdgeRow;
-use crate::judge::edges::{EdgeEntry, EdgeWords, fetched_ahead};
+use crate::judge::edges::{EdgeEntry, EdgeWords, TextNumbers, fetched_ahead};
 use crate::net::Addr;
 
 /// Rows by table.
@@ -76,7 +76,11 @@ impl HourWriter {
         let ends = Some((edge.client_addr, edge.server_addr));
         assert!(self.last_edge <= ends, "edges come in order");
         self.last_edge = ends;
-        if self.edges.push(edge) == BATCH_ROWS {
+        let row = Numbered {
+            row: *edge,
+            numbers: None,
+        };
+        if self.edges.push(&row) == BATCH_ROWS {
             self.write_edges()
         } else {
             Ok(())
@@ -115,7 +119,10 @@ impl HourWriter {
                     for edge in edges.by_ref().take(BATCH_ROWS) {
                         assert!(last <= ends(edge), "edges come in order");
                         last = ends(edge);
-                        rows.push(&words.row(edge));
+                        rows.push(&Numbered {
+                            row: words.row(edge),
+                            numbers: Some(TextNumbers::of(edge)),
+                        });
                     }
                     write(&edge_batch(&mut rows)?)?;
                 }

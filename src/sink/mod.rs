@@ -20,6 +20,8 @@
 mod aside;
 mod columns;
 mod commit;
+mod dictionary_column;
+mod distinct;
 mod edges;
 mod encoder;
 mod error;
@@ -41,7 +43,6 @@ mod spill;
 mod store;
 mod table;
 mod turns;
-mod word_column;
 
 pub use commit::{HourWriter, Publication, RowCounts};
 pub use edges::{EdgeBlock, EdgeReader};

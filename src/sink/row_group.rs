@@ -3,14 +3,18 @@
 //! Row groups know nothing of one another, so that several threads make the ones of a file at a time.
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::datatypes::{
+    DataType, FieldRef, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+};
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves};
 use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedRowGroupWriter;
 use zstd::bulk::Compressor;
 
+use super::dictionary_column::{DictionaryChunk, DictionaryColumn, ZSTD_LEVEL};
+use super::distinct::Integers;
 use super::encoder::Form;
-use super::word_column::{WordChunk, WordColumn, ZSTD_LEVEL};
+use crate::flow::Dictionary;
 
 /// Rows of a row group. A row group is built in memory, in its compressed form, so this bounds what a thread holds; it is
 /// also the least that a reader skips by statistics and bloom filters.
@@ -33,15 +37,17 @@ pub(super) struct EncodedGroup {
     columns: Vec<Chunk>,
 }
 
-/// A column that is being encoded: words by ourselves, the leaves of all others by Parquet's own writers.
+/// A column that is being encoded: words and integers by ourselves, the leaves of all others by Parquet's own writers.
 enum Column {
-    Words(Box<WordColumn>),
+    Words(Box<DictionaryColumn<Dictionary>>),
+    Int32(Box<DictionaryColumn<Integers<i32>>>),
+    Int64(Box<DictionaryColumn<Integers<i64>>>),
     Leaves(FieldRef, Vec<ArrowColumnWriter>),
 }
 
 /// A column that was encoded.
 enum Chunk {
-    Words(Box<WordChunk>),
+    Dictionary(Box<DictionaryChunk>),
     Leaves(Vec<ArrowColumnChunk>),
 }
 
@@ -58,9 +64,19 @@ impl RowGroup {
             let writers: Vec<ArrowColumnWriter> = writers.by_ref().take(leaves).collect();
             let first = form.columns.column(leaf);
             leaf += leaves;
+            let properties = &form.properties;
             match field.data_type() {
                 DataType::Dictionary(..) => {
-                    Column::Words(Box::new(WordColumn::new(first, &form.properties)))
+                    Column::Words(Box::new(DictionaryColumn::new(first, properties)))
+                }
+                _ if !properties.dictionary_enabled(first.path()) => {
+                    Column::Leaves(field.clone(), writers)
+                }
+                DataType::Int32 => {
+                    Column::Int32(Box::new(DictionaryColumn::new(first, properties)))
+                }
+                DataType::Int64 | DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                    Column::Int64(Box::new(DictionaryColumn::new(first, properties)))
                 }
                 _ => Column::Leaves(field.clone(), writers),
             }
@@ -124,7 +140,7 @@ impl EncodedGroup {
     ) -> Result<(), ParquetError> {
         for chunk in self.columns {
             match chunk {
-                Chunk::Words(chunk) => chunk.append_to_row_group(row_group)?,
+                Chunk::Dictionary(chunk) => chunk.append_to_row_group(row_group)?,
                 Chunk::Leaves(leaves) => {
                     for leaf in leaves {
                         leaf.append_to_row_group(row_group)?;
@@ -139,7 +155,15 @@ impl EncodedGroup {
 impl Column {
     fn write(&mut self, rows: &ArrayRef, zstd: &mut Compressor<'_>) -> Result<(), ParquetError> {
         match self {
-            Column::Words(column) => column.write(rows.as_dictionary(), zstd),
+            Column::Words(column) => column.write_words(rows.as_dictionary(), zstd),
+            Column::Int32(column) => column.write_integers(rows.as_primitive::<Int32Type>(), zstd),
+            Column::Int64(column) => match rows.data_type() {
+                DataType::Int64 => column.write_integers(rows.as_primitive::<Int64Type>(), zstd),
+                _ => {
+                    let times = rows.as_primitive::<TimestampMicrosecondType>();
+                    column.write_integers(times, zstd)
+                }
+            },
             Column::Leaves(field, writers) => {
                 for (writer, leaf) in writers.iter_mut().zip(compute_leaves(field, rows)?) {
                     writer.write(&leaf)?;
@@ -151,7 +175,9 @@ impl Column {
 
     fn close(self, zstd: &mut Compressor<'_>) -> Result<Chunk, ParquetError> {
         Ok(match self {
-            Column::Words(column) => Chunk::Words(Box::new(column.close(zstd)?)),
+            Column::Words(column) => Chunk::Dictionary(Box::new(column.close(zstd)?)),
+            Column::Int32(column) => Chunk::Dictionary(Box::new(column.close(zstd)?)),
+            Column::Int64(column) => Chunk::Dictionary(Box::new(column.close(zstd)?)),
             Column::Leaves(_, writers) => Chunk::Leaves(
                 writers
                     .into_iter()

@@ -13,10 +13,10 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use super::columns::BATCH_ROWS;
+use super::dictionary_column::ZSTD_LEVEL;
 use super::encoder::{Encoder, Form};
 use super::row_group::{EncodedGroup, GROUP_ROWS, RowGroup, num_leaves};
 use super::turns::in_turn;
-use super::word_column::ZSTD_LEVEL;
 use super::{Day, Hour, LakeError};
 
 /// Row groups of a file, after which the next one begins: some 8 million rows.

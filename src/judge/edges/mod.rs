@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use self::account::{Account, Share};
 pub use self::entry::{EdgeEntry, EdgeKey, Story};
-pub use self::words::EdgeWords;
+pub use self::words::{EdgeWords, TextNumbers};
 use super::Reason;
 use super::arena::{HashArena, prefetch};
 use super::connection::{Connection, Tag, View};

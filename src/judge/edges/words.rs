@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use super::EdgeEntry;
 use crate::judge::reporter::Reporter;
-use crate::judge::{Confidence, EdgeRow, Inside, Orientation, Outcome, Verdict};
+use crate::judge::{Confidence, EdgeRow, Inside, Orientation, Outcome, Reason, Verdict};
 use crate::net::protocol::has_ports;
 use crate::policy::{Answer, Miss, NetworkId, Path, Policy, RuleId, Severity, ZoneId};
 
@@ -19,6 +19,48 @@ pub struct EdgeWords<'a> {
     /// URLs of the day's objects, by rank.
     urls: &'a [Arc<str>],
     lacked: HashMap<Miss, String>,
+}
+
+/// Numbers that stand for texts of edges: of the same hour, those with the same number are the same. What is not here goes
+/// by its text.
+#[derive(Clone, Copy, Debug)]
+pub struct TextNumbers {
+    /// Of the network.
+    pub network: u32,
+    /// Of the rule's id, or of the reason.
+    pub rule: u32,
+    /// Of the client's zone.
+    pub client_zone: u32,
+    /// Of the server's zone.
+    pub server_zone: u32,
+    /// Of the client's workload.
+    pub client_workload: u32,
+    /// Of the server's workload.
+    pub server_workload: u32,
+    /// Of all of [`EdgeRow::inside`].
+    pub inside: u32,
+    /// Of the example record's object.
+    pub source: u32,
+}
+
+impl TextNumbers {
+    /// Those of an entry.
+    pub fn of(entry: &EdgeEntry) -> TextNumbers {
+        let key = &entry.key;
+        TextNumbers {
+            network: key.network.into(),
+            rule: match entry.reason() {
+                Some(reason) => reason as u32,
+                None => Reason::ALL.len() as u32 + key.rule,
+            },
+            client_zone: key.client_zone.into(),
+            server_zone: key.server_zone.into(),
+            client_workload: entry.client_workload,
+            server_workload: entry.server_workload,
+            inside: entry.inside,
+            source: entry.origin.object(),
+        }
+    }
 }
 
 impl<'a> EdgeWords<'a> {

@@ -14,6 +14,8 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 
+use hashbrown::HashMap;
+
 pub(super) use self::read::{Columns, count_at, seconds_at, text_at};
 use crate::flow::Words;
 use crate::net::{Addr, AddrText};
@@ -108,11 +110,54 @@ impl<W: Word> Column for Named<W> {
     }
 }
 
+/// A text that may have a number, by which it is found sooner.
+#[derive(Default)]
+pub(super) struct NumberedText {
+    words: Words,
+    /// By number, in which batch the text was met last, and where it stands there.
+    places: Vec<(u32, i32)>,
+    /// Batches so far, this one included but for the first.
+    batch: u32,
+}
+
+impl Column for NumberedText {
+    type Value<'a> = (Option<u32>, &'a str);
+
+    fn data_type() -> DataType {
+        Words::data_type()
+    }
+
+    #[inline]
+    fn push(&mut self, value: Option<(Option<u32>, &str)>) {
+        let (number, text) = match value {
+            None => return self.words.push_nulls(1),
+            Some((None, text)) => return self.words.push(Some(text)),
+            Some((Some(number), text)) => (number as usize, text),
+        };
+        let never = (u32::MAX, 0);
+        if self.places.len() <= number {
+            self.places.resize(number + 1, never);
+        }
+        let (batch, place) = &mut self.places[number];
+        if *batch != self.batch {
+            (*batch, *place) = (self.batch, self.words.place_of(text));
+        }
+        self.words.push_place(*place);
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        self.batch += 1;
+        self.words.finish()
+    }
+}
+
 /// An address, as text.
 #[derive(Default)]
 pub(super) struct Address {
     words: Words,
-    last: Option<(Addr, AddrText)>,
+    last: Option<(Addr, i32)>,
+    /// Where each address of the batch stands.
+    places: HashMap<Addr, i32>,
 }
 
 impl Column for Address {
@@ -127,14 +172,21 @@ impl Column for Address {
         let Some(addr) = value else {
             return self.words.push_nulls(1);
         };
-        let (known, text) = self.last.get_or_insert_with(|| (addr, AddrText::of(addr)));
-        if *known != addr {
-            (*known, *text) = (addr, AddrText::of(addr));
-        }
-        self.words.push(Some(text.as_str()));
+        let place = match self.last {
+            Some((last, place)) if last == addr => place,
+            _ => {
+                let words = &mut self.words;
+                let place = self.places.entry(addr);
+                *place.or_insert_with(|| words.place_of(AddrText::of(addr).as_str()))
+            }
+        };
+        self.last = Some((addr, place));
+        self.words.push_place(place);
     }
 
     fn finish(&mut self) -> ArrayRef {
+        self.last = None;
+        self.places.clear();
         self.words.finish()
     }
 }

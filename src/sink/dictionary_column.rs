@@ -1,30 +1,30 @@
-//! Encodes a column of words for one row group: a dictionary page, then pages of places in it.
+//! Encodes a column of words or of integers for one row group: a dictionary page, then pages of places in it.
 //!
-//! Parquet's own writer looks every value up by its text. Batches come with their texts numbered already, so that only a
+//! Parquet's own writer looks every word up by its text. Batches come with their texts numbered already, so that only a
 //! batch's distinct texts need be looked up, and a row costs no more than its number. There is no way back to plain pages:
-//! a row group has few rows enough that a dictionary of nothing but different texts is hardly larger than they are.
+//! a row group has few rows enough that a dictionary of nothing but different values is hardly larger than they are.
 //!
 //! The format is that of Apache Parquet (`Encodings.md`: "Dictionary Encoding", "Run Length Encoding / Bit-Packing
 //! Hybrid"; data pages of version 1).
 
-use arrow::array::{Array, AsArray, DictionaryArray};
+use arrow::array::{Array, ArrowPrimitiveType, AsArray, DictionaryArray, PrimitiveArray};
 use arrow::datatypes::Int32Type;
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding, PageType, Type};
+use parquet::basic::{Compression, Encoding, PageType};
 use parquet::bloom_filter::Sbbf;
 use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
-use parquet::data_type::ByteArray;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{
     ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder, PageEncodingStats,
 };
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::file::statistics::{Statistics, ValueStatistics};
+use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 use zstd::bulk::Compressor;
 
+use super::distinct::{Distinct, Integer, Integers};
 use super::hybrid::{bit_width, write_hybrid};
 use crate::flow::Dictionary;
 
@@ -35,14 +35,14 @@ const PAGE_ROWS: usize = 16 * 1024;
 /// The place that stands for null.
 const ABSENT: i32 = -1;
 
-/// A column of words that is being encoded.
-pub(super) struct WordColumn {
+/// A column that is being encoded.
+pub(super) struct DictionaryColumn<D> {
     column: ColumnDescPtr,
     has_statistics: bool,
-    /// The rate at which its bloom filter fails to exclude a text; none if it has none.
+    /// The rate at which its bloom filter fails to exclude a value; none if it has none.
     bloom: Option<f64>,
-    words: Dictionary,
-    /// By place, the page in which the text was met last, counted from one.
+    values: D,
+    /// By place, the page in which the value was met last, counted from one.
     met: Vec<u32>,
     page: OpenPage,
     pages: Vec<EndedPage>,
@@ -63,44 +63,30 @@ struct EndedPage {
     uncompressed: usize,
     rows: usize,
     nulls: usize,
-    /// The places of the least and the greatest text; none if it has none or nobody asks.
+    /// The places of the least and the greatest value; none if it has none or nobody asks.
     range: Option<(i32, i32)>,
 }
 
 /// An encoded column.
-pub(super) struct WordChunk {
+pub(super) struct DictionaryChunk {
     bytes: Bytes,
     close: ColumnCloseResult,
 }
 
-impl WordColumn {
-    /// Begins a column, which is text outside any list.
-    pub fn new(column: ColumnDescPtr, properties: &WriterProperties) -> WordColumn {
-        let path = column.path();
-        let statistics = properties.statistics_enabled(path);
-        let bloom = properties.bloom_filter_properties(path);
-        WordColumn {
-            has_statistics: statistics == EnabledStatistics::Page,
-            bloom: bloom.map(|bloom| bloom.fpp()),
-            column,
-            words: Dictionary::default(),
-            met: Vec::new(),
-            page: OpenPage::default(),
-            pages: Vec::new(),
-            rows: 0,
-        }
-    }
-
-    /// Takes rows. Pages end by the number of rows, wherever batches do.
+impl DictionaryColumn<Dictionary> {
+    /// Takes words.
     ///
     /// # Errors
     /// When a page cannot be compressed.
-    pub fn write(
+    pub fn write_words(
         &mut self,
         rows: &DictionaryArray<Int32Type>,
         zstd: &mut Compressor<'_>,
     ) -> Result<(), ParquetError> {
         let texts = rows.values().as_string::<i32>();
+        if texts.is_empty() {
+            return self.write_nulls(rows.len(), zstd);
+        }
         // Where the batch's texts stand in the row group's dictionary, looked up when a row first has them.
         let mut places = vec![ABSENT; texts.len()];
         let keys = rows.keys();
@@ -110,20 +96,82 @@ impl WordColumn {
             } else {
                 let key = keys.value(row) as usize;
                 if places[key] == ABSENT {
-                    places[key] = self.words.place_of(texts.value(key).as_bytes());
+                    places[key] = self.values.place_of(texts.value(key).as_bytes());
                 }
                 places[key]
             };
-            self.push(place);
-            if self.page.places.len() == PAGE_ROWS {
-                self.end_page(zstd)?;
+            self.push(place, zstd)?;
+        }
+        Ok(())
+    }
+}
+
+impl<T: Integer> DictionaryColumn<Integers<T>> {
+    /// Takes integers.
+    ///
+    /// # Errors
+    /// When a page cannot be compressed.
+    pub fn write_integers<A: ArrowPrimitiveType<Native = T>>(
+        &mut self,
+        rows: &PrimitiveArray<A>,
+        zstd: &mut Compressor<'_>,
+    ) -> Result<(), ParquetError> {
+        if rows.null_count() == rows.len() {
+            return self.write_nulls(rows.len(), zstd);
+        }
+        let (mut last, mut place) = (T::default(), ABSENT);
+        for (row, value) in rows.values().iter().enumerate() {
+            if rows.is_null(row) {
+                self.push(ABSENT, zstd)?;
+                continue;
             }
+            if place == ABSENT || *value != last {
+                (last, place) = (*value, self.values.place_of(*value));
+            }
+            self.push(place, zstd)?;
+        }
+        Ok(())
+    }
+}
+
+impl<D: Distinct> DictionaryColumn<D> {
+    /// Begins a column, which is outside any list.
+    pub fn new(column: ColumnDescPtr, properties: &WriterProperties) -> DictionaryColumn<D> {
+        let path = column.path();
+        let statistics = properties.statistics_enabled(path);
+        let bloom = properties.bloom_filter_properties(path);
+        DictionaryColumn {
+            has_statistics: statistics == EnabledStatistics::Page,
+            bloom: bloom.map(|bloom| bloom.fpp()),
+            column,
+            values: D::default(),
+            met: Vec::new(),
+            page: OpenPage::default(),
+            pages: Vec::new(),
+            rows: 0,
+        }
+    }
+
+    /// Takes rows without a value.
+    fn write_nulls(
+        &mut self,
+        mut count: usize,
+        zstd: &mut Compressor<'_>,
+    ) -> Result<(), ParquetError> {
+        while count > 0 {
+            let page = &mut self.page;
+            let some = count.min(PAGE_ROWS - page.places.len());
+            page.places.extend(std::iter::repeat_n(ABSENT, some));
+            page.nulls += some;
+            count -= some;
+            self.end_full_page(zstd)?;
         }
         Ok(())
     }
 
+    /// Takes a row. Pages end by the number of rows, wherever batches do.
     #[inline]
-    fn push(&mut self, place: i32) {
+    fn push(&mut self, place: i32, zstd: &mut Compressor<'_>) -> Result<(), ParquetError> {
         let page = &mut self.page;
         if place == ABSENT {
             page.nulls += 1;
@@ -138,8 +186,19 @@ impl WordColumn {
             }
         }
         page.places.push(place);
+        self.end_full_page(zstd)
     }
 
+    #[inline]
+    fn end_full_page(&mut self, zstd: &mut Compressor<'_>) -> Result<(), ParquetError> {
+        if self.page.places.len() == PAGE_ROWS {
+            self.end_page(zstd)
+        } else {
+            Ok(())
+        }
+    }
+
+    #[inline(never)]
     fn end_page(&mut self, zstd: &mut Compressor<'_>) -> Result<(), ParquetError> {
         let page = &mut self.page;
         let mut bytes = Vec::new();
@@ -154,7 +213,7 @@ impl WordColumn {
             let length = (bytes.len() - 4) as u32;
             bytes[..4].copy_from_slice(&length.to_le_bytes());
         }
-        let width = bit_width(self.words.len());
+        let width = bit_width(self.values.len());
         bytes.push(width as u8);
         let present: Vec<u32> = page
             .places
@@ -163,9 +222,9 @@ impl WordColumn {
             .map(|place| *place as u32)
             .collect();
         write_hybrid(&mut bytes, &present, width);
-        let by_text = |place: &&i32| self.words.text(**place);
-        let least = page.distinct.iter().min_by_key(by_text);
-        let greatest = page.distinct.iter().max_by_key(by_text);
+        let by_value = |one: &&i32, other: &&i32| self.values.compare(**one, **other);
+        let least = page.distinct.iter().min_by(by_value);
+        let greatest = page.distinct.iter().max_by(by_value);
         self.rows += page.places.len();
         self.pages.push(EndedPage {
             uncompressed: bytes.len(),
@@ -184,7 +243,7 @@ impl WordColumn {
     ///
     /// # Errors
     /// When a page cannot be compressed.
-    pub fn close(mut self, zstd: &mut Compressor<'_>) -> Result<WordChunk, ParquetError> {
+    pub fn close(mut self, zstd: &mut Compressor<'_>) -> Result<DictionaryChunk, ParquetError> {
         if !self.page.places.is_empty() {
             self.end_page(zstd)?;
         }
@@ -233,7 +292,7 @@ impl WordColumn {
             metadata = metadata.set_statistics(self.statistics());
             column_index = Some(self.column_index().build()?);
         }
-        Ok(WordChunk {
+        Ok(DictionaryChunk {
             close: ColumnCloseResult {
                 bytes_written: compressed as u64,
                 rows_written: self.rows as u64,
@@ -247,14 +306,10 @@ impl WordColumn {
     }
 
     fn dictionary_page(&self, zstd: &mut Compressor<'_>) -> Result<CompressedPage, ParquetError> {
-        let mut plain = Vec::new();
-        for text in self.words.iter() {
-            plain.extend((text.len() as u32).to_le_bytes());
-            plain.extend(text);
-        }
+        let plain = self.values.plain();
         let page = Page::DictionaryPage {
             buf: zstd.compress(&plain)?.into(),
-            num_values: self.words.len() as u32,
+            num_values: self.values.len() as u32,
             encoding: Encoding::PLAIN,
             is_sorted: false,
         };
@@ -265,38 +320,27 @@ impl WordColumn {
         let Some(rate) = self.bloom else {
             return Ok(None);
         };
-        let mut filter = Sbbf::new_with_ndv_fpp(self.words.len() as u64, rate)?;
-        for text in self.words.iter() {
-            filter.insert(text);
-        }
+        let mut filter = Sbbf::new_with_ndv_fpp(self.values.len() as u64, rate)?;
+        self.values.fill(&mut filter);
         Ok(Some(filter))
     }
 
     fn statistics(&self) -> Statistics {
         let ranges = || self.pages.iter().filter_map(|page| page.range);
-        let least = ranges().map(|(least, _)| self.words.text(least)).min();
-        let greatest = ranges()
-            .map(|(_, greatest)| self.words.text(greatest))
-            .max();
-        let value = |text: &[u8]| ByteArray::from(text.to_vec());
+        let by_value = |one: &i32, other: &i32| self.values.compare(*one, *other);
+        let least = ranges().map(|(least, _)| least).min_by(by_value);
+        let greatest = ranges().map(|(_, greatest)| greatest).max_by(by_value);
         let nulls: usize = self.pages.iter().map(|page| page.nulls).sum();
-        Statistics::ByteArray(ValueStatistics::new(
-            least.map(value),
-            greatest.map(value),
-            None,
-            Some(nulls as u64),
-            false,
-        ))
+        self.values.statistics(least.zip(greatest), nulls as u64)
     }
 
     fn column_index(&self) -> ColumnIndexBuilder {
-        let mut index = ColumnIndexBuilder::new(Type::BYTE_ARRAY);
+        let mut index = ColumnIndexBuilder::new(D::TYPE);
         for page in &self.pages {
-            let text = |place| self.words.text(place).to_vec();
             let (least, greatest) = page
                 .range
                 .map_or_else(Default::default, |(least, greatest)| {
-                    (text(least), text(greatest))
+                    (self.values.bytes(least), self.values.bytes(greatest))
                 });
             index.append(page.range.is_none(), least, greatest, page.nulls as i64);
         }
@@ -319,7 +363,7 @@ impl EndedPage {
     }
 }
 
-impl WordChunk {
+impl DictionaryChunk {
     /// Writes the column as the next one of a row group.
     ///
     /// # Errors

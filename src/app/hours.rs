@@ -321,9 +321,11 @@ impl<'a> Hours<'a> {
             let edges: Vec<&EdgeEntry> = table.entries().collect();
             edges.iter().for_each(|edge| summary.add(&edge.told()));
             let feeding = edges.iter().filter(|edge| edge.may_feed(self.policy));
-            in_order(feeding.copied()).into_iter().for_each(&mut gather);
+            in_order(feeding.copied(), self.threads)
+                .into_iter()
+                .for_each(&mut gather);
             if let Some(writer) = writer {
-                let edges = in_order(edges.into_iter()).into_iter();
+                let edges = in_order(edges.into_iter(), self.threads).into_iter();
                 writer.edges(&all_words, edges.map(Ok))?;
             }
         } else {

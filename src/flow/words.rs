@@ -21,6 +21,15 @@ pub struct Dictionary {
 }
 
 impl Dictionary {
+    /// An empty one with room for so many texts.
+    fn with_capacity(texts: usize) -> Dictionary {
+        Dictionary {
+            ends: Vec::with_capacity(texts),
+            places: HashTable::with_capacity(texts),
+            ..Dictionary::default()
+        }
+    }
+
     /// The place of a text, which it gets now unless it has one.
     ///
     /// # Panics
@@ -131,8 +140,9 @@ impl Words {
 
     /// The rows so far; the builder is empty afterwards.
     pub fn finish(&mut self) -> ArrayRef {
-        let words = std::mem::take(&mut self.dictionary);
         // The next batch is about as large.
+        let next = Dictionary::with_capacity(self.dictionary.len());
+        let words = std::mem::replace(&mut self.dictionary, next);
         let next = Vec::with_capacity(self.places.len());
         let places = std::mem::replace(&mut self.places, next);
         let nulls = (std::mem::take(&mut self.nulls) > 0).then(|| {

@@ -8,11 +8,14 @@ mod read;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use arrow::array::builder::NullBufferBuilder;
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Int32Builder, Int64Builder, ListBuilder, StringBuilder,
-    StructBuilder, TimestampMicrosecondBuilder,
+    ArrayRef, ArrowPrimitiveType, BooleanBuilder, Int64Builder, ListBuilder, PrimitiveArray,
+    StringBuilder, StructBuilder,
 };
-use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
+use arrow::datatypes::{
+    DataType, Field, Fields, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+};
 
 use hashbrown::HashMap;
 
@@ -191,9 +194,39 @@ impl Column for Address {
     }
 }
 
+/// Integers of one type.
+struct Integers<T: ArrowPrimitiveType> {
+    values: Vec<T::Native>,
+    nulls: NullBufferBuilder,
+}
+
+impl<T: ArrowPrimitiveType> Default for Integers<T> {
+    fn default() -> Integers<T> {
+        Integers {
+            values: Vec::new(),
+            nulls: NullBufferBuilder::new(0),
+        }
+    }
+}
+
+impl<T: ArrowPrimitiveType> Integers<T> {
+    #[inline]
+    fn push(&mut self, value: Option<T::Native>) {
+        self.nulls.append(value.is_some());
+        self.values.push(value.unwrap_or_default());
+    }
+
+    fn finish(&mut self) -> PrimitiveArray<T> {
+        // The next batch is about as large.
+        let next = Vec::with_capacity(self.values.len());
+        let values = std::mem::replace(&mut self.values, next);
+        PrimitiveArray::new(values.into(), self.nulls.finish())
+    }
+}
+
 /// A 32-bit integer: ports, protocols.
 #[derive(Default)]
-pub(super) struct Int32(Int32Builder);
+pub(super) struct Int32(Integers<Int32Type>);
 
 impl Column for Int32 {
     type Value<'a> = i32;
@@ -202,8 +235,9 @@ impl Column for Int32 {
         DataType::Int32
     }
 
+    #[inline]
     fn push(&mut self, value: Option<i32>) {
-        self.0.append_option(value);
+        self.0.push(value);
     }
 
     fn finish(&mut self) -> ArrayRef {
@@ -213,7 +247,7 @@ impl Column for Int32 {
 
 /// A counter; what exceeds 63 bits is shown as the largest.
 #[derive(Default)]
-pub(super) struct Count(Int64Builder);
+pub(super) struct Count(Integers<Int64Type>);
 
 impl Column for Count {
     type Value<'a> = u64;
@@ -222,8 +256,9 @@ impl Column for Count {
         DataType::Int64
     }
 
+    #[inline]
     fn push(&mut self, value: Option<u64>) {
-        self.0.append_option(value.map(signed));
+        self.0.push(value.map(signed));
     }
 
     fn finish(&mut self) -> ArrayRef {
@@ -257,7 +292,7 @@ impl Column for Bool {
 
 /// A time from seconds since 1970; 0, which no record can have, is null.
 #[derive(Default)]
-pub(super) struct Time(TimestampMicrosecondBuilder);
+pub(super) struct Time(Integers<TimestampMicrosecondType>);
 
 impl Column for Time {
     type Value<'a> = u32;
@@ -266,12 +301,10 @@ impl Column for Time {
         DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
     }
 
+    #[inline]
     fn push(&mut self, value: Option<u32>) {
-        self.0.append_option(
-            value
-                .filter(|second| *second != 0)
-                .map(|second| i64::from(second) * MICROS),
-        );
+        let second = value.filter(|second| *second != 0);
+        self.0.push(second.map(|second| i64::from(second) * MICROS));
     }
 
     fn finish(&mut self) -> ArrayRef {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 
-use crate::judge::edges::{Asides, EdgeEntry, EdgeTable, EdgeWords, in_order};
+use crate::judge::edges::{Asides, EdgeEntry, EdgeTable, EdgeWords};
 use crate::judge::part::{SlotPart, Unjudgeable};
 use crate::judge::reporter::{Reporter, ReporterId, Reporters};
 use crate::policy::Policy;
@@ -20,6 +20,7 @@ use super::days::{Days, GatheredDay};
 use super::lock;
 use super::malformed::MalformedLines;
 use super::memory::{Shares, give_back};
+use super::order::in_order;
 use super::summary::Summary;
 
 type EdgeSorter = ExternalSorter<

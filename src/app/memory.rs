@@ -49,24 +49,27 @@ impl Shares {
     }
 }
 
-/// Has the allocator keep what is freed, unless memory is tight: a scan fills and frees the same large tables slot after
-/// slot, and each page that comes from the system anew costs an interruption.
-pub fn keep_freed(shares: &Shares) {
-    if shares.is_tight {
-        return;
-    }
+/// Has all threads share one heap, so that each uses what others freed, and has it keep that, unless memory is tight: a
+/// scan fills and frees the same large tables slot after slot, and each page that comes from the system anew costs an
+/// interruption. To be called before there are threads.
+pub fn share_heap(shares: &Shares) {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         /// The largest that glibc takes (mallopt(3), `DEFAULT_MMAP_THRESHOLD_MAX`).
         const LARGE: libc::c_int = 32 << 20;
         const STEP: libc::c_int = 16 << 20;
-        // SAFETY: sets three numbers of the allocator.
+        // SAFETY: sets numbers of the allocator.
         unsafe {
-            libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
-            libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
-            libc::mallopt(libc::M_TOP_PAD, STEP);
+            libc::mallopt(libc::M_ARENA_MAX, 1);
+            if !shares.is_tight {
+                libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
+                libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
+                libc::mallopt(libc::M_TOP_PAD, STEP);
+            }
         }
     }
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    let _ = shares;
 }
 
 /// Gives back what was freed: after an hour's commit its rows leave holes that the next hour's do not fit, and before one

@@ -8,6 +8,7 @@ mod hours;
 mod kept;
 mod malformed;
 pub mod memory;
+mod order;
 mod pipeline;
 pub mod plan;
 pub mod policy_file;

@@ -281,6 +281,7 @@ impl<B> Board<B> {
             None => Phase::Done,
         };
         slot.share = judging.map(|judging| Share::Judge(Arc::new(judging)));
+        state.forget_evidence(self.horizon_secs());
         self.changed.notify_all();
     }
 
@@ -327,6 +328,7 @@ impl<B> Board<B> {
                 *left -= 1;
             }
         }
+        state.forget_evidence(self.horizon_secs());
         self.changed.notify_all();
     }
 
@@ -371,8 +373,6 @@ impl<B> Board<B> {
                 .iter_mut()
                 .filter_map(|slot| Some((slot.start, slot.evidence.take()?))),
         );
-        let newest = evidence.last_key_value().map_or(0, |(start, _)| *start);
-        evidence.retain(|start, _| start + self.horizon_secs() >= newest);
         evidence
     }
 
@@ -468,6 +468,18 @@ impl<B> State<B> {
         self.to_fetch.is_empty() && (1..threads).contains(&self.fetched.len())
     }
 
+    /// Lets go of evidence that neither a slot that is not done nor one after the batch is judged by.
+    fn forget_evidence(&mut self, horizon_secs: u32) {
+        let next = self.slots.iter().find(|slot| slot.phase != Phase::Done);
+        let Some(next) = next.or(self.slots.last()) else {
+            return;
+        };
+        let from = next.start.saturating_sub(horizon_secs);
+        self.before = self.before.split_off(&from);
+        let old = self.slots.iter_mut().filter(|slot| slot.start < from);
+        old.for_each(|slot| slot.evidence = None);
+    }
+
     /// The first proven slot, if all of its horizon is proven.
     fn judgeable(&self, horizon_secs: u32) -> Option<usize> {
         let slot = self
@@ -482,5 +494,63 @@ impl<B> State<B> {
         earlier
             .all(|earlier| earlier.evidence.is_some())
             .then_some(slot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::close::Company;
+
+    /// A slot every five minutes, of which only the last two are judged; none has objects.
+    fn plans(count: u32) -> Vec<SlotPlan> {
+        let plan = |place| SlotPlan {
+            start: place * SLOT_SECS,
+            objects: Vec::new(),
+            judged: place + 2 >= count,
+        };
+        (0..count).map(plan).collect()
+    }
+
+    #[test]
+    fn evidence_goes_when_nothing_is_left_to_be_judged_by_it() {
+        let limits = Limits {
+            threads: 1,
+            horizon: 3,
+            objects: 1,
+            bytes: 1,
+        };
+        let board = Board::<()>::new(plans(10), BTreeMap::new(), limits);
+        let held = || -> Vec<usize> {
+            let state = board.lock();
+            let slots = state.slots.iter().enumerate();
+            let held = slots.filter(|(_, slot)| slot.evidence.is_some());
+            held.map(|(place, _)| place).collect()
+        };
+        let mut judged = Vec::new();
+        let mut most = 0;
+        while let Some(task) = board.next(&mut None) {
+            match task {
+                Task::Fold { .. } => panic!("there are no objects"),
+                Task::Prove(slot) => {
+                    let judging = board
+                        .is_judged(slot)
+                        .then(|| Judging::new(SlotPart::default(), Vec::new(), Company::default()));
+                    board.proven(slot, Evidence::default(), judging);
+                }
+                Task::Judge(slot, _) => {
+                    judged.push((slot, board.horizon(slot).1.len()));
+                    assert!(board.leave(slot));
+                    board.judged(slot, None);
+                }
+                Task::Commit(_) => drop(board.committed()),
+            }
+            most = most.max(held().len());
+        }
+        assert_eq!(judged, [(8, 3), (9, 3)]);
+        assert_eq!(most, 5, "what two slots to be judged need, and no more");
+        assert_eq!(held(), [6, 7, 8, 9]);
+        let starts: Vec<u32> = board.take_evidence().into_keys().collect();
+        assert_eq!(starts, [6, 7, 8, 9].map(|place| place * SLOT_SECS));
     }
 }

@@ -7,7 +7,7 @@ use super::bar::Bar;
 use super::report::{self, Look};
 use super::{Exit, meant, say};
 use crate::app::error::ScanError;
-use crate::app::memory::{Shares, keep_freed};
+use crate::app::memory::{Shares, share_heap};
 use crate::app::report::RunReport;
 use crate::app::settings::{Format, ScanSettings};
 
@@ -16,7 +16,7 @@ pub(super) fn run(args: &ScanArgs, bar: &Bar) -> Exit {
         Ok(settings) => settings,
         Err(error) => return say::failure(&error),
     };
-    keep_freed(&Shares::of(settings.memory));
+    share_heap(&Shares::of(settings.memory));
     let ended = if settings.plan {
         plan(&settings, bar)
     } else {

@@ -188,36 +188,6 @@ impl EdgeTable {
     }
 }
 
-/// Puts edges into the order of a file, with so many threads.
-pub fn in_order<'e>(
-    entries: impl Iterator<Item = &'e EdgeEntry>,
-    threads: usize,
-) -> Vec<&'e EdgeEntry> {
-    // The client alone nearly always tells, and is at hand.
-    let mut entries: Vec<Placed<'_>> = entries.map(|entry| (entry.key.client, entry)).collect();
-    sort(&mut entries, threads);
-    entries.into_iter().map(|(_, entry)| entry).collect()
-}
-
-/// An entry behind its client.
-type Placed<'e> = ([u64; 2], &'e EdgeEntry);
-
-fn sort(entries: &mut [Placed<'_>], threads: usize) {
-    /// Fewer are not worth a thread.
-    const MANY: usize = 32 * 1024;
-    let order = |one: &Placed<'_>, other: &Placed<'_>| {
-        one.0.cmp(&other.0).then_with(|| one.1.compare(other.1))
-    };
-    if threads < 2 || entries.len() < MANY {
-        return entries.sort_unstable_by(order);
-    }
-    let (low, _, high) = entries.select_nth_unstable_by(entries.len() / 2, order);
-    std::thread::scope(|scope| {
-        scope.spawn(|| sort(low, threads / 2));
-        sort(high, threads - threads / 2);
-    });
-}
-
 /// Gives one entry after the other, while those that follow, all over the memory, are being fetched.
 pub fn fetched_ahead<E: Borrow<EdgeEntry>>(entries: &[E]) -> impl Iterator<Item = &EdgeEntry> {
     const AHEAD: usize = 8;

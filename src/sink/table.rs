@@ -20,7 +20,7 @@ use super::turns::in_turn;
 use super::{Day, Hour, LakeError};
 
 /// Row groups of a file, after which the next one begins: some 8 million rows.
-const PART_GROUPS: usize = 64;
+const PART_GROUPS: usize = 128;
 /// Rate at which a bloom filter fails to exclude an address.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 /// Columns that get a bloom filter where a table has them.

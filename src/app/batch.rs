@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 use crate::flow::DecodeOptions;
 use crate::judge::evidence::Evidence;
 use crate::judge::fold::SLOT_SECS;
+use crate::judge::part::SlotPart;
 use crate::judge::reporter::Reporters;
 use crate::policy::Policy;
 use crate::sink::{Day, Hour, Identity, Lake, LakeError, Store};
@@ -401,6 +402,8 @@ impl Run<'_> {
         );
         for (start, gathered) in due {
             if let Ok(place) = starts.binary_search(&start) {
+                let held = gathered.parts.iter().map(SlotPart::memory).sum();
+                batch.tables.changed(0, held);
                 board.seed(place, gathered);
             }
         }
@@ -446,7 +449,7 @@ impl Run<'_> {
                 whole_limit: shares.object,
                 ..DecodeOptions::default()
             },
-            rulings_memory: shares.rulings,
+            rulings_memory: shares.rulings / self.settings.threads.max(1),
             ends_at_once: shares.ends,
             lines: KeptLines::default(),
             fetcher: &shared.fetcher,

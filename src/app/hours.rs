@@ -195,7 +195,7 @@ impl<'a> Hours<'a> {
             keep_records,
             temp,
             shares,
-            threads: if shares.is_tight { 1 } else { threads },
+            threads: threads.min(shares.writers),
             open: Mutex::default(),
             total: Mutex::new(total),
         }

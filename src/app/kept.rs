@@ -8,6 +8,7 @@ use crate::judge::facts::SlotFacts;
 use crate::judge::lines::HashFilter;
 use crate::judge::part::InterfaceNotes;
 use crate::judge::records::{JudgedSink, RecordJudge, Rulings, Wanted};
+use crate::judge::reporter::Reporter;
 use crate::sink::RecordBlock;
 
 use super::hours::HourState;
@@ -17,6 +18,8 @@ use super::work::{Batch, Memory};
 
 /// Objects whose records of a slot are to be kept as these rulings say. Several threads may read them.
 pub struct Recording {
+    /// Who reported when the slot was judged. Whoever is new in an object that changed meanwhile was not.
+    reporters: Vec<Reporter>,
     interfaces: HashMap<u32, InterfaceNotes>,
     rulings: Rulings,
     filter: Option<HashFilter>,
@@ -30,6 +33,7 @@ impl Recording {
     /// `interfaces` is what the slot's records say of them.
     pub fn new(
         batch: &Batch<'_, '_>,
+        hour: &HourState,
         interfaces: &HashMap<u32, InterfaceNotes>,
         rulings: Rulings,
         mut objects: Vec<usize>,
@@ -39,6 +43,7 @@ impl Recording {
             rulings.wants_object(rank as u32) && !batch.coverage.is_unreadable(&batch.urls[rank])
         });
         (!objects.is_empty() && !rulings.is_empty()).then(|| Recording {
+            reporters: hour.reporters.snapshot(),
             interfaces: interfaces.clone(),
             filter: rulings.filter(),
             claims: Claims::of(objects.len()),
@@ -63,8 +68,7 @@ impl Recording {
         hour: &HourState,
         start: u32,
     ) -> anyhow::Result<()> {
-        let reporters = hour.reporters.snapshot();
-        let facts = SlotFacts::new(batch.policy, &reporters, &self.interfaces);
+        let facts = SlotFacts::new(batch.policy, &self.reporters, &self.interfaces);
         let mut rows = RecordRows {
             hour,
             block: RecordBlock::default(),

@@ -14,7 +14,7 @@ pub struct Shares {
     pub edge_table: usize,
     /// Edges in an hour's sorter.
     pub edges: usize,
-    /// Rulings that a thread keeps on the records of a slot.
+    /// Rulings that all threads keep on the records of a slot.
     pub rulings: usize,
     /// Judged records in an hour's sorter.
     pub records: usize,
@@ -22,6 +22,8 @@ pub struct Shares {
     pub ahead: u64,
     /// One object, as stored and as decoded; larger ones are streamed.
     pub object: u64,
+    /// Threads that write a table: each holds a row group.
+    pub writers: usize,
     /// Whether all this is so little that what is freed goes back to the system.
     pub is_tight: bool,
 }
@@ -44,6 +46,7 @@ impl Shares {
             records: (memory / 16 * 3) as usize,
             ahead: memory / 8,
             object: memory / 8,
+            writers: part(128 << 20).max(1),
             is_tight: memory < AMPLE,
         }
     }

@@ -2,8 +2,9 @@
 //!
 //! Every thread asks the [`Board`] for its next task. Objects are fetched ahead, in an order that interleaves as many
 //! slots as there are threads; a thread prefers the slot that it worked on last, then the first that nobody works on, so
-//! that there is little to merge. A slot is judged when it and the slots of its horizon have been folded; an hour is committed when its slots are judged and the
-//! hours before it are committed.
+//! that there is little to merge. A slot is judged when it and the slots of its horizon have been folded, by one thread
+//! and by those that have nothing else to do; an hour is committed when its slots are judged and the hours before it are
+//! committed.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -320,7 +321,7 @@ impl<B> Board<B> {
         let mut state = self.lock();
         let place = slot;
         let slot = &mut state.slots[place];
-        slot.share = recording.map(Share::Record);
+        let judged = std::mem::replace(&mut slot.share, recording.map(Share::Record));
         if slot.share.is_none() {
             slot.phase = Phase::Done;
             let hour = hour_of(slot.start);
@@ -330,6 +331,9 @@ impl<B> Board<B> {
         }
         state.forget_evidence(self.horizon_secs());
         self.changed.notify_all();
+        drop(state);
+        // Freeing a slot takes a while, which nobody need wait for.
+        drop(judged);
     }
 
     /// The hour is committed; whether others follow.

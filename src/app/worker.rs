@@ -162,7 +162,7 @@ impl<'a, 'h> Worker<'a, 'h> {
         let recording = judging.take_rulings().and_then(|mut rulings| {
             rulings.take_unjudgeable_too();
             let interfaces = &judging.part.interfaces;
-            Recording::new(self.batch, interfaces, rulings, objects.clone())
+            Recording::new(self.batch, hour, interfaces, rulings, objects.clone())
         });
         if recording.is_none() {
             self.batch.lines.forget(&objects);
@@ -202,7 +202,7 @@ impl<'a, 'h> Worker<'a, 'h> {
         // Rulings that take too much memory do not wait for those of other threads.
         let mut record_now = |rulings: &mut Rulings| {
             let many = rulings.take();
-            Recording::new(batch, &judging.part.interfaces, many, objects.clone())
+            Recording::new(batch, hour, &judging.part.interfaces, many, objects.clone())
                 .map_or(Ok(()), |many| many.read(batch, memory, hour, start))
         };
         for piece in judging.claims.iter() {
@@ -240,6 +240,15 @@ impl<'a, 'h> Worker<'a, 'h> {
     }
 }
 
+/// Ends the work of all threads when one fails or panics: the others would wait for what it does no more.
+struct StopsOthers<'b>(&'b Board<Fetched>);
+
+impl Drop for StopsOthers<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
 impl Batch<'_, '_> {
     /// Works on the board's tasks with so many threads; the evidence for the slots that follow.
     ///
@@ -251,11 +260,10 @@ impl Batch<'_, '_> {
         threads: usize,
     ) -> anyhow::Result<BTreeMap<u32, Arc<Evidence>>> {
         let results = on_threads(threads, || {
-            let result = Worker::new(self, board).run();
-            if result.is_err() {
-                board.stop();
-            }
-            result
+            let others = StopsOthers(board);
+            Worker::new(self, board).run()?;
+            std::mem::forget(others);
+            Ok(())
         });
         results.into_iter().collect::<anyhow::Result<()>>()?;
         Ok(board.take_evidence())

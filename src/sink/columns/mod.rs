@@ -24,8 +24,8 @@ use crate::flow::Words;
 use crate::net::{Addr, AddrText};
 use crate::policy::Word;
 
-/// How many rows a batch has that is handed to a file's writer. Pages end where batches end, so this number is part of
-/// what makes files the same bytes; larger costs memory, smaller costs time.
+/// How many rows a batch has that is handed to a file's writer. Pages of Parquet's own columns end where batches
+/// do, so this number is part of what makes files the same bytes; larger costs memory, smaller costs time.
 pub(super) const BATCH_ROWS: usize = 8192;
 
 const MICROS: i64 = 1_000_000;
@@ -119,7 +119,7 @@ pub(super) struct NumberedText {
     words: Words,
     /// By number, in which batch the text was met last, and where it stands there.
     places: Vec<(u32, i32)>,
-    /// Batches so far, this one included but for the first.
+    /// Batches that have ended.
     batch: u32,
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Row groups know nothing of one another, so that several threads make the ones of a file at a time.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{
     DataType, FieldRef, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
@@ -89,16 +91,6 @@ impl RowGroup {
         })
     }
 
-    /// How many rows it has.
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Whether its rows have so many bytes that it is time to end it.
-    pub fn has_enough(&self) -> bool {
-        self.bytes >= GROUP_BYTES
-    }
-
     /// Takes rows. Where batches end, pages may end.
     ///
     /// # Errors
@@ -124,6 +116,58 @@ impl RowGroup {
                 .map(|column| column.close(&mut self.zstd))
                 .collect::<Result<_, _>>()?,
         })
+    }
+}
+
+/// Encodes rows into one row group after the other, each of which ends when it has enough.
+pub(super) struct RowGroups {
+    form: Arc<Form>,
+    most_rows: usize,
+    open: Option<RowGroup>,
+}
+
+impl RowGroups {
+    /// No rows yet; so many at most in a row group.
+    pub fn new(form: Arc<Form>, most_rows: usize) -> RowGroups {
+        RowGroups {
+            form,
+            most_rows,
+            open: None,
+        }
+    }
+
+    /// Rows of the row group that has not ended.
+    pub fn open_rows(&self) -> usize {
+        self.open.as_ref().map_or(0, |group| group.rows)
+    }
+
+    /// Takes rows; gives the row groups that they end.
+    ///
+    /// # Errors
+    /// When they cannot be encoded.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<Vec<EncodedGroup>, ParquetError> {
+        let (mut from, mut ended) = (0, Vec::new());
+        while from < batch.num_rows() {
+            let group = match &mut self.open {
+                Some(group) => group,
+                none => none.insert(RowGroup::new(&self.form)?),
+            };
+            let rows = (batch.num_rows() - from).min(self.most_rows - group.rows);
+            group.write(&batch.slice(from, rows))?;
+            from += rows;
+            if group.rows == self.most_rows || group.bytes >= GROUP_BYTES {
+                ended.extend(self.end()?);
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Ends the last row group; none if all have ended.
+    ///
+    /// # Errors
+    /// When its last rows cannot be encoded.
+    pub fn end(&mut self) -> Result<Option<EncodedGroup>, ParquetError> {
+        self.open.take().map(RowGroup::end).transpose()
     }
 }
 

@@ -15,7 +15,7 @@ use parquet::schema::types::ColumnPath;
 use super::columns::BATCH_ROWS;
 use super::dictionary_column::ZSTD_LEVEL;
 use super::encoder::{Encoder, Form};
-use super::row_group::{EncodedGroup, GROUP_ROWS, RowGroup, num_leaves};
+use super::row_group::{EncodedGroup, GROUP_ROWS, RowGroups, num_leaves};
 use super::turns::in_turn;
 use super::{Day, Hour, LakeError};
 
@@ -128,12 +128,11 @@ pub(super) struct TableWriter {
     table: Table,
     form: Arc<Form>,
     folder: PathBuf,
-    group_rows: usize,
     part_groups: usize,
     parts: Vec<PathBuf>,
     current: Option<Encoder>,
     /// The rows that came batch by batch and are in no file yet.
-    group: Option<RowGroup>,
+    groups: RowGroups,
     /// Rows of row groups that have ended.
     rows: u64,
 }
@@ -151,48 +150,36 @@ impl TableWriter {
     ) -> Result<TableWriter, LakeError> {
         let properties = properties(table, &schema, &notes);
         let form = Form::new(schema, properties).map_err(|error| failed(table, error))?;
+        let form = Arc::new(form);
         Ok(TableWriter {
             table,
-            form: Arc::new(form),
+            groups: RowGroups::new(form.clone(), GROUP_ROWS),
+            form,
             folder: folder.to_owned(),
-            group_rows: GROUP_ROWS,
             part_groups: PART_GROUPS,
             parts: Vec::new(),
             current: None,
-            group: None,
             rows: 0,
         })
     }
 
     /// How many rows it took.
     pub fn rows(&self) -> u64 {
-        let in_group = self.group.as_ref().map_or(0, RowGroup::rows);
-        self.rows + in_group as u64
+        self.rows + self.groups.open_rows() as u64
     }
 
     /// Takes a batch, cut by content only.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
         debug_assert!(batch.num_rows() <= BATCH_ROWS, "batches are cut before");
-        let table = self.table;
-        let error = |error| failed(table, error);
-        let mut from = 0;
-        while from < batch.num_rows() {
-            let group = match &mut self.group {
-                Some(group) => group,
-                none => none.insert(RowGroup::new(&self.form).map_err(error)?),
-            };
-            let rows = (batch.num_rows() - from).min(self.group_rows - group.rows());
-            group.write(&batch.slice(from, rows)).map_err(error)?;
-            from += rows;
-            if group.rows() == self.group_rows || group.has_enough() {
-                self.end_group()?;
-            }
-        }
-        Ok(())
+        let ended = self.groups.write(batch);
+        let mut ended = ended
+            .map_err(|error| failed(self.table, error))?
+            .into_iter();
+        ended.try_for_each(|group| self.append(group))
     }
 
-    /// Takes whole row groups: what `next` gives until it gives none becomes one each, by a worker of one of so many
-    /// threads.
+    /// Takes whole row groups: what `next` gives until it gives none becomes one each (or several, if its bytes are
+    /// too many), by a worker of one of so many threads.
     ///
     /// # Errors
     /// The first error of `next` or of a worker, or when a file cannot be written.
@@ -208,24 +195,31 @@ impl TableWriter {
         self.end_group()?;
         let (table, form) = (self.table, self.form.clone());
         let encode = || {
-            let (mut work, form) = (worker(), &form);
+            let mut work = worker();
+            let mut groups = RowGroups::new(form.clone(), GROUP_ROWS);
             move |rows: I| {
-                let mut group = RowGroup::new(form).map_err(|error| failed(table, error))?;
+                let mut ended = Vec::new();
                 work(rows, &mut |batch| {
-                    group.write(batch).map_err(|error| failed(table, error))
+                    let groups = groups.write(batch);
+                    ended.extend(groups.map_err(|error| failed(table, error))?);
+                    Ok(())
                 })?;
-                group.end().map_err(|error| failed(table, error))
+                ended.extend(groups.end().map_err(|error| failed(table, error))?);
+                Ok(ended)
             }
         };
-        in_turn(threads, encode, next, |group| self.append(group?))
+        in_turn(threads, encode, next, |groups: Result<_, LakeError>| {
+            let groups: Vec<EncodedGroup> = groups?;
+            groups.into_iter().try_for_each(|group| self.append(group))
+        })
     }
 
     fn end_group(&mut self) -> Result<(), LakeError> {
-        let Some(group) = self.group.take() else {
-            return Ok(());
-        };
-        let group = group.end().map_err(|error| failed(self.table, error))?;
-        self.append(group)
+        let last = self
+            .groups
+            .end()
+            .map_err(|error| failed(self.table, error))?;
+        last.map_or(Ok(()), |group| self.append(group))
     }
 
     fn append(&mut self, group: EncodedGroup) -> Result<(), LakeError> {
@@ -367,7 +361,8 @@ mod tests {
     fn a_new_file_begins_after_the_bound_of_row_groups() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let mut files = writer(dir.path());
-        (files.group_rows, files.part_groups) = (150, 2);
+        files.groups = RowGroups::new(files.form.clone(), 150);
+        files.part_groups = 2;
         for rows in [0..100, 100..400, 400..410] {
             files.write(&batch(rows)).expect("written");
         }
@@ -383,7 +378,7 @@ mod tests {
         let write = |threads: Option<usize>| {
             let dir = tempfile::tempdir().expect("a temporary folder");
             let mut files = writer(dir.path());
-            files.group_rows = 150;
+            files.groups = RowGroups::new(files.form.clone(), 150);
             let batches = |rows: std::ops::Range<i64>| {
                 [
                     batch(rows.start..rows.start + 100),

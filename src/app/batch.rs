@@ -20,6 +20,7 @@ use super::coverage::CoverageGatherer;
 use super::days::findings_of;
 use super::error::ScanError;
 use super::hours::Hours;
+use super::leftovers::Leftovers;
 use super::malformed::MalformedLines;
 use super::memory::Shares;
 use super::pipeline::{Board, Gathered, Limits, SlotPlan, hour_of};
@@ -28,7 +29,7 @@ use super::progress::Progress;
 use super::report::{LakeSummary, RunReport, rfc3339};
 use super::room::TableMemory;
 use super::settings::{Keep, ScanSettings};
-use super::work::{Batch, KeptLines};
+use super::work::Batch;
 
 /// Objects that are fetched ahead. Fewer leave a thread waiting for S3's first byte; more only take memory.
 const OBJECTS_AHEAD: usize = 16;
@@ -451,7 +452,7 @@ impl Run<'_> {
             },
             rulings_memory: shares.rulings / self.settings.threads.max(1),
             ends_at_once: shares.ends,
-            lines: KeptLines::default(),
+            leftovers: Leftovers::new(shares.texts, shares.lines),
             fetcher: &shared.fetcher,
             runtime: self.runtime,
             reporters,

@@ -77,7 +77,9 @@ impl Recording {
         };
         for rank in self.claims.iter().map(|place| self.objects[place]) {
             rows.object = rank as u32;
-            let lines = batch.lines.get(rank);
+            let leftover = batch.leftovers.get(rank);
+            let leftover = leftover.as_deref();
+            let lines = leftover.and_then(|leftover| leftover.lines.as_ref());
             let object = &batch.objects[rank];
             let slot = object.key.as_ref().map(|_| start);
             let mut judge = RecordJudge::new(
@@ -89,8 +91,8 @@ impl Recording {
                 start,
                 &mut rows,
             )
-            .only_lines(lines.as_deref().zip(self.filter.as_ref()));
-            if let Err(reason) = batch.read_again(rank, memory, &mut judge) {
+            .only_lines(lines.zip(self.filter.as_ref()));
+            if let Err(reason) = batch.read_again(rank, leftover, memory, &mut judge) {
                 batch.coverage.unread_again(&batch.urls[rank], &reason);
             }
             std::mem::replace(&mut rows.failed, Ok(()))?;

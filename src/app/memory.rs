@@ -16,6 +16,10 @@ pub struct Shares {
     pub edges: usize,
     /// Rulings that all threads keep on the records of a slot.
     pub rulings: usize,
+    /// Texts of open slots' objects that are kept to be read again.
+    pub texts: usize,
+    /// What is noted of the lines of such objects.
+    pub lines: usize,
     /// Judged records in an hour's sorter.
     pub records: usize,
     /// Objects that are fetched or wait for their turn, as stored.
@@ -43,6 +47,8 @@ impl Shares {
             edge_table: part(16),
             edges: part(16),
             rulings: part(8),
+            texts: part(4),
+            lines: part(32),
             records: (memory / 16 * 3) as usize,
             ahead: memory / 8,
             object: memory / 8,

@@ -6,6 +6,7 @@ mod days;
 pub mod error;
 mod hours;
 mod kept;
+mod leftovers;
 mod malformed;
 pub mod memory;
 mod order;

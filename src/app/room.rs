@@ -27,11 +27,6 @@ impl TableMemory {
         }
     }
 
-    /// Bytes that they may take.
-    pub fn bound(&self) -> usize {
-        self.bound
-    }
-
     /// Notes that something takes other memory than before.
     pub fn changed(&self, before: usize, after: usize) {
         self.held.fetch_add(after, Ordering::Relaxed);

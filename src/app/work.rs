@@ -1,16 +1,17 @@
 //! What the threads of a batch share, and how they fold its objects.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use futures::StreamExt;
 
-use crate::flow::{DecodeOptions, Decoded, MalformedLine, RecordSink, Scratch, decode};
+use crate::flow::{
+    DecodeOptions, Decoded, MalformedLine, RecordSink, Scratch, decode, decode_text,
+};
 use crate::judge::fold::{Folder, ObjectFacts};
-use crate::judge::lines::LineHashes;
 use crate::judge::part::{Parts, SlotPart};
 use crate::judge::reporter::{KeyPlace, Reporters};
 use crate::policy::Policy;
@@ -19,7 +20,7 @@ use crate::source::{Body, FetchError, Fetcher, Object, ReadBuffer};
 
 use super::coverage::CoverageGatherer;
 use super::hours::{HourState, Hours};
-use super::lock;
+use super::leftovers::{Leftover, Leftovers};
 use super::malformed::MalformedLines;
 use super::pipeline::{Board, Gathered, hour_of};
 use super::progress::Progress;
@@ -58,8 +59,8 @@ pub struct Batch<'a, 'h> {
     pub rulings_memory: usize,
     /// Ends of a slot's connections whose peers a thread counts at a time.
     pub ends_at_once: usize,
-    /// Which connections the lines of open slots' objects belong to.
-    pub lines: KeptLines,
+    /// What is kept of open slots' objects.
+    pub leftovers: Leftovers,
     /// Fetches objects.
     pub fetcher: &'a Fetcher,
     /// What fetching runs on.
@@ -148,21 +149,28 @@ impl Batch<'_, '_> {
             folder = folder.note_lines();
         }
         let outcome = self.read(fetched, memory, &mut folder);
-        if let Some(lines) = folder.finish(outcome.is_ok()) {
-            self.lines.keep(rank, lines, self.tables.bound() / 8);
+        let lines = folder.finish(outcome.is_ok());
+        if self.keep != Keep::None && outcome.is_ok() {
+            self.leftovers.keep(rank, lines, &mut memory.decode);
         }
         failed?;
         let runs = room.finish(parts, outcome.is_ok())?;
         Ok(((object_row(object, &outcome), malformed), runs))
     }
 
-    /// Decodes an object once more, for another sink; or why that did not succeed.
+    /// Decodes an object once more, for another sink, from what is left over of it if possible; or why that did not
+    /// succeed.
     pub(super) fn read_again(
         &self,
         rank: usize,
+        leftover: Option<&Leftover>,
         memory: &mut Memory,
         sink: &mut impl RecordSink,
     ) -> Result<(), String> {
+        if let Some(text) = leftover.and_then(|leftover| leftover.text.as_ref()) {
+            let decoded = decode_text(text, &self.options, &mut memory.decode, sink);
+            return decoded.map(drop).map_err(|error| error.to_string());
+        }
         let mut object = self.objects[rank].clone();
         let fetched = self.runtime.block_on(self.fetcher.fetch(&mut object));
         self.read(fetched, memory, sink).map(drop)
@@ -196,36 +204,6 @@ pub(super) fn on_threads<T: Send>(threads: usize, work: impl Fn() -> T + Sync) -
             })
             .collect()
     })
-}
-
-/// What is known of the lines of objects that may be read again, by rank.
-#[derive(Default)]
-pub struct KeptLines(Mutex<(usize, HashMap<usize, Arc<LineHashes>>)>);
-
-impl KeptLines {
-    /// Keeps them unless all together would exceed `limit` bytes. Without them the object is parsed whole.
-    fn keep(&self, rank: usize, lines: LineHashes, limit: usize) {
-        let mut kept = lock(&self.0);
-        if kept.0 + lines.memory() <= limit {
-            kept.0 += lines.memory();
-            kept.1.insert(rank, Arc::new(lines));
-        }
-    }
-
-    /// Those of an object, if they were kept.
-    pub(super) fn get(&self, rank: usize) -> Option<Arc<LineHashes>> {
-        lock(&self.0).1.get(&rank).cloned()
-    }
-
-    /// Forgets those of these objects.
-    pub(super) fn forget(&self, ranks: &[usize]) {
-        let mut kept = lock(&self.0);
-        for rank in ranks {
-            if let Some(lines) = kept.1.remove(rank) {
-                kept.0 -= lines.memory();
-            }
-        }
-    }
 }
 
 /// What became of an object and of its malformed lines.

@@ -86,7 +86,7 @@ impl<'a, 'h> Worker<'a, 'h> {
         if self.board.is_judged(slot) {
             self.batch.enter(Some(&hour), row, malformed);
         } else {
-            self.batch.lines.forget(&[object]);
+            self.batch.leftovers.forget(&[object]);
         }
         let part = parts.remove(&start).unwrap_or_default();
         let runs = runs.into_iter().map(|(_, run)| run);
@@ -139,7 +139,7 @@ impl<'a, 'h> Worker<'a, 'h> {
             Share::Record(recording) => {
                 recording.read(self.batch, &mut self.memory, &hour, start)?;
                 if self.board.leave(slot) {
-                    self.batch.lines.forget(&self.objects(slot));
+                    self.batch.leftovers.forget(&self.objects(slot));
                     self.board.judged(slot, None);
                 }
             }
@@ -165,7 +165,7 @@ impl<'a, 'h> Worker<'a, 'h> {
             Recording::new(self.batch, hour, interfaces, rulings, objects.clone())
         });
         if recording.is_none() {
-            self.batch.lines.forget(&objects);
+            self.batch.leftovers.forget(&objects);
         }
         recording
     }

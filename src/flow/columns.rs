@@ -110,6 +110,18 @@ enum TextColumn {
     Words(Words),
 }
 
+/// A row on its way into a [`FlowsBuilder`], as [`FlowsBuilder::push`] takes it.
+pub struct FlowRow<'a, T> {
+    /// Start and end in seconds, 0 where absent.
+    pub times: (u32, u32),
+    /// The text of its fields.
+    pub texts: T,
+    /// The object.
+    pub source: &'a str,
+    /// The row in it.
+    pub line: u64,
+}
+
 /// Collects rows into batches of the `flows` table, or of some of its columns.
 pub struct FlowsBuilder {
     schema: SchemaRef,
@@ -189,6 +201,16 @@ impl FlowsBuilder {
             column.push(times, texts, source, line);
         }
         self.rows += 1;
+    }
+
+    /// Appends rows, column by column: what a column knows of its values stays at hand.
+    pub fn push_all<T: Texts>(&mut self, rows: &[FlowRow<'_, T>]) {
+        for column in &mut self.columns {
+            for row in rows {
+                column.push(row.times, &row.texts, row.source, row.line);
+            }
+        }
+        self.rows += rows.len();
     }
 
     /// Ends the batch and begins the next.

@@ -148,6 +148,19 @@ pub struct Scratch {
     text: TextScratch,
 }
 
+impl Scratch {
+    /// Gives away the text that the last object was inflated to, for [`decode_text`]; none unless it was inflated whole.
+    /// `free` is memory for the next.
+    pub fn take_text(&mut self, free: Vec<u8>) -> Option<Vec<u8>> {
+        self.inflater.take(free)
+    }
+
+    /// Bytes of memory that such a text takes; none unless the last object was inflated whole.
+    pub fn text_memory(&self) -> Option<usize> {
+        self.inflater.held()
+    }
+}
+
 /// Bytes that a stream is read by, and that are asked of [`Ranges`] at once.
 const CHUNK: usize = 1 << 20;
 
@@ -163,6 +176,7 @@ pub fn decode<S: RecordSink>(
     scratch: &mut Scratch,
     sink: &mut S,
 ) -> Result<Decoded, DecodeError> {
+    scratch.inflater.clear();
     match input {
         Input::Bytes(bytes) => decode_bytes(bytes, options, scratch, sink),
         Input::Ranges(ranges) => decode_ranges(ranges, options, scratch, sink),
@@ -179,12 +193,12 @@ fn decode_bytes<S: RecordSink>(
         return decode_parquet(Input::Bytes(bytes), options, sink);
     }
     let Some(packing) = Packing::of(bytes) else {
-        return decode_text(bytes, options, &mut scratch.text, sink);
+        return decode_lines(bytes, options, &mut scratch.text, sink);
     };
     let most = bound(options, bytes.len() as u64);
     let limit = usize::try_from(most.min(options.whole_limit)).unwrap_or(usize::MAX);
     if let Whole::Done(text) = scratch.inflater.whole(packing, bytes, limit) {
-        return decode_text(text, options, &mut scratch.text, sink);
+        return decode_lines(text, options, &mut scratch.text, sink);
     }
     // Too large, or broken. A broken object of usual size should hand nothing to the sink, so it is read through first.
     if let Some(error) = first_error(packing, bytes, most, options.whole_limit) {
@@ -201,7 +215,20 @@ fn decode_bytes<S: RecordSink>(
     )
 }
 
-fn decode_text<S: RecordSink>(
+/// Decodes the text that an object was inflated to ([`Scratch::take_text`]) once more.
+///
+/// # Errors
+/// As [`decode()`].
+pub fn decode_text<S: RecordSink>(
+    text: &[u8],
+    options: &DecodeOptions,
+    scratch: &mut Scratch,
+    sink: &mut S,
+) -> Result<Decoded, DecodeError> {
+    decode_lines(text, options, &mut scratch.text, sink)
+}
+
+fn decode_lines<S: RecordSink>(
     text: &[u8],
     options: &DecodeOptions,
     scratch: &mut TextScratch,

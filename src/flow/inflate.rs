@@ -150,6 +150,22 @@ pub(crate) enum Whole<'a> {
 }
 
 impl Inflater {
+    /// Gives away the object that was inflated last; none if that did not succeed, or it was given away. `free` is memory
+    /// for the next.
+    pub fn take(&mut self, free: Vec<u8>) -> Option<Vec<u8>> {
+        (!self.output.is_empty()).then(|| std::mem::replace(&mut self.output, free))
+    }
+
+    /// Bytes of memory of what [`Inflater::take`] would give away.
+    pub fn held(&self) -> Option<usize> {
+        (!self.output.is_empty()).then(|| self.output.capacity())
+    }
+
+    /// Forgets what was inflated last.
+    pub fn clear(&mut self) {
+        self.output.clear();
+    }
+
     /// Inflates an object whole, if it becomes at most `limit` bytes.
     pub fn whole(&mut self, packing: Packing, packed: &[u8], limit: usize) -> Whole<'_> {
         self.output.clear();
@@ -157,11 +173,11 @@ impl Inflater {
             Packing::Gzip => self.gunzip(packed, limit),
             Packing::Zstd => self.unzstd(packed, limit),
         };
-        if done {
-            Whole::Done(&self.output)
-        } else {
-            Whole::NotSo
+        if !done {
+            self.output.clear();
+            return Whole::NotSo;
         }
+        Whole::Done(&self.output)
     }
 
     fn gunzip(&mut self, mut packed: &[u8], limit: usize) -> bool {

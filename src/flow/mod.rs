@@ -22,9 +22,9 @@ mod text;
 mod words;
 mod wrapped;
 
-pub use columns::{FlowsBuilder, flows_schema, words_schema};
+pub use columns::{FlowRow, FlowsBuilder, flows_schema, words_schema};
 pub use decode::{
-    DecodeError, DecodeOptions, Decoded, Input, MalformedLine, Ranges, Scratch, decode,
+    DecodeError, DecodeOptions, Decoded, Input, MalformedLine, Ranges, Scratch, decode, decode_text,
 };
 pub use field::Field;
 pub use layout::{Column, Layout, LayoutError};

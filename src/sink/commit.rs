@@ -80,7 +80,7 @@ impl HourWriter {
             row: *edge,
             numbers: None,
         };
-        if self.edges.push(&row) == BATCH_ROWS {
+        if self.edges.push(&[row]) == BATCH_ROWS {
             self.write_edges()
         } else {
             Ok(())
@@ -119,10 +119,10 @@ impl HourWriter {
                     for edge in edges.by_ref().take(BATCH_ROWS) {
                         assert!(last <= ends(edge), "edges come in order");
                         last = ends(edge);
-                        rows.push(&Numbered {
+                        rows.push(&[Numbered {
                             row: words.row(edge),
                             numbers: Some(TextNumbers::of(edge)),
-                        });
+                        }]);
                     }
                     write(&edge_batch(&mut rows)?)?;
                 }
@@ -235,9 +235,7 @@ impl HourWriter {
         self.objects.sort_by(|a, b| a.source.cmp(&b.source));
         for some in self.objects.chunks(BATCH_ROWS) {
             let mut rows = ObjectBatch::default();
-            for object in some {
-                rows.push(object);
-            }
+            rows.push(some);
             let batch = RecordBatch::try_new(schema.clone(), rows.finish());
             files.write(&batch.map_err(|error| LakeError::file("objects", error))?)?;
         }

@@ -109,7 +109,7 @@ impl Lake {
                 policy_id: &identity.policy_id,
                 policy_hash: &identity.policy_hash,
             };
-            if batch.push(&row) == BATCH_ROWS {
+            if batch.push(&[row]) == BATCH_ROWS {
                 write(&mut writer, &mut batch, &schema)?;
             }
         }

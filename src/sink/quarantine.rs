@@ -150,7 +150,7 @@ impl QuarantineSorter {
             for rows in group.batches() {
                 let mut columns = QuarantineBatch::default();
                 for row in rows {
-                    columns.push(&Quarantined::read(row).ok_or_else(came_back_other)?);
+                    columns.push(&[Quarantined::read(row).ok_or_else(came_back_other)?]);
                 }
                 let batch = RecordBatch::try_new(schema.clone(), columns.finish());
                 files.write(&batch.map_err(|error| LakeError::file("quarantine", error))?)?;

@@ -11,7 +11,7 @@ use super::columns::table;
 use super::packed::Unpacker;
 use super::rows::{GroupRows, SortedRows, came_back_other};
 use super::table::{TableWriter, WriteBatch};
-use crate::flow::{Field, FlowsBuilder, Texts, words_schema};
+use crate::flow::{Field, FlowRow, FlowsBuilder, Texts, words_schema};
 use crate::judge::{Confidence, Flags, Observer, Orientation, Outcome, Verdict};
 use crate::policy::{Answer, Path as Via, Severity};
 
@@ -93,6 +93,9 @@ pub(super) fn write_groups(
     files.write_groups(threads, worker, sorted.groups())
 }
 
+/// Rows that are read before any goes into its columns: as many as fit into the second-level cache.
+const STRIDE: usize = 64;
+
 /// Builds batches of `records`.
 struct RecordColumns {
     schema: SchemaRef,
@@ -112,10 +115,20 @@ impl RecordColumns {
     fn batch<'r>(
         &mut self,
         rows: impl Iterator<Item = &'r [u8]>,
-        urls: &[Arc<str>],
+        urls: &'r [Arc<str>],
     ) -> Result<RecordBatch, LakeError> {
-        for row in rows {
-            self.push(row, urls).ok_or_else(came_back_other)?;
+        let (mut raw, mut judgements) = (Vec::with_capacity(STRIDE), Vec::with_capacity(STRIDE));
+        let mut rows = rows.peekable();
+        while rows.peek().is_some() {
+            for row in rows.by_ref().take(STRIDE) {
+                let (flow, judgement) = read(row, urls).ok_or_else(came_back_other)?;
+                raw.push(flow);
+                judgements.push(judgement);
+            }
+            self.raw.push_all(&raw);
+            self.judgements.push(&judgements);
+            raw.clear();
+            judgements.clear();
         }
         let raw = self.raw.finish();
         let raw = raw.columns().iter().cloned();
@@ -123,24 +136,29 @@ impl RecordColumns {
         RecordBatch::try_new(self.schema.clone(), columns)
             .map_err(|error| LakeError::file("records", error))
     }
+}
 
-    fn push(&mut self, row: &[u8], urls: &[Arc<str>]) -> Option<()> {
-        let (key, mut row) = Unpacker::split(row)?;
-        let (start, key) = key.split_first_chunk()?;
-        let (client_addr, key) = read_addr(key)?;
-        let (server_addr, key) = read_addr(key)?;
-        let (object, key) = key.split_first_chunk()?;
-        let (line, _) = key.split_first_chunk()?;
-        let end = u32::try_from(row.number()?).ok()?;
-        let texts = UnpackedTexts::read(&mut row)?;
-        let judgement = read_judgement(&mut row, client_addr, server_addr)?;
-        let source = urls.get(u32::from_be_bytes(*object) as usize)?;
-        let times = (u32::from_be_bytes(*start), end);
-        self.raw
-            .push(times, &texts, source, u64::from_be_bytes(*line));
-        self.judgements.push(&judgement);
-        Some(())
-    }
+/// A row as it was packed.
+fn read<'r>(
+    row: &'r [u8],
+    urls: &'r [Arc<str>],
+) -> Option<(FlowRow<'r, UnpackedTexts<'r>>, JudgementTexts<'r>)> {
+    let (key, mut row) = Unpacker::split(row)?;
+    let (start, key) = key.split_first_chunk()?;
+    let (client_addr, key) = read_addr(key)?;
+    let (server_addr, key) = read_addr(key)?;
+    let (object, key) = key.split_first_chunk()?;
+    let (line, _) = key.split_first_chunk()?;
+    let end = u32::try_from(row.number()?).ok()?;
+    let texts = UnpackedTexts::read(&mut row)?;
+    let judgement = read_judgement(&mut row, client_addr, server_addr)?;
+    let flow = FlowRow {
+        times: (u32::from_be_bytes(*start), end),
+        texts,
+        source: urls.get(u32::from_be_bytes(*object) as usize)?,
+        line: u64::from_be_bytes(*line),
+    };
+    Some((flow, judgement))
 }
 
 fn read_addr(key: &[u8]) -> Option<(Option<&str>, &[u8])> {

@@ -405,7 +405,7 @@ impl Column for Weights {
 /// Lists the columns of a table: name, type (of words, with their vocabulary), `null` where a row may have none, and where the value comes from.
 /// Makes a builder with `fields`, `push` and `finish`.
 macro_rules! table {
-    ($(#[$doc:meta])* $vis:vis $name:ident, $row:ident: $type:ty { $($column:ident: $kind:ident $(<$word:ident>)? $($null:ident)? = $value:expr;)* }) => {
+    ($(#[$doc:meta])* $vis:vis $name:ident, $row:ident: &$type:ty { $($column:ident: $kind:ident $(<$word:ident>)? $($null:ident)? = $value:expr;)* }) => {
         $(#[$doc])*
         #[derive(Default)]
         $vis struct $name {
@@ -424,11 +424,13 @@ macro_rules! table {
                 ),)*]
             }
 
-            /// Appends a row; how many rows it holds then.
-            pub fn push(&mut self, $row: $type) -> usize {
+            /// Appends rows, column by column: what a column knows of its values stays at hand. How many rows it holds then.
+            pub fn push(&mut self, rows: &[$type]) -> usize {
                 use $crate::sink::columns::Column;
-                self.rows += 1;
-                $(self.$column.push($crate::sink::columns::present!($value, $($null)?));)*
+                self.rows += rows.len();
+                $(for $row in rows {
+                    self.$column.push($crate::sink::columns::present!($value, $($null)?));
+                })*
                 self.rows
             }
 

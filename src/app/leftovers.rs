@@ -94,3 +94,102 @@ impl Leftovers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::flow::{
+        DecodeOptions, Fields, Input, MalformedLine, Record, RecordSink, decode, decode_text,
+    };
+
+    /// Keeps the records' lines and addresses.
+    #[derive(Default, PartialEq, Debug)]
+    struct Met(Vec<(u64, String)>);
+
+    impl RecordSink for Met {
+        fn record(&mut self, record: &Record, _fields: &impl Fields) {
+            self.0.push((record.line, record.src.to_string()));
+        }
+
+        fn status(&mut self, _record: &Record, _skip: bool, _fields: &impl Fields) {}
+
+        fn malformed(&mut self, _line: u64, _why: &MalformedLine, _text: &[u8]) {}
+
+        fn unverified(&mut self) {}
+    }
+
+    /// Decodes an object of so many records: what it holds, and the memory that its text takes.
+    fn decoded(scratch: &mut Scratch, records: usize) -> (Met, usize) {
+        let rows: String = (0..records)
+            .map(|row| {
+                format!(
+                    "2 1 eni-1 10.0.{}.7 10.0.1.2 1 2 6 1 1 1772002800 1772002860 ACCEPT OK\n",
+                    row % 250
+                )
+            })
+            .collect();
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let packed = packed
+            .write_all(rows.as_bytes())
+            .and_then(|()| packed.finish())
+            .expect("writing to memory");
+        let mut met = Met::default();
+        decode(
+            Input::Bytes(&packed.into()),
+            &DecodeOptions::default(),
+            scratch,
+            &mut met,
+        )
+        .expect("an object");
+        (met, scratch.text_memory().expect("it was inflated whole"))
+    }
+
+    #[test]
+    fn a_text_reads_like_its_object_while_there_is_room_for_it() {
+        let mut scratch = Scratch::default();
+        let (expected, memory) = decoded(&mut scratch, 3_000);
+        let leftovers = Leftovers::new(memory, 0);
+        leftovers.keep(0, Some(LineHashes::default()), &mut scratch);
+        assert!(scratch.take_text(Vec::new()).is_none(), "it was taken");
+        let leftover = leftovers.get(0).expect("it is kept");
+        let text = leftover.text.as_ref().expect("its text, too");
+        let mut met = Met::default();
+        decode_text(text, &DecodeOptions::default(), &mut scratch, &mut met).expect("read again");
+        assert!(met == expected);
+
+        decoded(&mut scratch, 30);
+        leftovers.keep(1, None, &mut scratch);
+        assert!(leftovers.get(1).is_none(), "there is no room");
+        drop(leftover);
+        leftovers.forget(&[0, 1]);
+        assert!(leftovers.get(0).is_none());
+        let (_, smaller) = decoded(&mut scratch, 2_000);
+        assert!(smaller <= memory);
+        leftovers.keep(2, None, &mut scratch);
+        assert!(leftovers.get(2).is_some());
+        let mut kept = lock(&leftovers.kept);
+        assert!(
+            kept.texts <= memory && kept.free.is_empty(),
+            "{}",
+            kept.texts
+        );
+        kept.by_rank.clear();
+        // The memory of the first text is written over by the next one.
+        assert!(scratch.text_memory().is_none());
+    }
+
+    #[test]
+    fn a_text_that_somebody_still_reads_is_not_written_over() {
+        let mut scratch = Scratch::default();
+        let (_, memory) = decoded(&mut scratch, 3_000);
+        let leftovers = Leftovers::new(memory, 0);
+        leftovers.keep(0, None, &mut scratch);
+        let reading = leftovers.get(0);
+        leftovers.forget(&[0]);
+        let kept = lock(&leftovers.kept);
+        assert_eq!((kept.free.len(), kept.texts), (0, 0));
+        assert!(reading.is_some_and(|leftover| leftover.text.is_some()));
+    }
+}

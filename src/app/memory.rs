@@ -47,7 +47,7 @@ impl Shares {
             edge_table: part(16),
             edges: part(16),
             rulings: part(8),
-            texts: part(4),
+            texts: (memory / 16 * 5) as usize,
             lines: part(32),
             records: (memory / 16 * 3) as usize,
             ahead: memory / 8,

@@ -1,8 +1,7 @@
 //! The stages of a batch and who works on what: fold objects into slots, prove, judge, commit hours in order.
 //!
-//! Every thread asks the [`Board`] for its next task. Objects are fetched ahead, in an order that interleaves as many
-//! slots as there are threads; a thread prefers the slot that it worked on last, then the first that nobody works on, so
-//! that there is little to merge. A slot is judged when it and the slots of its horizon have been folded, by one thread
+//! Every thread asks the [`Board`] for its next task. Objects are fetched ahead, slot by slot; a thread prefers the slot
+//! that it worked on last, then the first that nobody works on, so that there is little to merge. A slot is judged when it and the slots of its horizon have been folded, by one thread
 //! and by those that have nothing else to do; an hour is committed when its slots are judged and the hours before it are
 //! committed.
 
@@ -144,7 +143,7 @@ impl<B> Board<B> {
                 _ => hours.push_back((hour, 1)),
             }
         }
-        let to_fetch = interleaved(&plans, limits.threads);
+        let to_fetch = in_turns(&plans, limits.threads);
         let slots = plans
             .into_iter()
             .map(|plan| Slot {
@@ -385,24 +384,19 @@ impl<B> Board<B> {
     }
 }
 
-/// The order in which objects are fetched: those of as many slots as there are threads take turns.
-fn interleaved(plans: &[SlotPlan], threads: usize) -> VecDeque<(usize, usize, u64)> {
-    let mut order = VecDeque::new();
-    for (group, plans) in plans.chunks(threads.max(1)).enumerate() {
-        let longest = plans
-            .iter()
-            .map(|plan| plan.objects.len())
-            .max()
-            .unwrap_or(0);
-        for turn in 0..longest {
-            for (place, plan) in plans.iter().enumerate() {
-                if let Some(&(object, size)) = plan.objects.get(turn) {
-                    order.push_back((group * threads.max(1) + place, object, size));
-                }
-            }
+/// The order in which objects are fetched: slot by slot, so that few are open at a time; those of the last slots, as many
+/// as there are threads, take turns, so that no thread waits for another's slot when nothing else is left.
+fn in_turns(plans: &[SlotPlan], threads: usize) -> VecDeque<(usize, usize, u64)> {
+    let last = plans.len().saturating_sub(threads);
+    let mut order = Vec::new();
+    for (slot, plan) in plans.iter().enumerate() {
+        for (turn, &(object, size)) in plan.objects.iter().enumerate() {
+            let turn = if slot < last { 0 } else { turn };
+            order.push(((slot.min(last), turn), (slot, object, size)));
         }
     }
-    order
+    order.sort_by_key(|(turn, _)| *turn);
+    order.into_iter().map(|(_, object)| object).collect()
 }
 
 impl<B> State<B> {

@@ -152,7 +152,8 @@ pub(crate) enum Whole<'a> {
 impl Inflater {
     /// Gives away the object that was inflated last; none if that did not succeed, or it was given away. `free` is memory
     /// for the next.
-    pub fn take(&mut self, free: Vec<u8>) -> Option<Vec<u8>> {
+    pub fn take(&mut self, mut free: Vec<u8>) -> Option<Vec<u8>> {
+        free.clear();
         (!self.output.is_empty()).then(|| std::mem::replace(&mut self.output, free))
     }
 
@@ -192,7 +193,7 @@ impl Inflater {
             .min(packed.len().saturating_mul(64))
             .max(packed.len().saturating_mul(4))
             + SLACK;
-        self.output.reserve(likely.min(limit));
+        self.output.reserve_exact(likely.min(limit));
         while !packed.is_empty() {
             let room = limit - self.output.len();
             let spare = self.output.spare_capacity_mut();

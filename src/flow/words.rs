@@ -12,11 +12,14 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 const ABSENT: i32 = -1;
 
 /// Texts, each with a place: the order in which they were first met.
+///
+/// The index is made when a text is looked up: texts that are known to be new, or that only wait to be written, need none.
 #[derive(Default)]
 pub struct Dictionary {
     texts: Vec<u8>,
     ends: Vec<i32>,
-    places: HashTable<i32>,
+    /// The hashes and places of the first texts, as many as there are here.
+    index: HashTable<(u64, i32)>,
     hasher: DefaultHashBuilder,
 }
 
@@ -25,7 +28,17 @@ impl Dictionary {
     fn with_capacity(texts: usize) -> Dictionary {
         Dictionary {
             ends: Vec::with_capacity(texts),
-            places: HashTable::with_capacity(texts),
+            ..Dictionary::default()
+        }
+    }
+
+    /// The texts of an array, all of them different.
+    pub fn of(array: &StringArray) -> Dictionary {
+        let (texts, offsets) = (array.value_data(), array.value_offsets());
+        let first = offsets[0];
+        Dictionary {
+            texts: texts[first as usize..offsets[offsets.len() - 1] as usize].to_vec(),
+            ends: offsets[1..].iter().map(|end| end - first).collect(),
             ..Dictionary::default()
         }
     }
@@ -36,28 +49,47 @@ impl Dictionary {
     /// When all texts together exceed 2 GiB.
     #[inline]
     pub fn place_of(&mut self, text: &[u8]) -> i32 {
+        if self.index.len() < self.len() {
+            self.index_all();
+        }
         let hash = self.hasher.hash_one(text);
         let (texts, ends) = (&self.texts, &self.ends);
-        let known = self
-            .places
-            .find(hash, |place| text_at(texts, ends, *place) == text);
+        let known = self.index.find(hash, |(other, place)| {
+            *other == hash && text_at(texts, ends, *place) == text
+        });
         match known {
-            Some(place) => *place,
-            None => self.add(text, hash),
+            Some((_, place)) => *place,
+            None => {
+                let place = self.add(text);
+                self.index
+                    .insert_unique(hash, (hash, place), |known| known.0);
+                place
+            }
         }
     }
 
-    #[inline(never)]
-    fn add(&mut self, text: &[u8], hash: u64) -> i32 {
-        let place = self.ends.len() as i32;
+    /// Gives a text that is not there yet its place.
+    ///
+    /// # Panics
+    /// When all texts together exceed 2 GiB.
+    #[inline]
+    pub fn add(&mut self, text: &[u8]) -> i32 {
+        let place = self.len() as i32;
         self.texts.extend_from_slice(text);
         let end = i32::try_from(self.texts.len());
         self.ends.push(end.expect("texts are handed on before"));
-        let (texts, ends, hasher) = (&self.texts, &self.ends, &self.hasher);
-        self.places.insert_unique(hash, place, |place| {
-            hasher.hash_one(text_at(texts, ends, *place))
-        });
         place
+    }
+
+    #[cold]
+    fn index_all(&mut self) {
+        self.index
+            .reserve(self.len() - self.index.len(), |known| known.0);
+        for place in self.index.len()..self.len() {
+            let hash = self.hasher.hash_one(self.text(place as i32));
+            self.index
+                .insert_unique(hash, (hash, place as i32), |known| known.0);
+        }
     }
 
     /// The text at a place.
@@ -123,6 +155,12 @@ impl Words {
     #[inline]
     pub fn place_of(&mut self, text: &str) -> i32 {
         self.dictionary.place_of(text.as_bytes())
+    }
+
+    /// Gives a text that the column does not have yet its place, likewise.
+    #[inline]
+    pub fn add(&mut self, text: &str) -> i32 {
+        self.dictionary.add(text.as_bytes())
     }
 
     /// Appends a row with the text at this place.

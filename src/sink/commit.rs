@@ -114,19 +114,16 @@ impl HourWriter {
         let worker = || {
             let (mut words, mut rows) = (words.clone(), EdgeBatch::default());
             move |edges: Vec<E>, write: WriteBatch<'_>| {
-                let (mut edges, mut last) = (fetched_ahead(&edges).peekable(), None);
-                while edges.peek().is_some() {
-                    for edge in edges.by_ref().take(BATCH_ROWS) {
-                        assert!(last <= ends(edge), "edges come in order");
-                        last = ends(edge);
-                        rows.push(&[Numbered {
-                            row: words.row(edge),
-                            numbers: Some(TextNumbers::of(edge)),
-                        }]);
-                    }
-                    write(&edge_batch(&mut rows)?)?;
+                let mut last = None;
+                for edge in fetched_ahead(&edges) {
+                    assert!(last <= ends(edge), "edges come in order");
+                    last = ends(edge);
+                    rows.push(&[Numbered {
+                        row: words.row(edge),
+                        numbers: Some(TextNumbers::of(edge)),
+                    }]);
                 }
-                Ok(())
+                write(&edge_batch(&mut rows)?)
             }
         };
         let last = &mut self.last_edge;

@@ -147,14 +147,12 @@ impl QuarantineSorter {
         let mut sorted = self.rows.finish().map_err(LakeError::Temporary)?;
         let mut groups = sorted.groups();
         while let Some(group) = groups()? {
-            for rows in group.batches() {
-                let mut columns = QuarantineBatch::default();
-                for row in rows {
-                    columns.push(&[Quarantined::read(row).ok_or_else(came_back_other)?]);
-                }
-                let batch = RecordBatch::try_new(schema.clone(), columns.finish());
-                files.write(&batch.map_err(|error| LakeError::file("quarantine", error))?)?;
+            let mut columns = QuarantineBatch::default();
+            for row in group.rows() {
+                columns.push(&[Quarantined::read(row).ok_or_else(came_back_other)?]);
             }
+            let batch = RecordBatch::try_new(schema.clone(), columns.finish());
+            files.write(&batch.map_err(|error| LakeError::file("quarantine", error))?)?;
         }
         drop(groups);
         Ok(files)

@@ -85,10 +85,7 @@ pub(super) fn write_groups(
 ) -> Result<(), LakeError> {
     let worker = || {
         let mut columns = RecordColumns::new();
-        move |rows: GroupRows<'_>, write: WriteBatch<'_>| {
-            let mut batches = rows.batches();
-            batches.try_for_each(|rows| write(&columns.batch(rows, urls)?))
-        }
+        move |rows: GroupRows<'_>, write: WriteBatch<'_>| write(&columns.batch(rows.rows(), urls)?)
     };
     files.write_groups(threads, worker, sorted.groups())
 }

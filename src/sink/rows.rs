@@ -8,18 +8,17 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::LakeError;
-use super::columns::BATCH_ROWS;
 use super::merge::{Levels, MergeHeap, Run, RunWriter};
-use super::row_group::GROUP_ROWS;
+use super::row_group;
 
 /// Rows of a block, after which it is time to hand it on.
 const BLOCK_ROWS: usize = 8192;
 /// Bytes of a block, likewise.
 const BLOCK_BYTES: usize = 1 << 20;
-/// Bytes of rows after which a batch ends although it could take more: only rows of very long text get there.
-const BATCH_BYTES: usize = 8 << 20;
-/// Bytes of rows after which a row group ends, likewise: it bounds what a thread holds of rows that come from files.
-const GROUP_BYTES: usize = 64 << 20;
+/// Rows of a row group: half as many as of narrower tables, because a thread builds it as one batch.
+const GROUP_ROWS: usize = row_group::GROUP_ROWS / 2;
+/// Bytes of rows after which a row group ends although it could take more: only rows of very long text get there.
+const GROUP_BYTES: usize = 32 << 20;
 
 /// Some rows, one after the other.
 #[derive(Default)]
@@ -197,7 +196,7 @@ impl SortedRows {
                 let (blocks, mut rest) = (&blocks[..], &places[..]);
                 Box::new(move || {
                     let all = GroupRows::Here(blocks, rest);
-                    let (some, others) = rest.split_at(all.cut(0, GROUP_ROWS, GROUP_BYTES));
+                    let (some, others) = rest.split_at(all.cut(GROUP_ROWS, GROUP_BYTES));
                     rest = others;
                     Ok((!some.is_empty()).then_some(GroupRows::Here(blocks, some)))
                 })
@@ -225,24 +224,19 @@ pub(super) enum GroupRows<'a> {
 }
 
 impl GroupRows<'_> {
-    /// The rows, batch by batch, cut by content only.
-    pub fn batches(&self) -> impl Iterator<Item = impl Iterator<Item = &[u8]>> {
-        let mut from = 0;
-        std::iter::from_fn(move || {
-            let batch = from..self.cut(from, BATCH_ROWS, BATCH_BYTES);
-            from = batch.end;
-            (!batch.is_empty()).then(|| batch.map(|index| self.row(index)))
-        })
+    /// The rows.
+    pub fn rows(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.len()).map(|index| self.row(index))
     }
 
-    /// Where as many rows from one on end as come together: so many, or fewer of so many bytes.
-    fn cut(&self, from: usize, rows: usize, bytes: usize) -> usize {
-        let (mut to, mut found) = (from, 0);
-        while to < self.len().min(from + rows) && found < bytes {
-            found += self.row(to).len();
-            to += 1;
+    /// How many of the first rows come together: so many, or fewer of so many bytes.
+    fn cut(&self, rows: usize, bytes: usize) -> usize {
+        let (mut count, mut found) = (0, 0);
+        while count < self.len().min(rows) && found < bytes {
+            found += self.row(count).len();
+            count += 1;
         }
-        to
+        count
     }
 
     fn len(&self) -> usize {
@@ -367,7 +361,7 @@ mod tests {
         let mut found = Vec::new();
         let mut groups = sorted.groups();
         while let Some(group) = groups().expect("read") {
-            found.extend(group.batches().flatten().map(<[u8]>::to_vec));
+            found.extend(group.rows().map(<[u8]>::to_vec));
         }
         drop(groups);
         (found, spilled)

@@ -12,7 +12,6 @@ use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-use super::columns::BATCH_ROWS;
 use super::dictionary_column::ZSTD_LEVEL;
 use super::encoder::{Encoder, Form};
 use super::row_group::{EncodedGroup, GROUP_ROWS, RowGroups, num_leaves};
@@ -170,7 +169,7 @@ impl TableWriter {
 
     /// Takes a batch, cut by content only.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
-        debug_assert!(batch.num_rows() <= BATCH_ROWS, "batches are cut before");
+        debug_assert!(batch.num_rows() <= GROUP_ROWS, "batches are cut before");
         let ended = self.groups.write(batch);
         let mut ended = ended
             .map_err(|error| failed(self.table, error))?

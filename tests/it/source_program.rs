@@ -1,8 +1,10 @@
 //! The program reads from a bucket, from a folder and from standard input, and says what it could not read.
 
+use std::io::Read;
 use std::path::Path;
 use std::process::Stdio;
 
+use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 use walkdir::WalkDir;
 
@@ -112,10 +114,34 @@ fn objects_that_cannot_be_read_are_named_and_the_rest_is_judged() {
 }
 
 #[test]
+fn records_take_no_second_request_for_an_object_whose_text_is_still_there() {
+    let (server, keys) = sample_server();
+    let lake = tempfile::tempdir().expect("a folder");
+    let lake = lake.path().to_str().expect("UTF-8");
+    let more = ["--lake", lake, "--format", "json"];
+    let ran = scan("s3://logs", Some(&server), &more, Stdio::null());
+    let report: Value = serde_json::from_str(&ran.stdout).expect("a report");
+    assert!(
+        report["lake"]["rows"]["records"].as_u64() > Some(0),
+        "{report}"
+    );
+    let requests = server.log_of(Op::Get);
+    for key in keys.iter().filter(|key| key.ends_with(".log.gz")) {
+        let of_key = requests.iter().filter(|request| request.contains(key));
+        assert_eq!(of_key.count(), 1, "{key}: {requests:?}");
+    }
+}
+
+#[test]
 fn objects_that_cannot_be_read_a_second_time_are_told_of() {
     let (server, keys) = sample_server();
-    // Once as always, then denied.
+    // Once as always, then denied. Nothing is kept of text that was not packed.
     for key in keys.iter().filter(|key| key.ends_with(".log.gz")) {
+        let packed = server.get("logs", key).expect("an object");
+        let mut text = Vec::new();
+        let read = MultiGzDecoder::new(&packed[..]).read_to_end(&mut text);
+        read.expect("the sample is whole");
+        server.put("logs", key, text);
         server.fail(Op::Get, key, 1, Fault::IgnoreRange);
         server.fail(Op::Get, key, 1, Fault::access_denied());
     }

@@ -103,7 +103,7 @@ impl<W: Word> Column for Named<W> {
             self.places.resize(W::WORDS.len(), None);
         }
         let words = &mut self.words;
-        let place = *self.places[word.place()].get_or_insert_with(|| words.place_of(word.word()));
+        let place = *self.places[word.place()].get_or_insert_with(|| words.add(word.word()));
         words.push_place(place);
     }
 
@@ -180,7 +180,7 @@ impl Column for Address {
             _ => {
                 let words = &mut self.words;
                 let place = self.places.entry(addr);
-                *place.or_insert_with(|| words.place_of(AddrText::of(addr).as_str()))
+                *place.or_insert_with(|| words.add(AddrText::of(addr).as_str()))
             }
         };
         self.last = Some((addr, place));

@@ -87,9 +87,16 @@ impl DictionaryColumn<Dictionary> {
         if texts.is_empty() {
             return self.write_nulls(rows.len(), zstd);
         }
+        let keys = rows.keys();
+        if self.values.is_empty() && are_first_met(keys, texts.len()) {
+            // The batch's dictionary is what the row group's becomes.
+            self.values = Dictionary::of(texts);
+            return keys
+                .iter()
+                .try_for_each(|key| self.push(key.unwrap_or(ABSENT), zstd));
+        }
         // Where the batch's texts stand in the row group's dictionary, looked up when a row first has them.
         let mut places = vec![ABSENT; texts.len()];
-        let keys = rows.keys();
         for row in 0..rows.len() {
             let place = if keys.is_null(row) {
                 ABSENT
@@ -346,6 +353,15 @@ impl<D: Distinct> DictionaryColumn<D> {
         }
         index
     }
+}
+
+/// Whether so many keys come first in their order, and no other.
+fn are_first_met(keys: &PrimitiveArray<Int32Type>, count: usize) -> bool {
+    let mut met = 0;
+    keys.iter().flatten().all(|key| {
+        met += i32::from(key == met);
+        key < met
+    }) && met as usize == count
 }
 
 impl EndedPage {

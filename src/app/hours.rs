@@ -32,7 +32,8 @@ type EdgeSorter = ExternalSorter<
 /// What an hour has gathered so far. Shared by the threads that work on it.
 pub struct HourState {
     start: u32,
-    shares: Shares,
+    /// Bytes that one thread's table may take.
+    table_share: usize,
     /// Who reported in it.
     pub reporters: Arc<Reporters>,
     tables: Mutex<Vec<EdgeTable>>,
@@ -69,7 +70,7 @@ impl HourState {
     /// # Errors
     /// When edges go to disk and cannot.
     pub fn make_room(&self, table: &mut EdgeTable) -> io::Result<()> {
-        if table.memory() > self.shares.edge_table {
+        if table.memory() > self.table_share {
             let mut sorter = lock(&self.sorter);
             for entry in table.drain() {
                 sorter.push(entry)?;
@@ -147,7 +148,6 @@ pub struct Hours<'a> {
     keep_records: bool,
     temp: &'a Path,
     shares: Shares,
-    /// Threads that write a table.
     threads: usize,
     open: Mutex<BTreeMap<u32, Arc<HourState>>>,
     total: Mutex<Total<'a>>,
@@ -195,7 +195,7 @@ impl<'a> Hours<'a> {
             keep_records,
             temp,
             shares,
-            threads: threads.min(shares.writers),
+            threads: threads.max(1),
             open: Mutex::default(),
             total: Mutex::new(total),
         }
@@ -224,7 +224,7 @@ impl<'a> Hours<'a> {
         let records = keeps.then(|| Mutex::new(RecordSorter::new(self.temp, self.shares.records)));
         let hour = Arc::new(HourState {
             start,
-            shares: self.shares,
+            table_share: self.shares.edge_tables / self.threads,
             reporters,
             tables: Mutex::default(),
             sorter: Mutex::new(ExternalSorter::new(
@@ -272,7 +272,10 @@ impl<'a> Hours<'a> {
             give_back();
         }
         let mut writer = match self.lake {
-            Some(lake) => Some(lake.hour(name)?.with_threads(self.threads)),
+            Some(lake) => Some(
+                lake.hour(name)?
+                    .with_threads(self.threads.min(self.shares.writers)),
+            ),
             None => None,
         };
         if let (Some(writer), Some(records)) = (&mut writer, hour.take_records(self.temp)) {

@@ -10,8 +10,8 @@ pub struct Shares {
     pub tables: usize,
     /// Ends of a slot's connections whose peers a thread counts at a time.
     pub ends: usize,
-    /// Edges of an hour in one thread's table, before they go to the hour's sorter.
-    pub edge_table: usize,
+    /// Edges of an hour in the tables of all threads, before they go to the hour's sorter.
+    pub edge_tables: usize,
     /// Edges in an hour's sorter.
     pub edges: usize,
     /// Rulings that all threads keep on the records of a slot.
@@ -44,7 +44,7 @@ impl Shares {
             tables: part(4),
             // The table of counts has up to twice the room that its entries take.
             ends: part(8) / (2 * size_of::<((u8, Home, Addr, u16), u32)>()),
-            edge_table: part(16),
+            edge_tables: part(5),
             edges: part(16),
             rulings: part(8),
             texts: (memory / 16 * 5) as usize,

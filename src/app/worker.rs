@@ -269,3 +269,35 @@ impl Batch<'_, '_> {
         Ok(board.take_evidence())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::pipeline::{Limits, SlotPlan};
+    use super::*;
+
+    #[test]
+    fn a_thread_that_panics_ends_the_wait_of_the_others() {
+        let slot = SlotPlan {
+            start: 0,
+            objects: vec![(0, 1)],
+            judged: true,
+        };
+        let limits = Limits {
+            threads: 2,
+            horizon: 1,
+            objects: 1,
+            bytes: 1,
+        };
+        // The object never arrives.
+        let board = Arc::new(Board::<Fetched>::new(vec![slot], BTreeMap::new(), limits));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| board.next(&mut None).is_none());
+            let panicking = scope.spawn(|| {
+                let _others = StopsOthers(&board);
+                panic!("as a test");
+            });
+            assert!(panicking.join().is_err());
+            assert!(waiting.join().expect("it only waits"));
+        });
+    }
+}

@@ -123,6 +123,7 @@ impl RowGroup {
 pub(super) struct RowGroups {
     form: Arc<Form>,
     most_rows: usize,
+    most_bytes: usize,
     open: Option<RowGroup>,
 }
 
@@ -132,6 +133,7 @@ impl RowGroups {
         RowGroups {
             form,
             most_rows,
+            most_bytes: GROUP_BYTES,
             open: None,
         }
     }
@@ -155,7 +157,7 @@ impl RowGroups {
             let rows = (batch.num_rows() - from).min(self.most_rows - group.rows);
             group.write(&batch.slice(from, rows))?;
             from += rows;
-            if group.rows == self.most_rows || group.bytes >= GROUP_BYTES {
+            if group.rows == self.most_rows || group.bytes >= self.most_bytes {
                 ended.extend(self.end()?);
             }
         }
@@ -241,5 +243,31 @@ pub(super) fn num_leaves(kind: &DataType) -> usize {
             .sum(),
         DataType::List(item) | DataType::Map(item, _) => num_leaves(item.data_type()),
         _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::StringArray;
+    use parquet::file::properties::WriterProperties;
+
+    use super::*;
+
+    #[test]
+    fn a_row_group_ends_with_the_batch_that_gives_it_enough_bytes() {
+        let batch = |rows: usize, length: usize| {
+            let texts: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(length); rows]));
+            RecordBatch::try_from_iter([("text", texts)]).expect("one column")
+        };
+        let form = Form::new(batch(0, 0).schema(), WriterProperties::default());
+        let mut groups = RowGroups::new(Arc::new(form.expect("a form")), 100);
+        groups.most_bytes = 20_000;
+        let mut ended = Vec::new();
+        for (rows, length) in [(10, 1), (10, 3_000), (5, 1), (110, 1), (3, 9_000), (2, 1)] {
+            let some = groups.write(&batch(rows, length)).expect("encoded");
+            ended.extend(some.iter().map(EncodedGroup::rows));
+        }
+        ended.extend(groups.end().expect("encoded").map(|group| group.rows()));
+        assert_eq!(ended, [20, 100, 18, 2]);
     }
 }

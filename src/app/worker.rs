@@ -56,6 +56,7 @@ impl<'a, 'h> Worker<'a, 'h> {
                 Task::Prove(slot) => self.prove(slot)?,
                 Task::Judge(slot, share) => self.share(slot, share)?,
                 Task::Commit(hour) => {
+                    self.batch.leftovers.free();
                     self.batch.hours.commit(hour, &self.batch.urls)?;
                     if self.board.committed() {
                         give_back();

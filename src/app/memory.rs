@@ -44,10 +44,10 @@ impl Shares {
             tables: part(4),
             // The table of counts has up to twice the room that its entries take.
             ends: part(8) / (2 * size_of::<((u8, Home, Addr, u16), u32)>()),
-            edge_tables: part(5),
+            edge_tables: part(6),
             edges: part(16),
             rulings: part(8),
-            texts: (memory / 16 * 5) as usize,
+            texts: (memory / 16 * 3) as usize,
             lines: part(32),
             records: (memory / 16 * 3) as usize,
             ahead: memory / 8,

@@ -148,6 +148,7 @@ pub struct Hours<'a> {
     keep_records: bool,
     temp: &'a Path,
     shares: Shares,
+    /// Threads of the run, at least one.
     threads: usize,
     open: Mutex<BTreeMap<u32, Arc<HourState>>>,
     total: Mutex<Total<'a>>,

@@ -59,18 +59,22 @@ impl Leftovers {
     }
 
     fn take_text(&self, kept: &mut Kept, scratch: &mut Scratch) -> Option<Vec<u8>> {
+        let memory = scratch.text_memory()?;
         let free = kept.free.pop().unwrap_or_default();
-        let freed = free.capacity();
-        match scratch.text_memory() {
-            Some(memory) if kept.texts - freed + memory <= self.texts => {
-                kept.texts = kept.texts - freed + memory;
-                scratch.take_text(free)
-            }
-            _ => {
-                kept.free.extend((freed > 0).then_some(free));
-                None
-            }
+        let mut others = kept.texts - free.capacity();
+        // What waits to be written over goes before a text that somebody will read.
+        while others + memory > self.texts
+            && let Some(other) = kept.free.pop()
+        {
+            others -= other.capacity();
         }
+        if others + memory > self.texts {
+            kept.texts = others + free.capacity();
+            kept.free.extend((free.capacity() > 0).then_some(free));
+            return None;
+        }
+        kept.texts = others + memory;
+        scratch.take_text(free)
     }
 
     /// What is left over of an object, if anything.
@@ -184,6 +188,25 @@ mod tests {
         leftovers.forget(&[2]);
         leftovers.free();
         assert_eq!(held(), 0);
+    }
+
+    #[test]
+    fn free_memory_goes_before_a_text_that_is_larger_than_those_before_it() {
+        let mut scratch = Scratch::default();
+        let (_, small) = decoded(&mut scratch, 300);
+        let leftovers = Leftovers::new(4 * small, 0);
+        for rank in 0..4 {
+            let mut scratch = Scratch::default();
+            decoded(&mut scratch, 300);
+            leftovers.keep(rank, None, &mut scratch);
+            assert!(leftovers.get(rank).is_some());
+        }
+        leftovers.forget(&[0, 1, 2]);
+        let (_, larger) = decoded(&mut scratch, 700);
+        assert!(larger > small && larger <= 3 * small);
+        leftovers.keep(4, None, &mut scratch);
+        assert!(leftovers.get(3).is_some() && leftovers.get(4).is_some());
+        assert!(lock(&leftovers.kept).texts <= 4 * small);
     }
 
     #[test]

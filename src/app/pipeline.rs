@@ -1,9 +1,9 @@
 //! The stages of a batch and who works on what: fold objects into slots, prove, judge, commit hours in order.
 //!
 //! Every thread asks the [`Board`] for its next task. Objects are fetched ahead, slot by slot; a thread prefers the slot
-//! that it worked on last, then the first that nobody works on, so that there is little to merge. A slot is judged when it and the slots of its horizon have been folded, by one thread
-//! and by those that have nothing else to do; an hour is committed when its slots are judged and the hours before it are
-//! committed.
+//! that it worked on last, then the first that nobody works on, so that there is less to merge. A slot is judged when it
+//! and the slots of its horizon have been folded, by one thread and by those that have nothing else to do; an hour is
+//! committed when its slots are judged and the hours before it are committed.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -150,7 +150,7 @@ impl Batch<'_, '_> {
         }
         let outcome = self.read(fetched, memory, &mut folder);
         let lines = folder.finish(outcome.is_ok());
-        if self.keep != Keep::None && outcome.is_ok() {
+        if self.keep != Keep::None && slot.is_some() && outcome.is_ok() {
             self.leftovers.keep(rank, lines, &mut memory.decode);
         }
         failed?;

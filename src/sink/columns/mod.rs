@@ -24,8 +24,9 @@ use crate::flow::Words;
 use crate::net::{Addr, AddrText};
 use crate::policy::Word;
 
-/// How many rows a batch has that is handed to a file's writer. Pages of Parquet's own columns end where batches
-/// do, so this number is part of what makes files the same bytes; larger costs memory, smaller costs time.
+/// How many rows a batch of a small table has that is handed to a file's writer, and one that is read. Pages of Parquet's
+/// own columns end where batches do, so this number is part of what makes files the same bytes; larger costs memory,
+/// smaller costs time.
 pub(super) const BATCH_ROWS: usize = 8192;
 
 const MICROS: i64 = 1_000_000;

@@ -447,12 +447,12 @@ impl Run<'_> {
             tables: TableMemory::new(shares.tables),
             options: DecodeOptions {
                 layout: self.settings.layout.clone(),
-                whole_limit: shares.object,
+                max_row_group: shares.object,
                 ..DecodeOptions::default()
             },
             rulings_memory: shares.rulings / self.settings.threads.max(1),
             ends_at_once: shares.ends,
-            leftovers: Leftovers::new(shares.texts, shares.lines),
+            leftovers: Leftovers::new(shares.bodies, shares.lines),
             fetcher: &shared.fetcher,
             runtime: self.runtime,
             reporters,

@@ -90,10 +90,10 @@ impl HourState {
     /// Takes what a judged slot says beside its connections: who reported, and records that no connection took.
     pub fn notes(&self, part: &SlotPart) {
         let mut rows = lock(&self.rows);
-        let interfaces = part.interfaces.values();
+        let interfaces = part.notes.interfaces.values();
         rows.reported
             .extend(interfaces.flat_map(|notes| &notes.reporters));
-        for (reporter, counts) in &part.unjudgeable {
+        for (reporter, counts) in &part.notes.unjudgeable {
             *rows.unjudgeable.entry(*reporter).or_default() += *counts;
         }
     }
@@ -107,6 +107,13 @@ impl HourState {
             lock(records).push(block)?;
         }
         Ok(())
+    }
+
+    /// Leaves out all judged records of the object of this rank, which broke when it was read again.
+    pub fn leave_out(&self, rank: u32) {
+        if let Some(records) = &self.records {
+            lock(records).leave_out(rank);
+        }
     }
 
     /// What it tells beside its edges and objects.

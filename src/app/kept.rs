@@ -94,6 +94,7 @@ impl Recording {
             .only_lines(lines.zip(self.filter.as_ref()));
             if let Err(reason) = batch.read_again(rank, leftover, memory, &mut judge) {
                 batch.coverage.unread_again(&batch.urls[rank], &reason);
+                hour.leave_out(rank as u32);
             }
             std::mem::replace(&mut rows.failed, Ok(()))?;
         }

@@ -16,8 +16,8 @@ pub struct Shares {
     pub edges: usize,
     /// Rulings that all threads keep on the records of a slot.
     pub rulings: usize,
-    /// Texts of open slots' objects that are kept to be read again.
-    pub texts: usize,
+    /// Open slots' objects that are kept to be read again.
+    pub bodies: usize,
     /// What is noted of the lines of such objects.
     pub lines: usize,
     /// Judged records in an hour's sorter.
@@ -47,7 +47,7 @@ impl Shares {
             edge_tables: part(6),
             edges: part(16),
             rulings: part(8),
-            texts: (memory / 16 * 3) as usize,
+            bodies: part(8),
             lines: part(32),
             records: (memory / 16 * 3) as usize,
             ahead: memory / 8,

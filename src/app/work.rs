@@ -8,9 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::StreamExt;
 
-use crate::flow::{
-    DecodeOptions, Decoded, MalformedLine, RecordSink, Scratch, decode, decode_text,
-};
+use crate::flow::{DecodeOptions, Decoded, Input, MalformedLine, RecordSink, Scratch, decode};
 use crate::judge::fold::{Folder, ObjectFacts};
 use crate::judge::part::{Parts, SlotPart};
 use crate::judge::reporter::{KeyPlace, Reporters};
@@ -148,10 +146,14 @@ impl Batch<'_, '_> {
         if self.keep == Keep::Flagged && slot.is_some() {
             folder = folder.note_lines();
         }
+        let body = match &fetched {
+            Ok(Body::Bytes(bytes)) => Some(bytes.clone()),
+            _ => None,
+        };
         let outcome = self.read(fetched, memory, &mut folder);
         let lines = folder.finish(outcome.is_ok());
         if self.keep != Keep::None && slot.is_some() && outcome.is_ok() {
-            self.leftovers.keep(rank, lines, &mut memory.decode);
+            self.leftovers.keep(rank, lines, body);
         }
         failed?;
         let runs = room.finish(parts, outcome.is_ok())?;
@@ -167,8 +169,9 @@ impl Batch<'_, '_> {
         memory: &mut Memory,
         sink: &mut impl RecordSink,
     ) -> Result<(), String> {
-        if let Some(text) = leftover.and_then(|leftover| leftover.text.as_ref()) {
-            let decoded = decode_text(text, &self.options, &mut memory.decode, sink);
+        if let Some(body) = leftover.and_then(|leftover| leftover.body.as_ref()) {
+            let input = Input::Bytes(body);
+            let decoded = decode(input, &self.options, &mut memory.decode, sink);
             return decoded.map(drop).map_err(|error| error.to_string());
         }
         let mut object = self.objects[rank].clone();

@@ -56,7 +56,6 @@ impl<'a, 'h> Worker<'a, 'h> {
                 Task::Prove(slot) => self.prove(slot)?,
                 Task::Judge(slot, share) => self.share(slot, share)?,
                 Task::Commit(hour) => {
-                    self.batch.leftovers.free();
                     self.batch.hours.commit(hour, &self.batch.urls)?;
                     if self.board.committed() {
                         give_back();
@@ -162,7 +161,7 @@ impl<'a, 'h> Worker<'a, 'h> {
         let objects = self.objects(slot);
         let recording = judging.take_rulings().and_then(|mut rulings| {
             rulings.take_unjudgeable_too();
-            let interfaces = &judging.part.interfaces;
+            let interfaces = &judging.part.notes.interfaces;
             Recording::new(self.batch, hour, interfaces, rulings, objects.clone())
         });
         if recording.is_none() {
@@ -175,7 +174,7 @@ impl<'a, 'h> Worker<'a, 'h> {
     fn judge(&mut self, slot: usize, judging: &Judging, hour: &HourState) -> anyhow::Result<()> {
         let (policy, start) = (self.batch.policy, self.board.start(slot));
         let reporters = hour.reporters.snapshot();
-        let facts = SlotFacts::new(policy, &reporters, &judging.part.interfaces);
+        let facts = SlotFacts::new(policy, &reporters, &judging.part.notes.interfaces);
         let (own, earlier) = self.board.horizon(slot);
         let horizon = Horizon {
             own: &own,
@@ -203,8 +202,14 @@ impl<'a, 'h> Worker<'a, 'h> {
         // Rulings that take too much memory do not wait for those of other threads.
         let mut record_now = |rulings: &mut Rulings| {
             let many = rulings.take();
-            Recording::new(batch, hour, &judging.part.interfaces, many, objects.clone())
-                .map_or(Ok(()), |many| many.read(batch, memory, hour, start))
+            Recording::new(
+                batch,
+                hour,
+                &judging.part.notes.interfaces,
+                many,
+                objects.clone(),
+            )
+            .map_or(Ok(()), |many| many.read(batch, memory, hour, start))
         };
         for piece in judging.claims.iter() {
             judge_piece(

@@ -3,7 +3,7 @@
 use std::io::{BufReader, Read};
 
 use super::columnar::{MAGIC, decode_parquet};
-use super::inflate::{Inflater, Packing, SourceFailed, Whole, bound};
+use super::inflate::{Inflater, Packing, SourceFailed, bound, read};
 use super::text::{TextDecoder, TextScratch};
 use super::{RecordSink, Tally};
 
@@ -99,8 +99,8 @@ pub struct Decoded {
 pub struct DecodeOptions {
     /// The layout of lines without a header (`--layout`).
     pub layout: Option<std::sync::Arc<super::Layout>>,
-    /// Objects whose decompressed size is at most this are inflated whole before a record is delivered; larger ones stream.
-    pub whole_limit: u64,
+    /// Bound of what the wanted columns of a Parquet row group may take as stored, in bytes.
+    pub max_row_group: u64,
     /// Bound of the decompressed size in bytes (8 GiB).
     pub max_bytes: u64,
     /// Bound of the decompressed to compressed ratio (1000).
@@ -113,7 +113,7 @@ impl Default for DecodeOptions {
     fn default() -> Self {
         DecodeOptions {
             layout: None,
-            whole_limit: 256 << 20,
+            max_row_group: 256 << 20,
             max_bytes: 8 << 30,
             max_ratio: 1000,
             max_line: 1 << 20,
@@ -148,19 +148,6 @@ pub struct Scratch {
     text: TextScratch,
 }
 
-impl Scratch {
-    /// Gives away the text that the last object was inflated to, for [`decode_text`]; none unless it was inflated whole.
-    /// `free` is memory for the next.
-    pub fn take_text(&mut self, free: Vec<u8>) -> Option<Vec<u8>> {
-        self.inflater.take(free)
-    }
-
-    /// Bytes of memory that such a text takes; none unless the last object was inflated whole.
-    pub fn text_memory(&self) -> Option<usize> {
-        self.inflater.held()
-    }
-}
-
 /// Bytes that a stream is read by, and that are asked of [`Ranges`] at once.
 const CHUNK: usize = 1 << 20;
 
@@ -176,7 +163,6 @@ pub fn decode<S: RecordSink>(
     scratch: &mut Scratch,
     sink: &mut S,
 ) -> Result<Decoded, DecodeError> {
-    scratch.inflater.clear();
     match input {
         Input::Bytes(bytes) => decode_bytes(bytes, options, scratch, sink),
         Input::Ranges(ranges) => decode_ranges(ranges, options, scratch, sink),
@@ -196,36 +182,14 @@ fn decode_bytes<S: RecordSink>(
         return decode_lines(bytes, options, &mut scratch.text, sink);
     };
     let most = bound(options, bytes.len() as u64);
-    let limit = usize::try_from(most.min(options.whole_limit)).unwrap_or(usize::MAX);
-    if let Whole::Done(text) = scratch.inflater.whole(packing, bytes, limit) {
-        return decode_lines(text, options, &mut scratch.text, sink);
-    }
-    // Too large, or broken. A broken object of usual size should hand nothing to the sink, so it is read through first.
-    if let Some(error) = first_error(packing, bytes, most, options.whole_limit) {
-        return Err(error);
-    }
-    let reader = packing.reader(&bytes[..])?;
-    decode_stream(
-        reader,
-        Some(packing),
-        most,
-        options,
-        &mut scratch.text,
-        sink,
-    )
-}
-
-/// Decodes the text that an object was inflated to ([`Scratch::take_text`]) once more.
-///
-/// # Errors
-/// As [`decode()`].
-pub fn decode_text<S: RecordSink>(
-    text: &[u8],
-    options: &DecodeOptions,
-    scratch: &mut Scratch,
-    sink: &mut S,
-) -> Result<Decoded, DecodeError> {
-    decode_lines(text, options, &mut scratch.text, sink)
+    // Checksums come last.
+    sink.unverified();
+    let mut decoder = TextDecoder::new(options, &mut scratch.text);
+    let push = |slice: &[u8]| decoder.push(slice, sink);
+    let given = scratch.inflater.each_slice(packing, bytes, most, push)?;
+    let mut decoded = decoder.finish(sink)?;
+    decoded.bytes = given;
+    Ok(decoded)
 }
 
 fn decode_lines<S: RecordSink>(
@@ -239,37 +203,6 @@ fn decode_lines<S: RecordSink>(
     let mut decoded = decoder.finish(sink)?;
     decoded.bytes = text.len() as u64;
     Ok(decoded)
-}
-
-/// Where a packed object breaks, if it does so within its first `read_limit` bytes.
-fn first_error(packing: Packing, packed: &[u8], most: u64, read_limit: u64) -> Option<DecodeError> {
-    let mut reader = match packing.reader(packed) {
-        Ok(reader) => reader,
-        Err(error) => return Some(error),
-    };
-    let mut chunk = vec![0; 64 << 10];
-    let mut offset = 0;
-    while offset <= read_limit {
-        match read(&mut reader, &mut chunk) {
-            Ok(0) => return None,
-            Ok(length) => offset += length as u64,
-            Err(error) => return Some(packing.error(error, offset)),
-        }
-        if offset > most {
-            return Some(DecodeError::Bomb { limit: most });
-        }
-    }
-    None
-}
-
-/// Reads, but not because of a signal.
-fn read(reader: &mut dyn Read, chunk: &mut [u8]) -> std::io::Result<usize> {
-    loop {
-        match reader.read(chunk) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
 }
 
 fn decode_ranges<S: RecordSink>(

@@ -24,7 +24,7 @@ mod wrapped;
 
 pub use columns::{FlowRow, FlowsBuilder, flows_schema, words_schema};
 pub use decode::{
-    DecodeError, DecodeOptions, Decoded, Input, MalformedLine, Ranges, Scratch, decode, decode_text,
+    DecodeError, DecodeOptions, Decoded, Input, MalformedLine, Ranges, Scratch, decode,
 };
 pub use field::Field;
 pub use layout::{Column, Layout, LayoutError};

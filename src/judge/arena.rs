@@ -129,10 +129,26 @@ impl<T> HashArena<T> {
             .trailing_zeros()
             .max(MIN_BITS);
         assert!(bits <= 32, "a table has fewer than 2^31 rows");
+        self.rebuild(bits);
+    }
+
+    /// Forgets the rows from a place on.
+    pub fn truncate(&mut self, len: usize) {
+        self.chunks.truncate(len.div_ceil(CHUNK));
+        if let (Some(last), 1..) = (self.chunks.last_mut(), len % CHUNK) {
+            last.truncate(len % CHUNK);
+        }
+        self.len = len;
+        self.rebuild(u64::BITS - self.shift);
+    }
+
+    /// Makes the index anew, so many bits long, of the rows that there are.
+    fn rebuild(&mut self, bits: u32) {
         let before = std::mem::replace(&mut self.index, vec![EMPTY; 1 << bits]);
         self.shift = u64::BITS - bits;
         let mask = self.index.len() - 1;
-        for entry in before.into_iter().filter(|entry| *entry != EMPTY) {
+        let is_there = |entry: &u64| *entry != EMPTY && (*entry as u32 as usize) < self.len;
+        for entry in before.into_iter().filter(is_there) {
             let mut position = self.position(entry);
             while self.index[position] != EMPTY {
                 position = (position + 1) & mask;
@@ -189,7 +205,7 @@ pub(super) fn prefetch<T>(row: &T) {
 
 /// A hint without effect on the result, so that any address is fine.
 #[inline]
-fn prefetch_line<T>(address: *const T) {
+pub(super) fn prefetch_line<T>(address: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch reads nothing that the program can see, whatever the address.
     unsafe {
@@ -211,7 +227,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
         #[test]
-        fn an_arena_agrees_with_a_map(keys in prop::collection::vec(0u64..3000, 0..5000), bits in 1u32..60) {
+        fn an_arena_agrees_with_a_map(keys in prop::collection::vec(0u64..3000, 0..5000), bits in 1u32..60, cut in 0usize..12_000) {
             // Few bits of hash make many rows meet in one place of the index, with one half of a hash.
             let hash_of = |key: u64| mix(key ^ 0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03) >> bits << bits;
             let mut arena = HashArena::<(u64, u32)>::default();
@@ -224,6 +240,11 @@ mod tests {
                 *twin.entry(key).or_default() += 1;
             }
             prop_assert_eq!(arena.len(), twin.len());
+            if cut < arena.len() {
+                let gone: Vec<u64> = arena.iter().skip(cut).map(|row| row.0).collect();
+                arena.truncate(cut);
+                twin.retain(|key, _| !gone.contains(key));
+            }
             for key in 0..3000 {
                 let found = arena.probe(hash_of(key), |row| row.0 == key).ok().map(|place| arena.at(place).1);
                 prop_assert_eq!(found, twin.get(&key).copied());

@@ -24,6 +24,9 @@ pub trait Pieces: Sync {
     fn piece(&self, number: usize, visit: Visit<'_>) -> io::Result<()>;
 }
 
+/// Connections that are fetched from memory ahead of the one that is looked at.
+const AHEAD: usize = 16;
+
 /// What is done with a piece.
 pub type Visit<'v> = &'v mut dyn FnMut(&ConnectionTable, Range<usize>) -> io::Result<()>;
 
@@ -177,7 +180,10 @@ impl Company {
 fn each_connection(slot: &dyn Pieces, visit: &mut dyn FnMut(&Connection)) -> io::Result<()> {
     (0..slot.count()).try_for_each(|number| {
         slot.piece(number, &mut |table, places| {
-            places.for_each(|place| visit(table.at(place)));
+            for place in places.clone() {
+                table.prefetch_head(places.end.min(place + AHEAD) - 1);
+                visit(table.at(place));
+            }
             Ok(())
         })
     })
@@ -196,7 +202,9 @@ pub fn judge_piece(
     each: &mut dyn FnMut(&ConnectionTable, usize, &Traffic, &Ruling) -> io::Result<()>,
 ) -> io::Result<()> {
     slot.piece(number, &mut |table, mut places| {
+        let end = places.end;
         places.try_for_each(|place| {
+            table.prefetch(end.min(place + AHEAD) - 1);
             let connection = table.at(place);
             let traffic = Traffic::of(&connection.key(), table.views(place), context.facts);
             let ruling = judge.rule(context, connection, table.views(place), &traffic);

@@ -1,5 +1,7 @@
 //! Records go into the parts of their slots: the hot loop of the program.
 
+use std::collections::BTreeMap;
+
 use crate::flow::{Action, Direction, Field, Fields, MalformedLine, Record, RecordSink};
 use crate::net::Addr;
 use crate::policy::{NetworkId, Policy};
@@ -7,7 +9,7 @@ use crate::policy::{NetworkId, Policy};
 use super::connection::{Contribution, End, Home, Key, Lane, Origin, Side, Tag, View};
 use super::lines::LineHashes;
 use super::memo::Memo;
-use super::part::{Parts, SlotPart, insert_sorted};
+use super::part::{Notes, Parts, SlotPart, insert_sorted};
 use super::reporter::{KeyPlace, Reporter, ReporterId, Reporters};
 
 /// Length of a slot in seconds: AWS publishes every five minutes.
@@ -19,8 +21,8 @@ const BATCH: usize = 64;
 /// Batches after which room is asked for: about as many connections as a mebibyte or two hold.
 const BATCHES_PER_ASKING: u32 = 128;
 
-/// Whoever watches over memory: may take the connections out of the part of this slot. The last argument is true for
-/// connections that do not count unless their object proves whole.
+/// Whoever watches over memory: may take the connections out of the part of this slot. The last argument is true where
+/// what the object added does not count unless it proves whole; whatever was taken out, the table has a checkpoint then.
 pub type AskForRoom<'a> = dyn FnMut(u32, &mut SlotPart, bool) + 'a;
 
 /// What the fold must know of the object whose records it takes.
@@ -42,9 +44,13 @@ pub struct Folder<'a> {
     reporters: &'a Reporters,
     object: ObjectFacts<'a>,
     parts: &'a mut Parts,
-    aside: Option<Parts>,
+    /// What the object says beside its connections, by slot; all slots that it has records of.
+    noted: BTreeMap<u32, Notes>,
+    is_unverified: bool,
     slot: u32,
     part: SlotPart,
+    /// What the object says of `slot`.
+    notes: Notes,
     memo: Memo<Met>,
     pending: Vec<Contribution>,
     one_network: bool,
@@ -70,9 +76,11 @@ impl<'a> Folder<'a> {
             reporters,
             object,
             parts,
-            aside: None,
+            noted: BTreeMap::new(),
+            is_unverified: false,
             slot,
             part,
+            notes: Notes::default(),
             memo: Memo::default(),
             pending: Vec::with_capacity(BATCH),
             one_network: policy.has_one_network(),
@@ -99,25 +107,37 @@ impl<'a> Folder<'a> {
     /// unverified is kept.
     pub fn finish(mut self, whole: bool) -> Option<LineHashes> {
         self.store_part();
-        let lines = self.lines.take();
-        let Some(verified) = self.aside.take() else {
-            return lines;
-        };
-        let unverified = std::mem::replace(self.parts, verified);
-        if whole {
-            for (slot, part) in unverified {
-                self.parts.entry(slot).or_default().merge(part);
+        let counts = whole || !self.is_unverified;
+        for (slot, notes) in self.noted {
+            let part = self.parts.entry(slot).or_default();
+            if counts {
+                part.table.keep();
+                part.notes.merge(notes);
+            } else {
+                part.table.take_back();
+            }
+            if part.is_empty() {
+                self.parts.remove(&slot);
             }
         }
-        lines
+        self.lines
+    }
+
+    fn take_part(&mut self, slot: u32) {
+        self.slot = slot;
+        self.part = self.parts.remove(&slot).unwrap_or_default();
+        self.notes = self.noted.remove(&slot).unwrap_or_default();
+        self.memo = Memo::default();
+        if self.is_unverified {
+            self.part.table.checkpoint();
+        }
     }
 
     fn store_part(&mut self) {
         self.flush();
-        let part = std::mem::take(&mut self.part);
-        if !part.table.is_empty() || !part.unjudgeable.is_empty() || !part.interfaces.is_empty() {
-            self.parts.insert(self.slot, part);
-        }
+        self.parts.insert(self.slot, std::mem::take(&mut self.part));
+        self.noted
+            .insert(self.slot, std::mem::take(&mut self.notes));
     }
 
     fn flush(&mut self) {
@@ -133,7 +153,7 @@ impl<'a> Folder<'a> {
 
     fn make_room(&mut self) {
         if let Some(room) = &mut self.room {
-            room(self.slot, &mut self.part, self.aside.is_some());
+            room(self.slot, &mut self.part, self.is_unverified);
         }
     }
 
@@ -142,9 +162,7 @@ impl<'a> Folder<'a> {
         self.flush();
         self.make_room();
         self.store_part();
-        self.slot = slot;
-        self.part = self.parts.remove(&slot).unwrap_or_default();
-        self.memo = Memo::default();
+        self.take_part(slot);
     }
 
     #[cold]
@@ -155,7 +173,7 @@ impl<'a> Folder<'a> {
             &self.object.place,
             fields,
         );
-        let notes = self.part.interfaces.entry(reporter.interface).or_default();
+        let notes = self.notes.interfaces.entry(reporter.interface).or_default();
         insert_sorted(&mut notes.reporters, id);
         self.memo.insert(fields, Met::new(id, &reporter))
     }
@@ -175,7 +193,7 @@ impl<'a> Folder<'a> {
             Direction::Egress => source,
             Direction::Ingress => target,
             Direction::Unknown => {
-                let notes = self.part.interfaces.entry(known.interface).or_default();
+                let notes = self.notes.interfaces.entry(known.interface).or_default();
                 notes.candidates = notes.candidates.narrow([Some(source), Some(target)]);
                 return;
             }
@@ -189,7 +207,12 @@ impl<'a> Folder<'a> {
                 return;
             }
             insert_sorted(
-                &mut self.part.interfaces.entry(known.interface).or_default().own,
+                &mut self
+                    .notes
+                    .interfaces
+                    .entry(known.interface)
+                    .or_default()
+                    .own,
                 own,
             );
         }
@@ -217,7 +240,7 @@ impl<'a> Folder<'a> {
         };
         if carries {
             known.carries = true;
-            self.part
+            self.notes
                 .interfaces
                 .entry(known.interface)
                 .or_default()
@@ -286,7 +309,7 @@ impl RecordSink for Folder<'_> {
         let known = self.memo.at(met);
         let (reporter, is_gateway) = (known.reporter, known.is_transit_gateway);
         let Some(network) = known.network else {
-            self.part
+            self.notes
                 .unjudgeable
                 .entry(reporter)
                 .or_default()
@@ -294,7 +317,7 @@ impl RecordSink for Folder<'_> {
             return;
         };
         if !record.complete || (record.action == Action::Absent && !is_gateway) {
-            self.part
+            self.notes
                 .unjudgeable
                 .entry(reporter)
                 .or_default()
@@ -355,9 +378,8 @@ impl RecordSink for Folder<'_> {
     }
 
     fn unverified(&mut self) {
-        self.store_part();
-        self.aside = Some(std::mem::take(self.parts));
-        self.memo = Memo::default();
+        self.is_unverified = true;
+        self.part.table.checkpoint();
     }
 
     fn wants(&self, field: Field) -> bool {

@@ -19,7 +19,14 @@ pub type Parts = BTreeMap<u32, SlotPart>;
 pub struct SlotPart {
     /// The connections.
     pub table: ConnectionTable,
-    /// What records say of the interfaces that reported, by the interface's number in the hour.
+    /// What else its records say.
+    pub notes: Notes,
+}
+
+/// What records say beside their connections. Little: it goes with the interfaces, not with the traffic.
+#[derive(Default)]
+pub struct Notes {
+    /// What they say of the interfaces that reported, by the interface's number in the hour.
     pub interfaces: HashMap<u32, InterfaceNotes>,
     /// Records that cannot be judged at all, by reporter.
     pub unjudgeable: HashMap<ReporterId, Unjudgeable>,
@@ -117,6 +124,24 @@ impl SlotPart {
             std::mem::swap(&mut self.table, &mut other.table);
         }
         self.table.merge(&other.table);
+        self.notes.merge(other.notes);
+    }
+
+    /// Whether nothing was gathered.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty() && self.notes.is_empty()
+    }
+
+    /// Memory in use, bytes.
+    pub fn memory(&self) -> usize {
+        let notes = &self.notes;
+        self.table.memory() + notes.interfaces.len() * 160 + notes.unjudgeable.len() * 48
+    }
+}
+
+impl Notes {
+    /// Takes in what other records of the same slot say.
+    pub fn merge(&mut self, other: Notes) {
         for (interface, notes) in other.interfaces {
             self.interfaces.entry(interface).or_default().merge(notes);
         }
@@ -125,8 +150,8 @@ impl SlotPart {
         }
     }
 
-    /// Memory in use, bytes.
-    pub fn memory(&self) -> usize {
-        self.table.memory() + self.interfaces.len() * 160 + self.unjudgeable.len() * 48
+    /// Whether they say nothing.
+    pub fn is_empty(&self) -> bool {
+        self.interfaces.is_empty() && self.unjudgeable.is_empty()
     }
 }

@@ -4,14 +4,28 @@
 
 use hashbrown::HashMap;
 
-use super::arena::HashArena;
+use super::arena::{HashArena, prefetch, prefetch_line};
 use super::connection::{Connection, Contribution, Key, Tag, View};
 
 /// Connections of one slot (or of a part of it: one thread's, one partition's).
 #[derive(Default)]
 pub struct ConnectionTable {
     connections: HashArena<Connection>,
-    overflow: HashMap<u32, Vec<(Tag, View)>>,
+    overflow: Overflow,
+    undo: Option<Undo>,
+}
+
+/// Views that have no room in their connections, by place.
+type Overflow = HashMap<u32, Vec<(Tag, View)>>;
+
+/// What a table held at its checkpoint, as far as it changed since.
+struct Undo {
+    /// How many connections there were.
+    len: usize,
+    /// Which of them have changed, by bit.
+    has_changed: Vec<u64>,
+    connections: Vec<(u32, Connection)>,
+    overflow: Overflow,
 }
 
 impl ConnectionTable {
@@ -32,19 +46,62 @@ impl ConnectionTable {
 
     /// Memory in use, bytes.
     pub fn memory(&self) -> usize {
-        let overflow: usize = self.overflow.len() * 64
-            + self
-                .overflow
-                .values()
-                .map(|views| views.capacity() * 48)
-                .sum::<usize>();
-        self.connections.memory() + overflow
+        let overflow = |overflow: &Overflow| {
+            let views = overflow.values().map(|views| views.capacity() * 48);
+            overflow.len() * 64 + views.sum::<usize>()
+        };
+        let undo = self.undo.as_ref().map_or(0, |undo| {
+            let connections = undo.connections.capacity() * size_of::<(u32, Connection)>();
+            connections + undo.has_changed.len() * size_of::<u64>() + overflow(&undo.overflow)
+        });
+        self.connections.memory() + overflow(&self.overflow) + undo
+    }
+
+    /// Begins what can be taken back, unless that has begun already.
+    pub fn checkpoint(&mut self) {
+        let len = self.len();
+        self.undo.get_or_insert_with(|| Undo {
+            len,
+            has_changed: vec![0; len.div_ceil(64)],
+            connections: Vec::new(),
+            overflow: Overflow::new(),
+        });
+    }
+
+    /// Keeps what was added since the checkpoint, if there is one.
+    pub fn keep(&mut self) {
+        self.undo = None;
+    }
+
+    /// Takes back what was added since the checkpoint, if there is one.
+    pub fn take_back(&mut self) {
+        let Some(undo) = self.undo.take() else { return };
+        self.connections.truncate(undo.len);
+        self.overflow
+            .retain(|place, _| (*place as usize) < undo.len);
+        for (place, connection) in undo.connections {
+            *self.connections.at_mut(place as usize) = connection;
+            self.overflow.remove(&place);
+        }
+        self.overflow.extend(undo.overflow);
     }
 
     /// The connection at a place.
     #[inline]
     pub fn at(&self, place: usize) -> &Connection {
         self.connections.at(place)
+    }
+
+    /// Starts fetching the first line of a connection: all but its views.
+    #[inline]
+    pub fn prefetch_head(&self, place: usize) {
+        prefetch_line(self.at(place));
+    }
+
+    /// Starts fetching a connection.
+    #[inline]
+    pub fn prefetch(&self, place: usize) {
+        prefetch(self.at(place));
     }
 
     /// Every view of the connection at a place, in no particular order.
@@ -71,6 +128,11 @@ impl ConnectionTable {
         }
         for contribution in batch {
             let place = self.place_or_insert(&contribution.key, contribution.hash);
+            if let Some(undo) = &mut self.undo
+                && place < undo.len
+            {
+                undo.note(place, &self.connections, &self.overflow);
+            }
             self.add_view(place, contribution.tag, &contribution.view);
             let connection = self.connections.at_mut(place);
             connection.add_services(contribution.services);
@@ -126,8 +188,129 @@ impl ConnectionTable {
     }
 }
 
+impl Undo {
+    /// A connection is about to change.
+    #[inline]
+    fn note(&mut self, place: usize, connections: &HashArena<Connection>, overflow: &Overflow) {
+        let (word, bit) = (&mut self.has_changed[place / 64], 1 << (place % 64));
+        if *word & bit != 0 {
+            return;
+        }
+        *word |= bit;
+        let connection = connections.at(place);
+        let place = place as u32;
+        self.connections.push((place, *connection));
+        if let Some(views) = overflow.get(&place).filter(|_| connection.has_overflow()) {
+            self.overflow.insert(place, views.clone());
+        }
+    }
+}
+
 /// The partition of a connection, of `1 << bits`: by the lowest bits of its key's hash, so that every table and every
 /// run puts it in the same one, and no partition crowds its table's index, which goes by the upper bits.
 pub fn partition_of(connection: &Connection, bits: u32) -> u64 {
     connection.key().hash() & ((1 << bits) - 1)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::flow::Direction;
+    use crate::judge::connection::{End, Home, Lane, Origin, Side, Ways};
+    use crate::judge::reporter::ReporterId;
+    use crate::net::Addr;
+    use crate::net::aws::Service;
+
+    /// What a record of one of a few connections adds, all of it by two numbers.
+    pub(crate) fn contribution(connection: u32, record: u32) -> Contribution {
+        let end = |addr: u32| End {
+            home: Home::inside(0),
+            addr: Addr::from_v4(addr),
+            port: addr as u16,
+        };
+        let (key, _) = Key::of(end(connection), end(1 << 24), 6);
+        let sender = if record.is_multiple_of(2) {
+            Side::Low
+        } else {
+            Side::High
+        };
+        Contribution {
+            key,
+            hash: key.hash(),
+            tag: Tag::new(
+                ReporterId(record % 5),
+                Direction::Egress,
+                Lane::Accepted,
+                sender,
+            ),
+            view: View {
+                packets: 1,
+                bytes: u64::from(record),
+                origin: Origin::new(record % 7, u64::from(record)),
+                start: record,
+                end: record + 60,
+                records: 1,
+                ways: Ways(1 << (record % 9)),
+                kinds: 1 << (record % 4),
+                encryption: 0,
+            },
+            services: [Service::Known((record % 3) as u8), Service::Unknown],
+        }
+    }
+
+    /// All that a table holds, in an order of its own.
+    pub(crate) fn content(table: &ConnectionTable) -> BTreeMap<String, String> {
+        let connections = (0..table.len()).map(|place| {
+            let connection = table.at(place);
+            let mut views: Vec<_> = table.views(place).collect();
+            views.sort_by_key(|(tag, _)| *tag);
+            let sides = [Side::Low, Side::High];
+            let facts = sides.map(|side| {
+                let kinds = (connection.kinds(side), connection.accepted(side));
+                (connection.services(side), kinds)
+            });
+            let words = format!("{facts:?} {:x} {views:?}", connection.objects);
+            (format!("{:?}", connection.key()), words)
+        });
+        connections.collect()
+    }
+
+    fn table(batches: &[Vec<(u32, u32)>]) -> ConnectionTable {
+        let mut table = ConnectionTable::new();
+        batches.iter().for_each(|batch| add(&mut table, batch));
+        table
+    }
+
+    fn add(table: &mut ConnectionTable, batch: &[(u32, u32)]) {
+        let records = batch
+            .iter()
+            .map(|(connection, record)| contribution(*connection, *record));
+        table.add_batch(&records.collect::<Vec<_>>(), 1 << (batch.len() % 64));
+    }
+
+    fn batches() -> impl Strategy<Value = Vec<Vec<(u32, u32)>>> {
+        prop::collection::vec(prop::collection::vec((0_u32..40, 0_u32..60), 0..64), 0..6)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_back_was_never_there(before in batches(), gone in batches(), after in batches()) {
+            let mut found = table(&before);
+            found.checkpoint();
+            gone.iter().for_each(|batch| add(&mut found, batch));
+            // There is one checkpoint: the first.
+            found.checkpoint();
+            found.take_back();
+            prop_assert_eq!(content(&found), content(&table(&before)));
+            found.checkpoint();
+            after.iter().for_each(|batch| add(&mut found, batch));
+            found.keep();
+            found.take_back();
+            prop_assert_eq!(content(&found), content(&table(&[before, after].concat())));
+        }
+    }
 }

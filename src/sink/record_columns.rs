@@ -1,6 +1,7 @@
 //! The `records` table: raw rows with their judgements, from bytes to columns.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -76,16 +77,24 @@ pub fn records_schema() -> SchemaRef {
     Arc::new(Schema::new(columns.collect::<Vec<ArrowField>>()))
 }
 
-/// Writes sorted records, of objects with these URLs by rank, into files, with so many threads.
+/// Writes sorted records, of objects with these URLs by rank, into files, with so many threads; but for those of the
+/// objects that are left out.
 pub(super) fn write_groups(
     mut sorted: SortedRows,
     urls: &[Arc<str>],
+    left_out: &BTreeSet<u32>,
     threads: usize,
     files: &mut TableWriter,
 ) -> Result<(), LakeError> {
     let worker = || {
         let mut columns = RecordColumns::new();
-        move |rows: GroupRows<'_>, write: WriteBatch<'_>| write(&columns.batch(rows.rows(), urls)?)
+        move |rows: GroupRows<'_>, write: WriteBatch<'_>| {
+            let is_wanted = |row: &&[u8]| {
+                left_out.is_empty()
+                    || object_of(row).is_none_or(|object| !left_out.contains(&object))
+            };
+            write(&columns.batch(rows.rows().filter(is_wanted), urls)?)
+        }
     };
     files.write_groups(threads, worker, sorted.groups())
 }
@@ -133,6 +142,13 @@ impl RecordColumns {
         RecordBatch::try_new(self.schema.clone(), columns)
             .map_err(|error| LakeError::file("records", error))
     }
+}
+
+/// The rank of a row's object: the key ends with it and the line.
+fn object_of(row: &[u8]) -> Option<u32> {
+    let (key, _) = Unpacker::split(row)?;
+    let (key, _line) = key.split_last_chunk::<8>()?;
+    key.last_chunk().map(|object| u32::from_be_bytes(*object))
 }
 
 /// A row as it was packed.

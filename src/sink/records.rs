@@ -1,5 +1,6 @@
 //! Judged records as bytes, on their way to be sorted; `record_columns` reads them back.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -101,12 +102,18 @@ fn pack_judgement(packer: &mut Packer, row: &JudgementRow<'_>) {
 }
 
 /// Puts judged records into the order of the table in bounded memory, in whatever order they come.
-pub struct RecordSorter(RowSorter);
+pub struct RecordSorter {
+    rows: RowSorter,
+    left_out: BTreeSet<u32>,
+}
 
 impl RecordSorter {
     /// A sorter that holds about `budget` bytes in memory and puts the rest into files in `dir`, which vanish with it.
     pub fn new(dir: &Path, budget: usize) -> RecordSorter {
-        RecordSorter(RowSorter::new(dir, budget))
+        RecordSorter {
+            rows: RowSorter::new(dir, budget),
+            left_out: BTreeSet::new(),
+        }
     }
 
     /// Takes records, their objects ranked alike in all blocks.
@@ -114,22 +121,27 @@ impl RecordSorter {
     /// # Errors
     /// When a temporary file cannot be written.
     pub fn push(&mut self, block: RecordBlock) -> Result<(), LakeError> {
-        self.0.push(block.rows).map_err(LakeError::Temporary)
+        self.rows.push(block.rows).map_err(LakeError::Temporary)
+    }
+
+    /// Leaves out the records of the object of this rank, those that have come and those that will.
+    pub fn leave_out(&mut self, object: u32) {
+        self.left_out.insert(object);
     }
 
     /// Whether it holds no record.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.rows.is_empty()
     }
 
     /// Bytes of memory that it holds now.
     pub fn memory(&self) -> usize {
-        self.0.memory()
+        self.rows.memory()
     }
 
     /// Whether records went to files.
     pub fn has_spilled(&self) -> bool {
-        self.0.has_spilled()
+        self.rows.has_spilled()
     }
 
     /// Writes the records, of objects with these URLs by rank, into files, with so many threads.
@@ -139,7 +151,7 @@ impl RecordSorter {
         threads: usize,
         files: &mut TableWriter,
     ) -> Result<(), LakeError> {
-        let sorted = self.0.finish().map_err(LakeError::Temporary)?;
-        write_groups(sorted, urls, threads, files)
+        let sorted = self.rows.finish().map_err(LakeError::Temporary)?;
+        write_groups(sorted, urls, &self.left_out, threads, files)
     }
 }

@@ -128,6 +128,31 @@ pub(super) fn take_records(hour: &mut HourWriter, rows: &[u64]) {
     hour.records(sorter, &urls());
 }
 
+#[test]
+fn an_object_that_is_left_out_leaves_no_record() {
+    let lines = |left_out: Option<u32>, rows: &[u64], budget| {
+        let place = Place::new();
+        let mut sorter = RecordSorter::new(place.temp.path(), budget);
+        let (some, others) = rows.split_at(rows.len() / 2);
+        sorter.push(judged(some)).expect("taken");
+        left_out
+            .into_iter()
+            .for_each(|object| sorter.leave_out(object));
+        sorter.push(judged(others)).expect("taken");
+        let mut hour = place.lake().hour(Hour::of(SIX)).expect("begun");
+        hour.records(sorter, &urls());
+        hour.commit().expect("committed");
+        snapshot(&place.store())
+    };
+    // The object of a row is its number modulo five.
+    let all: Vec<u64> = (1..900).collect();
+    let others: Vec<u64> = (1..900).filter(|row| row % 5 != 3).collect();
+    let expected = lines(None, &others, usize::MAX);
+    for budget in [0, usize::MAX] {
+        assert!(lines(Some(3), &all, budget) == expected, "{budget}");
+    }
+}
+
 /// A lake of one hour whose records came as these batches through a sorter of this budget.
 fn lake_of(
     batches: &[Vec<u64>],

@@ -111,8 +111,8 @@ impl Plan {
             }
         }
         let total: u64 = joined.iter().map(|(start, end)| end - start).sum();
-        if total > options.whole_limit {
-            let limit = options.whole_limit;
+        if total > options.max_row_group {
+            let limit = options.max_row_group;
             return Err(broken(format!(
                 "a row group needs {total} bytes in memory, at most {limit} are allowed"
             )));

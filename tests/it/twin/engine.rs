@@ -160,7 +160,7 @@ fn engine(
             own: &evidence[&slot],
             earlier,
         };
-        let facts = SlotFacts::new(&policy, &snapshot, &part.interfaces);
+        let facts = SlotFacts::new(&policy, &snapshot, &part.notes.interfaces);
         let edges = tables
             .entry(slot / 3600)
             .or_insert_with(|| EdgeTable::new(reporters.clone()));

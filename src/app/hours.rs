@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 
+use crate::flow::Texts;
 use crate::judge::edges::{Asides, EdgeEntry, EdgeTable, EdgeWords};
 use crate::judge::part::{SlotPart, Unjudgeable};
 use crate::judge::reporter::{Reporter, ReporterId, Reporters};
 use crate::policy::Policy;
 use crate::sink::{
     Day, ExternalSorter, Hour, HourAsides, HourWriter, Lake, ObjectRow, RecordBlock, RecordSorter,
-    RowCounts,
+    ReporterNumber, RowCounts,
 };
 
 use super::days::{Days, GatheredDay};
@@ -107,6 +108,12 @@ impl HourState {
             lock(records).push(block)?;
         }
         Ok(())
+    }
+
+    /// The number of a reporter's texts, by which [`RecordBlock`] has them.
+    pub fn reporter_texts(&self, texts: &impl Texts) -> ReporterNumber {
+        let records = self.records.as_ref().map(lock);
+        records.map_or_else(Default::default, |mut records| records.reporter(texts))
     }
 
     /// Leaves out all judged records of the object of this rank, which broke when it was read again.

@@ -9,7 +9,7 @@ use crate::judge::lines::HashFilter;
 use crate::judge::part::InterfaceNotes;
 use crate::judge::records::{JudgedSink, RecordJudge, Rulings, Wanted};
 use crate::judge::reporter::Reporter;
-use crate::sink::RecordBlock;
+use crate::sink::{RecordBlock, ReporterNumber};
 
 use super::hours::HourState;
 use super::settings::Keep;
@@ -126,8 +126,21 @@ impl RecordRows<'_> {
 }
 
 impl JudgedSink for RecordRows<'_> {
-    fn judged(&mut self, record: &Record, fields: &impl Fields, row: &JudgementRow<'_>) {
-        if self.block.push(record, fields, self.object, row) && self.failed.is_ok() {
+    type Reporter = ReporterNumber;
+
+    fn reporter(&mut self, fields: &impl Fields) -> ReporterNumber {
+        self.hour.reporter_texts(fields)
+    }
+
+    fn judged(
+        &mut self,
+        record: &Record,
+        fields: &impl Fields,
+        reporter: ReporterNumber,
+        row: &JudgementRow<'_>,
+    ) {
+        let is_full = self.block.push(record, fields, reporter, self.object, row);
+        if is_full && self.failed.is_ok() {
             self.failed = self.flush();
         }
     }

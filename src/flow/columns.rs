@@ -13,7 +13,7 @@ use arrow::datatypes::{
 use super::Field;
 use super::field::Kind;
 use super::record::Texts;
-use super::words::Words;
+use super::words::{NumberedWords, Words};
 
 /// What a column of the table holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,7 +107,7 @@ fn text_map() -> DataType {
 /// A column of text being built.
 enum TextColumn {
     Plain(StringBuilder),
-    Words(Words),
+    Words(NumberedWords),
 }
 
 /// A row on its way into a [`FlowsBuilder`], as [`FlowsBuilder::push`] takes it.
@@ -249,7 +249,7 @@ impl Column {
             Values::Text(field, column) => match texts.readable(*field) {
                 Some(text) => {
                     column.push_nulls(std::mem::take(nulls));
-                    column.push(&text);
+                    column.push(texts.number(*field), &text);
                 }
                 None => *nulls += 1,
             },
@@ -275,7 +275,7 @@ impl Column {
                     .append(any)
                     .expect("keys and values are appended together");
             }
-            Values::Object(column) => column.push(source),
+            Values::Object(column) => column.push(None, source),
             Values::Line(column) => column.append_value(line as i64),
         }
     }
@@ -301,14 +301,14 @@ impl TextColumn {
         if *kind == DataType::Utf8 {
             TextColumn::Plain(StringBuilder::new())
         } else {
-            TextColumn::Words(Words::default())
+            TextColumn::Words(NumberedWords::default())
         }
     }
 
-    fn push(&mut self, text: &str) {
+    fn push(&mut self, number: Option<u32>, text: &str) {
         match self {
             TextColumn::Plain(column) => column.append_value(text),
-            TextColumn::Words(column) => column.push(Some(text)),
+            TextColumn::Words(column) => column.push(number, text),
         }
     }
 

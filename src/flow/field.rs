@@ -76,7 +76,24 @@ impl Field {
 
     /// Whether the field is among [`Field::OF_REPORTER`].
     pub fn is_of_reporter(self) -> bool {
-        Field::OF_REPORTER.contains(&self)
+        self.place_of_reporter().is_some()
+    }
+
+    /// Its place among [`Field::OF_REPORTER`], if it is there.
+    #[inline]
+    pub fn place_of_reporter(self) -> Option<usize> {
+        const ABSENT: u8 = u8::MAX;
+        static PLACES: [u8; Field::COUNT] = {
+            let mut places = [ABSENT; Field::COUNT];
+            let mut place = 0;
+            while place < Field::OF_REPORTER.len() {
+                places[Field::OF_REPORTER[place] as usize] = place as u8;
+                place += 1;
+            }
+            places
+        };
+        let place = PLACES[self as usize];
+        (place != ABSENT).then_some(usize::from(place))
     }
 }
 

@@ -18,42 +18,28 @@ pub(super) struct HashArena<T> {
     index: Vec<u64>,
     /// What a hash is shifted by to give its position in the index.
     shift: u32,
+    rows: Chunks<T>,
+}
+
+/// Rows in pieces of memory of one size, which never move.
+pub(super) struct Chunks<T> {
     chunks: Vec<Vec<T>>,
     len: usize,
 }
 
-impl<T> Default for HashArena<T> {
-    fn default() -> HashArena<T> {
-        HashArena {
-            index: Vec::new(),
-            shift: u64::BITS,
+impl<T> Default for Chunks<T> {
+    fn default() -> Chunks<T> {
+        Chunks {
             chunks: Vec::new(),
             len: 0,
         }
     }
 }
 
-impl<T> HashArena<T> {
-    /// How many rows it holds.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
+impl<T> Chunks<T> {
     /// Memory in use, bytes.
     pub fn memory(&self) -> usize {
-        self.chunks.len() * CHUNK * size_of::<T>() + self.index.len() * size_of::<u64>()
-    }
-
-    /// The row at a place.
-    #[inline]
-    pub fn at(&self, place: usize) -> &T {
-        &self.chunks[place / CHUNK][place % CHUNK]
-    }
-
-    /// The row at a place, to be changed in what its hash does not depend on.
-    #[inline]
-    pub fn at_mut(&mut self, place: usize) -> &mut T {
-        &mut self.chunks[place / CHUNK][place % CHUNK]
+        self.chunks.len() * CHUNK * size_of::<T>()
     }
 
     /// All rows, by their places.
@@ -61,9 +47,68 @@ impl<T> HashArena<T> {
         self.chunks.iter().flatten()
     }
 
+    /// Appends a row.
+    #[inline]
+    pub fn push(&mut self, row: T) {
+        if self.len.is_multiple_of(CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        if let Some(chunk) = self.chunks.last_mut() {
+            chunk.push(row);
+        }
+        self.len += 1;
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.chunks.truncate(len.div_ceil(CHUNK));
+        if let (Some(last), 1..) = (self.chunks.last_mut(), len % CHUNK) {
+            last.truncate(len % CHUNK);
+        }
+        self.len = len;
+    }
+}
+
+impl<T> Default for HashArena<T> {
+    fn default() -> HashArena<T> {
+        HashArena {
+            index: Vec::new(),
+            shift: u64::BITS,
+            rows: Chunks::default(),
+        }
+    }
+}
+
+impl<T> HashArena<T> {
+    /// How many rows it holds.
+    pub fn len(&self) -> usize {
+        self.rows.len
+    }
+
+    /// Memory in use, bytes.
+    pub fn memory(&self) -> usize {
+        self.rows.memory() + self.index.len() * size_of::<u64>()
+    }
+
+    /// The row at a place.
+    #[inline]
+    pub fn at(&self, place: usize) -> &T {
+        &self.rows.chunks[place / CHUNK][place % CHUNK]
+    }
+
+    /// The row at a place, to be changed in what its hash does not depend on.
+    #[inline]
+    pub fn at_mut(&mut self, place: usize) -> &mut T {
+        &mut self.rows.chunks[place / CHUNK][place % CHUNK]
+    }
+
+    /// All rows, by their places.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.rows.iter()
+    }
+
     /// Takes all rows out, by their places; their memory is freed on the way.
     pub fn into_rows(self) -> impl Iterator<Item = T> {
-        self.chunks.into_iter().flatten()
+        self.rows.chunks.into_iter().flatten()
     }
 
     /// The row with this hash for which `is` holds.
@@ -102,29 +147,23 @@ impl<T> HashArena<T> {
             Ok(place) => return (place, false),
             Err(position) => position,
         };
-        let place = self.len;
+        let place = self.len();
         self.index[position] = hash >> 32 << 32 | place as u64;
-        if place.is_multiple_of(CHUNK) {
-            self.chunks.push(Vec::with_capacity(CHUNK));
-        }
-        if let Some(chunk) = self.chunks.last_mut() {
-            chunk.push(new());
-        }
-        self.len += 1;
+        self.rows.push(new());
         (place, true)
     }
 
     /// Keeps the index at most half full with `more` rows on top.
     #[inline]
     pub fn reserve(&mut self, more: usize) {
-        if (self.len + more) * 2 > self.index.len() {
+        if (self.len() + more) * 2 > self.index.len() {
             self.grow(more);
         }
     }
 
     #[cold]
     fn grow(&mut self, more: usize) {
-        let bits = ((self.len + more) * 2)
+        let bits = ((self.len() + more) * 2)
             .next_power_of_two()
             .trailing_zeros()
             .max(MIN_BITS);
@@ -134,11 +173,7 @@ impl<T> HashArena<T> {
 
     /// Forgets the rows from a place on.
     pub fn truncate(&mut self, len: usize) {
-        self.chunks.truncate(len.div_ceil(CHUNK));
-        if let (Some(last), 1..) = (self.chunks.last_mut(), len % CHUNK) {
-            last.truncate(len % CHUNK);
-        }
-        self.len = len;
+        self.rows.truncate(len);
         self.rebuild(u64::BITS - self.shift);
     }
 
@@ -147,7 +182,7 @@ impl<T> HashArena<T> {
         let before = std::mem::replace(&mut self.index, vec![EMPTY; 1 << bits]);
         self.shift = u64::BITS - bits;
         let mask = self.index.len() - 1;
-        let is_there = |entry: &u64| *entry != EMPTY && (*entry as u32 as usize) < self.len;
+        let is_there = |entry: &u64| *entry != EMPTY && (*entry as u32 as usize) < self.rows.len;
         for entry in before.into_iter().filter(is_there) {
             let mut position = self.position(entry);
             while self.index[position] != EMPTY {

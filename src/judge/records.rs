@@ -171,12 +171,24 @@ fn is_flagged(policy: &Policy, verdict: Verdict, ruling: &Ruling) -> bool {
 
 /// What takes judged records.
 pub trait JudgedSink {
+    /// What it makes of [`Field::OF_REPORTER`](crate::flow::Field::OF_REPORTER).
+    type Reporter: Copy;
+
+    /// Takes the fields that tell who reported, once for many records of an object.
+    fn reporter(&mut self, fields: &impl Fields) -> Self::Reporter;
+
     /// Takes a record with its judgement.
-    fn judged(&mut self, record: &Record, fields: &impl Fields, row: &JudgementRow<'_>);
+    fn judged(
+        &mut self,
+        record: &Record,
+        fields: &impl Fields,
+        reporter: Self::Reporter,
+        row: &JudgementRow<'_>,
+    );
 }
 
 /// Reads an object of the slot again and hands on the wanted records with their judgement.
-pub struct RecordJudge<'a, S> {
+pub struct RecordJudge<'a, S: JudgedSink> {
     policy: &'a Policy,
     reporters: &'a Reporters,
     facts: &'a SlotFacts<'a>,
@@ -186,7 +198,7 @@ pub struct RecordJudge<'a, S> {
     one_network: bool,
     lines: Option<(&'a LineHashes, &'a HashFilter)>,
     sink: &'a mut S,
-    memo: Memo<ReporterId>,
+    memo: Memo<(ReporterId, S::Reporter)>,
 }
 
 impl<'a, S: JudgedSink> RecordJudge<'a, S> {
@@ -221,7 +233,7 @@ impl<'a, S: JudgedSink> RecordJudge<'a, S> {
         self
     }
 
-    fn reporter(&mut self, fields: &impl Fields) -> ReporterId {
+    fn reporter(&mut self, fields: &impl Fields) -> (ReporterId, S::Reporter) {
         if let Some(met) = self.memo.find(fields) {
             return *self.memo.at(met);
         }
@@ -231,8 +243,9 @@ impl<'a, S: JudgedSink> RecordJudge<'a, S> {
             &self.object.place,
             fields,
         );
-        self.memo.insert(fields, id);
-        id
+        let met = (id, self.sink.reporter(fields));
+        self.memo.insert(fields, met);
+        met
     }
 
     fn home(&self, network: NetworkId, addr: Addr) -> Home {
@@ -243,6 +256,7 @@ impl<'a, S: JudgedSink> RecordJudge<'a, S> {
         &mut self,
         record: &Record,
         fields: &impl Fields,
+        (_, reporter): (ReporterId, S::Reporter),
         network: Option<NetworkId>,
         reason: Reason,
     ) {
@@ -270,13 +284,14 @@ impl<'a, S: JudgedSink> RecordJudge<'a, S> {
             severity: None,
             flags: Flags::default(),
         };
-        self.sink.judged(record, fields, &row);
+        self.sink.judged(record, fields, reporter, &row);
     }
 
     fn judge(
         &mut self,
         record: &Record,
         fields: &impl Fields,
+        reporter: S::Reporter,
         network: NetworkId,
         key: &Key,
         tag: Tag,
@@ -346,7 +361,7 @@ impl<'a, S: JudgedSink> RecordJudge<'a, S> {
         }
         // A copy, or what came after the close, is not judged though its connection is.
         if self.rulings.wanted == Wanted::All || is_flagged(self.policy, row.verdict, ruling) {
-            self.sink.judged(record, fields, &row);
+            self.sink.judged(record, fields, reporter, &row);
         }
     }
 
@@ -398,17 +413,17 @@ impl<S: JudgedSink> RecordSink for RecordJudge<'_, S> {
         if self.object.slot.unwrap_or_else(|| slot_of(record)) != self.slot {
             return;
         }
-        let id = self.reporter(fields);
+        let met @ (id, _) = self.reporter(fields);
         if !self.facts.knows(id) {
             // The object changed since it was judged; what is new in it was not.
             return;
         }
         let reporter = self.facts.reporter(id);
         let Some(network) = reporter.network else {
-            return self.unjudgeable(record, fields, None, Reason::OutOfScope);
+            return self.unjudgeable(record, fields, met, None, Reason::OutOfScope);
         };
         if !record.complete || (record.action == Action::Absent && !reporter.is_transit_gateway()) {
-            return self.unjudgeable(record, fields, Some(network), Reason::MissingField);
+            return self.unjudgeable(record, fields, met, Some(network), Reason::MissingField);
         }
         let source = End {
             home: self.home(network, record.pkt_src),
@@ -424,6 +439,7 @@ impl<S: JudgedSink> RecordSink for RecordJudge<'_, S> {
         self.judge(
             record,
             fields,
+            met.1,
             network,
             &key,
             Tag::new(id, record.told_direction(), Lane::of(record), sender),

@@ -41,10 +41,7 @@ impl Reporter {
 
     /// The text of one of [`Field::OF_REPORTER`].
     pub fn text(&self, field: Field) -> Option<&str> {
-        let place = Field::OF_REPORTER
-            .iter()
-            .position(|candidate| *candidate == field)?;
-        self.texts[place].as_deref()
+        self.texts[field.place_of_reporter()?].as_deref()
     }
 
     /// Whether its records are a transit gateway's.

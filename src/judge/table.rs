@@ -4,7 +4,7 @@
 
 use hashbrown::HashMap;
 
-use super::arena::{HashArena, prefetch, prefetch_line};
+use super::arena::{Chunks, HashArena, prefetch, prefetch_line};
 use super::connection::{Connection, Contribution, Key, Tag, View};
 
 /// Connections of one slot (or of a part of it: one thread's, one partition's).
@@ -24,7 +24,9 @@ struct Undo {
     len: usize,
     /// Which of them have changed, by bit.
     has_changed: Vec<u64>,
-    connections: Vec<(u32, Connection)>,
+    /// Those, in pieces as they are in the table: each piece of memory serves either.
+    connections: Chunks<Connection>,
+    places: Vec<u32>,
     overflow: Overflow,
 }
 
@@ -51,8 +53,9 @@ impl ConnectionTable {
             overflow.len() * 64 + views.sum::<usize>()
         };
         let undo = self.undo.as_ref().map_or(0, |undo| {
-            let connections = undo.connections.capacity() * size_of::<(u32, Connection)>();
-            connections + undo.has_changed.len() * size_of::<u64>() + overflow(&undo.overflow)
+            let words = undo.has_changed.len() * size_of::<u64>();
+            let places = undo.places.capacity() * size_of::<u32>();
+            undo.connections.memory() + words + places + overflow(&undo.overflow)
         });
         self.connections.memory() + overflow(&self.overflow) + undo
     }
@@ -63,7 +66,8 @@ impl ConnectionTable {
         self.undo.get_or_insert_with(|| Undo {
             len,
             has_changed: vec![0; len.div_ceil(64)],
-            connections: Vec::new(),
+            connections: Chunks::default(),
+            places: Vec::new(),
             overflow: Overflow::new(),
         });
     }
@@ -79,8 +83,8 @@ impl ConnectionTable {
         self.connections.truncate(undo.len);
         self.overflow
             .retain(|place, _| (*place as usize) < undo.len);
-        for (place, connection) in undo.connections {
-            *self.connections.at_mut(place as usize) = connection;
+        for (place, connection) in undo.places.into_iter().zip(undo.connections.iter()) {
+            *self.connections.at_mut(place as usize) = *connection;
             self.overflow.remove(&place);
         }
         self.overflow.extend(undo.overflow);
@@ -199,7 +203,8 @@ impl Undo {
         *word |= bit;
         let connection = connections.at(place);
         let place = place as u32;
-        self.connections.push((place, *connection));
+        self.places.push(place);
+        self.connections.push(*connection);
         if let Some(views) = overflow.get(&place).filter(|_| connection.has_overflow()) {
             self.overflow.insert(place, views.clone());
         }

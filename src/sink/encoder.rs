@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
 use parquet::errors::ParquetError;
@@ -11,7 +11,7 @@ use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescPtr;
 
-use super::row_group::EncodedGroup;
+use super::row_group::{Column, EncodedGroup, num_leaves};
 
 /// What all files of a table have in common.
 pub(super) struct Form {
@@ -21,7 +21,7 @@ pub(super) struct Form {
     pub columns: SchemaDescPtr,
     /// How they are encoded.
     pub properties: WriterPropertiesPtr,
-    /// Makes Parquet's own writers of the columns of a row group.
+    /// Makes Parquet's own writers of the columns of a row group that we do not encode ourselves.
     pub writers: ArrowRowGroupWriterFactory,
 }
 
@@ -33,14 +33,23 @@ impl Form {
     pub fn new(schema: SchemaRef, properties: WriterProperties) -> Result<Form, ParquetError> {
         let columns = Arc::new(ArrowSchemaConverter::new().convert(&schema)?);
         let properties = Arc::new(properties);
+        let mut leaf = 0;
+        let others = schema.fields().iter().filter(|field| {
+            let first = columns.column(leaf);
+            leaf += num_leaves(field.data_type());
+            Column::own(field, first, &properties).is_none()
+        });
+        let others = Arc::new(Schema::new(others.cloned().collect::<Vec<_>>()));
         // Writers are made in the name of a file, whichever.
         let file = SerializedFileWriter::new(
             std::io::sink(),
-            columns.root_schema_ptr(),
+            ArrowSchemaConverter::new()
+                .convert(&others)?
+                .root_schema_ptr(),
             properties.clone(),
         )?;
         Ok(Form {
-            writers: ArrowRowGroupWriterFactory::new(&file, schema.clone()),
+            writers: ArrowRowGroupWriterFactory::new(&file, others),
             schema,
             columns,
             properties,

@@ -10,6 +10,7 @@ use arrow::datatypes::{Field as ArrowField, Schema, SchemaRef};
 use super::LakeError;
 use super::columns::table;
 use super::packed::Unpacker;
+use super::reporter_texts::{OfReporter, ReporterNumber, ReporterTexts};
 use super::rows::{GroupRows, SortedRows, came_back_other};
 use super::table::{TableWriter, WriteBatch};
 use crate::flow::{Field, FlowRow, FlowsBuilder, Texts, words_schema};
@@ -77,11 +78,19 @@ pub fn records_schema() -> SchemaRef {
     Arc::new(Schema::new(columns.collect::<Vec<ArrowField>>()))
 }
 
-/// Writes sorted records, of objects with these URLs by rank, into files, with so many threads; but for those of the
-/// objects that are left out.
+/// Texts that rows have by number.
+#[derive(Clone, Copy)]
+pub(super) struct RecordTexts<'a> {
+    /// URLs of the objects, by rank.
+    pub urls: &'a [Arc<str>],
+    /// Fields that tell who reported.
+    pub reporters: &'a ReporterTexts,
+}
+
+/// Writes sorted records into files, with so many threads; but for those of the objects that are left out.
 pub(super) fn write_groups(
     mut sorted: SortedRows,
-    urls: &[Arc<str>],
+    texts: RecordTexts<'_>,
     left_out: &BTreeSet<u32>,
     threads: usize,
     files: &mut TableWriter,
@@ -93,7 +102,7 @@ pub(super) fn write_groups(
                 left_out.is_empty()
                     || object_of(row).is_none_or(|object| !left_out.contains(&object))
             };
-            write(&columns.batch(rows.rows().filter(is_wanted), urls)?)
+            write(&columns.batch(rows.rows().filter(is_wanted), texts)?)
         }
     };
     files.write_groups(threads, worker, sorted.groups())
@@ -121,13 +130,13 @@ impl RecordColumns {
     fn batch<'r>(
         &mut self,
         rows: impl Iterator<Item = &'r [u8]>,
-        urls: &'r [Arc<str>],
+        texts: RecordTexts<'r>,
     ) -> Result<RecordBatch, LakeError> {
         let (mut raw, mut judgements) = (Vec::with_capacity(STRIDE), Vec::with_capacity(STRIDE));
         let mut rows = rows.peekable();
         while rows.peek().is_some() {
             for row in rows.by_ref().take(STRIDE) {
-                let (flow, judgement) = read(row, urls).ok_or_else(came_back_other)?;
+                let (flow, judgement) = read(row, texts).ok_or_else(came_back_other)?;
                 raw.push(flow);
                 judgements.push(judgement);
             }
@@ -154,7 +163,7 @@ fn object_of(row: &[u8]) -> Option<u32> {
 /// A row as it was packed.
 fn read<'r>(
     row: &'r [u8],
-    urls: &'r [Arc<str>],
+    texts: RecordTexts<'r>,
 ) -> Option<(FlowRow<'r, UnpackedTexts<'r>>, JudgementTexts<'r>)> {
     let (key, mut row) = Unpacker::split(row)?;
     let (start, key) = key.split_first_chunk()?;
@@ -162,13 +171,15 @@ fn read<'r>(
     let (server_addr, key) = read_addr(key)?;
     let (object, key) = key.split_first_chunk()?;
     let (line, _) = key.split_first_chunk()?;
+    let reporter = ReporterNumber(u32::try_from(row.number()?).ok()?);
     let end = u32::try_from(row.number()?).ok()?;
-    let texts = UnpackedTexts::read(&mut row)?;
+    let of_reporter = texts.reporters.get(reporter)?;
+    let own = UnpackedTexts::read(&mut row, reporter, of_reporter)?;
     let judgement = read_judgement(&mut row, client_addr, server_addr)?;
     let flow = FlowRow {
         times: (u32::from_be_bytes(*start), end),
-        texts,
-        source: urls.get(u32::from_be_bytes(*object) as usize)?,
+        texts: own,
+        source: texts.urls.get(u32::from_be_bytes(*object) as usize)?,
         line: u64::from_be_bytes(*line),
     };
     Some((flow, judgement))
@@ -230,12 +241,18 @@ fn read_judgement<'a>(
 
 /// The raw texts of a record that was put aside.
 struct UnpackedTexts<'a> {
+    reporter: ReporterNumber,
+    of_reporter: &'a OfReporter,
     fields: [Option<&'a str>; Field::COUNT],
     extra: Vec<(&'a str, &'a str)>,
 }
 
 impl<'a> UnpackedTexts<'a> {
-    fn read(row: &mut Unpacker<'a>) -> Option<UnpackedTexts<'a>> {
+    fn read(
+        row: &mut Unpacker<'a>,
+        reporter: ReporterNumber,
+        of_reporter: &'a OfReporter,
+    ) -> Option<UnpackedTexts<'a>> {
         let mut fields = [None; Field::COUNT];
         while let Some(field) = row.number()?.checked_sub(1) {
             *fields.get_mut(field as usize)? = row.text()?;
@@ -244,17 +261,39 @@ impl<'a> UnpackedTexts<'a> {
         while let Some(name) = row.text()? {
             extra.push((name, row.text()??));
         }
-        Some(UnpackedTexts { fields, extra })
+        Some(UnpackedTexts {
+            reporter,
+            of_reporter,
+            fields,
+            extra,
+        })
+    }
+}
+
+impl UnpackedTexts<'_> {
+    #[inline]
+    fn get(&self, field: Field) -> Option<&str> {
+        match field.place_of_reporter() {
+            Some(place) => self.of_reporter[place].as_deref(),
+            None => self.fields[field as usize],
+        }
     }
 }
 
 impl Texts for UnpackedTexts<'_> {
+    #[inline]
     fn text(&self, field: Field) -> Option<&[u8]> {
-        self.fields[field as usize].map(str::as_bytes)
+        self.get(field).map(str::as_bytes)
     }
 
+    #[inline]
     fn readable(&self, field: Field) -> Option<Cow<'_, str>> {
-        self.fields[field as usize].map(Cow::Borrowed)
+        self.get(field).map(Cow::Borrowed)
+    }
+
+    #[inline]
+    fn number(&self, field: Field) -> Option<u32> {
+        field.place_of_reporter().map(|_| self.reporter.0)
     }
 
     fn extra(&self, each: &mut dyn FnMut(&str, &[u8])) {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::LakeError;
 use super::packed::Packer;
-use super::record_columns::write_groups;
+use super::record_columns::{RecordTexts, write_groups};
+use super::reporter_texts::{ReporterNumber, ReporterTexts};
 use super::rows::{RowBlock, RowSorter};
 use super::table::TableWriter;
 use crate::flow::{Field, Record, Texts};
@@ -22,11 +23,13 @@ pub struct RecordBlock {
 }
 
 impl RecordBlock {
-    /// Appends a record; `object` is the rank of its object by URL. True when the block should be handed on.
+    /// Appends a record; `reporter` stands for its texts of who reported ([`RecordSorter::reporter`]), `object` is the rank of
+    /// its object by URL. True when the block should be handed on.
     pub fn push(
         &mut self,
         record: &Record,
         texts: &impl Texts,
+        reporter: ReporterNumber,
         object: u32,
         row: &JudgementRow<'_>,
     ) -> bool {
@@ -36,6 +39,7 @@ impl RecordBlock {
         write_addr(&mut self.key, row.server_addr);
         self.key.extend(object.to_be_bytes());
         self.key.extend(record.line.to_be_bytes());
+        self.packer.number(reporter.0.into());
         pack_raw(&mut self.packer, record, texts);
         pack_judgement(&mut self.packer, row);
         let (packer, key) = (&mut self.packer, &self.key);
@@ -53,7 +57,7 @@ fn write_addr(key: &mut Vec<u8>, addr: Option<Addr>) {
 
 fn pack_raw(packer: &mut Packer, record: &Record, texts: &impl Texts) {
     packer.number(u64::from(record.end));
-    for field in Field::ALL {
+    for field in Field::ALL.iter().filter(|field| !field.is_of_reporter()) {
         if let Some(text) = texts.readable(*field) {
             packer.number(*field as u64 + 1);
             packer.text(Some(&text));
@@ -104,6 +108,7 @@ fn pack_judgement(packer: &mut Packer, row: &JudgementRow<'_>) {
 /// Puts judged records into the order of the table in bounded memory, in whatever order they come.
 pub struct RecordSorter {
     rows: RowSorter,
+    reporters: ReporterTexts,
     left_out: BTreeSet<u32>,
 }
 
@@ -112,8 +117,14 @@ impl RecordSorter {
     pub fn new(dir: &Path, budget: usize) -> RecordSorter {
         RecordSorter {
             rows: RowSorter::new(dir, budget),
+            reporters: ReporterTexts::default(),
             left_out: BTreeSet::new(),
         }
+    }
+
+    /// The number of the fields that tell who reported a record, for the blocks of this sorter.
+    pub fn reporter(&mut self, texts: &impl Texts) -> ReporterNumber {
+        self.reporters.number(texts)
     }
 
     /// Takes records, their objects ranked alike in all blocks.
@@ -152,6 +163,10 @@ impl RecordSorter {
         files: &mut TableWriter,
     ) -> Result<(), LakeError> {
         let sorted = self.rows.finish().map_err(LakeError::Temporary)?;
-        write_groups(sorted, urls, &self.left_out, threads, files)
+        let texts = RecordTexts {
+            urls,
+            reporters: &self.reporters,
+        };
+        write_groups(sorted, texts, &self.left_out, threads, files)
     }
 }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{
-    DataType, FieldRef, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+    DataType, Field, FieldRef, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
 };
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves};
 use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedRowGroupWriter;
+use parquet::schema::types::ColumnDescPtr;
 use zstd::bulk::Compressor;
 
 use super::dictionary_column::{DictionaryChunk, DictionaryColumn, ZSTD_LEVEL};
@@ -40,7 +42,7 @@ pub(super) struct EncodedGroup {
 }
 
 /// A column that is being encoded: words and integers by ourselves, the leaves of all others by Parquet's own writers.
-enum Column {
+pub(super) enum Column {
     Words(Box<DictionaryColumn<Dictionary>>),
     Int32(Box<DictionaryColumn<Integers<i32>>>),
     Int64(Box<DictionaryColumn<Integers<i64>>>),
@@ -62,26 +64,12 @@ impl RowGroup {
         let mut writers = form.writers.create_column_writers(0)?.into_iter();
         let mut leaf = 0;
         let columns = form.schema.fields().iter().map(|field| {
+            let own = Column::own(field, form.columns.column(leaf), &form.properties);
             let leaves = num_leaves(field.data_type());
-            let writers: Vec<ArrowColumnWriter> = writers.by_ref().take(leaves).collect();
-            let first = form.columns.column(leaf);
             leaf += leaves;
-            let properties = &form.properties;
-            match field.data_type() {
-                DataType::Dictionary(..) => {
-                    Column::Words(Box::new(DictionaryColumn::new(first, properties)))
-                }
-                _ if !properties.dictionary_enabled(first.path()) => {
-                    Column::Leaves(field.clone(), writers)
-                }
-                DataType::Int32 => {
-                    Column::Int32(Box::new(DictionaryColumn::new(first, properties)))
-                }
-                DataType::Int64 | DataType::Timestamp(TimeUnit::Microsecond, _) => {
-                    Column::Int64(Box::new(DictionaryColumn::new(first, properties)))
-                }
-                _ => Column::Leaves(field.clone(), writers),
-            }
+            own.unwrap_or_else(|| {
+                Column::Leaves(field.clone(), writers.by_ref().take(leaves).collect())
+            })
         });
         Ok(RowGroup {
             columns: columns.collect(),
@@ -199,6 +187,27 @@ impl EncodedGroup {
 }
 
 impl Column {
+    /// A column that we encode ourselves; none of others. `first` is the first of its leaves.
+    pub fn own(
+        field: &Field,
+        first: ColumnDescPtr,
+        properties: &WriterProperties,
+    ) -> Option<Column> {
+        let is_dictionary = properties.dictionary_enabled(first.path());
+        Some(match field.data_type() {
+            DataType::Dictionary(..) => {
+                Column::Words(Box::new(DictionaryColumn::new(first, properties)))
+            }
+            DataType::Int32 if is_dictionary => {
+                Column::Int32(Box::new(DictionaryColumn::new(first, properties)))
+            }
+            DataType::Int64 | DataType::Timestamp(TimeUnit::Microsecond, _) if is_dictionary => {
+                Column::Int64(Box::new(DictionaryColumn::new(first, properties)))
+            }
+            _ => return None,
+        })
+    }
+
     fn write(&mut self, rows: &ArrayRef, zstd: &mut Compressor<'_>) -> Result<(), ParquetError> {
         match self {
             Column::Words(column) => column.write_words(rows.as_dictionary(), zstd),
@@ -249,7 +258,6 @@ pub(super) fn num_leaves(kind: &DataType) -> usize {
 #[cfg(test)]
 mod tests {
     use arrow::array::StringArray;
-    use parquet::file::properties::WriterProperties;
 
     use super::*;
 

@@ -19,15 +19,20 @@ use tidegate::sink::{Hour, HourWriter, RecordBlock, RecordSorter};
 
 use super::lake::{Place, SIX, addr, fill, snapshot};
 
-/// The texts of a raw row: an address, and a field that nobody knows.
+/// The texts of a raw row: an interface, an address, and a field that nobody knows.
 struct RawTexts {
+    interface: Option<&'static str>,
     srcaddr: String,
     note: Option<String>,
 }
 
 impl Texts for RawTexts {
     fn text(&self, field: RawField) -> Option<&[u8]> {
-        (field == RawField::Srcaddr).then_some(self.srcaddr.as_bytes())
+        match field {
+            RawField::Srcaddr => Some(self.srcaddr.as_bytes()),
+            RawField::InterfaceId => self.interface.map(str::as_bytes),
+            _ => None,
+        }
     }
 
     fn extra(&self, each: &mut dyn FnMut(&str, &[u8])) {
@@ -46,6 +51,7 @@ fn raw(row: u64) -> (Record, RawTexts, u32) {
         row % 50
     };
     let texts = RawTexts {
+        interface: [None, Some("eni-1"), Some("eni-2")][(row % 3) as usize],
         srcaddr: format!("10.0.{}.{}", row % 3, row % 200),
         note: row.is_multiple_of(4).then(|| "x".repeat(length as usize)),
     };
@@ -86,8 +92,8 @@ pub(super) fn urls() -> Vec<Arc<str>> {
         .collect()
 }
 
-/// The judged rows of [`raw`].
-pub(super) fn judged(rows: &[u64]) -> RecordBlock {
+/// The judged rows of [`raw`], for this sorter.
+fn judged(rows: &[u64], sorter: &mut RecordSorter) -> RecordBlock {
     let mut block = RecordBlock::default();
     for row in rows {
         let (record, texts, object) = raw(*row);
@@ -116,15 +122,21 @@ pub(super) fn judged(rows: &[u64]) -> RecordBlock {
                 ..Flags::default()
             },
         };
-        block.push(&record, &texts, object, &judgement);
+        let reporter = sorter.reporter(&texts);
+        block.push(&record, &texts, reporter, object, &judgement);
     }
     block
+}
+
+fn put(sorter: &mut RecordSorter, rows: &[u64]) {
+    let block = judged(rows, sorter);
+    sorter.push(block).expect("taken");
 }
 
 /// Puts records into an hour.
 pub(super) fn take_records(hour: &mut HourWriter, rows: &[u64]) {
     let mut sorter = RecordSorter::new(&std::env::temp_dir(), usize::MAX);
-    sorter.push(judged(rows)).expect("taken");
+    put(&mut sorter, rows);
     hour.records(sorter, &urls());
 }
 
@@ -134,11 +146,11 @@ fn an_object_that_is_left_out_leaves_no_record() {
         let place = Place::new();
         let mut sorter = RecordSorter::new(place.temp.path(), budget);
         let (some, others) = rows.split_at(rows.len() / 2);
-        sorter.push(judged(some)).expect("taken");
+        put(&mut sorter, some);
         left_out
             .into_iter()
             .for_each(|object| sorter.leave_out(object));
-        sorter.push(judged(others)).expect("taken");
+        put(&mut sorter, others);
         let mut hour = place.lake().hour(Hour::of(SIX)).expect("begun");
         hour.records(sorter, &urls());
         hour.commit().expect("committed");
@@ -163,7 +175,7 @@ fn lake_of(
     let lake = place.lake();
     let mut sorter = RecordSorter::new(place.temp.path(), budget);
     for rows in batches {
-        sorter.push(judged(rows)).expect("taken");
+        put(&mut sorter, rows);
     }
     let spilled = sorter.has_spilled();
     let mut hour = lake.hour(Hour::of(SIX)).expect("begun");
@@ -212,7 +224,7 @@ fn records_are_in_the_order_of_the_table_and_have_all_that_was_put_in() {
     let place = Place::new();
     let mut sorter = RecordSorter::new(place.temp.path(), 0);
     for rows in [vec![9, 61, 10], vec![], vec![1, 121, 7], vec![20]] {
-        sorter.push(judged(&rows)).expect("taken");
+        put(&mut sorter, &rows);
     }
     let lake = place.lake();
     let mut hour = lake.hour(Hour::of(SIX)).expect("begun");
@@ -247,6 +259,11 @@ fn records_are_in_the_order_of_the_table_and_have_all_that_was_put_in() {
     let shown = |name: &str, place: usize| texts(name, place).unwrap_or_default();
     assert_eq!(shown("source", 0), "s3://logs/0");
     assert_eq!(shown("srcaddr", 0), "10.0.1.10");
+    let interfaces = (0..7).map(|place| shown("interface_id", place));
+    assert_eq!(
+        interfaces.collect::<Vec<_>>(),
+        ["eni-1", "eni-2", "eni-1", "eni-1", "eni-1", "eni-1", ""]
+    );
     assert_eq!(
         (
             shown("client_addr", 0),

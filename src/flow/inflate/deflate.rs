@@ -456,8 +456,7 @@ unsafe fn copy(mut from: *const u8, mut to: *mut u8, end: *mut u8, distance: usi
     unsafe {
         if distance >= STRIDE {
             loop {
-                to.cast::<[u8; STRIDE]>()
-                    .write_unaligned(from.cast::<[u8; STRIDE]>().read_unaligned());
+                to.copy_from_nonoverlapping(from, STRIDE);
                 (from, to) = (from.add(STRIDE), to.add(STRIDE));
                 if to >= end {
                     return;

@@ -87,29 +87,23 @@ impl DictionaryColumn<Dictionary> {
         if texts.is_empty() {
             return self.write_nulls(rows.len(), zstd);
         }
-        let keys = rows.keys();
-        if self.values.is_empty() && are_first_met(keys, texts.len()) {
+        let keys = rows.keys().iter();
+        let mut places: Vec<i32> = keys.map(|key| key.unwrap_or(ABSENT)).collect();
+        if self.values.is_empty() && are_first_met(&places, texts.len()) {
             // The batch's dictionary is what the row group's becomes.
             self.values = Dictionary::of(texts);
-            return keys
-                .iter()
-                .try_for_each(|key| self.push(key.unwrap_or(ABSENT), zstd));
+            return self.push_all(&places, zstd);
         }
         // Where the batch's texts stand in the row group's dictionary, looked up when a row first has them.
-        let mut places = vec![ABSENT; texts.len()];
-        for row in 0..rows.len() {
-            let place = if keys.is_null(row) {
-                ABSENT
-            } else {
-                let key = keys.value(row) as usize;
-                if places[key] == ABSENT {
-                    places[key] = self.values.place_of(texts.value(key).as_bytes());
-                }
-                places[key]
-            };
-            self.push(place, zstd)?;
+        let mut known = vec![ABSENT; texts.len()];
+        for place in places.iter_mut().filter(|place| **place != ABSENT) {
+            let key = *place as usize;
+            if known[key] == ABSENT {
+                known[key] = self.values.place_of(texts.value(key).as_bytes());
+            }
+            *place = known[key];
         }
-        Ok(())
+        self.push_all(&places, zstd)
     }
 }
 
@@ -127,17 +121,15 @@ impl<T: Integer> DictionaryColumn<Integers<T>> {
             return self.write_nulls(rows.len(), zstd);
         }
         let (mut last, mut place) = (T::default(), ABSENT);
-        for (row, value) in rows.values().iter().enumerate() {
-            if rows.is_null(row) {
-                self.push(ABSENT, zstd)?;
-                continue;
+        let places = rows.iter().map(|value| {
+            let Some(value) = value else { return ABSENT };
+            if place == ABSENT || value != last {
+                (last, place) = (value, self.values.place_of(value));
             }
-            if place == ABSENT || *value != last {
-                (last, place) = (*value, self.values.place_of(*value));
-            }
-            self.push(place, zstd)?;
-        }
-        Ok(())
+            place
+        });
+        let places: Vec<i32> = places.collect();
+        self.push_all(&places, zstd)
     }
 }
 
@@ -160,48 +152,50 @@ impl<D: Distinct> DictionaryColumn<D> {
     }
 
     /// Takes rows without a value.
-    fn write_nulls(
-        &mut self,
-        mut count: usize,
-        zstd: &mut Compressor<'_>,
-    ) -> Result<(), ParquetError> {
-        while count > 0 {
-            let page = &mut self.page;
-            let some = count.min(PAGE_ROWS - page.places.len());
-            page.places.extend(std::iter::repeat_n(ABSENT, some));
-            page.nulls += some;
-            count -= some;
-            self.end_full_page(zstd)?;
+    fn write_nulls(&mut self, count: usize, zstd: &mut Compressor<'_>) -> Result<(), ParquetError> {
+        let nulls = [ABSENT; 1024];
+        for from in (0..count).step_by(nulls.len()) {
+            self.push_all(&nulls[..nulls.len().min(count - from)], zstd)?;
         }
         Ok(())
     }
 
-    /// Takes a row. Pages end by the number of rows, wherever batches do.
-    #[inline]
-    fn push(&mut self, place: i32, zstd: &mut Compressor<'_>) -> Result<(), ParquetError> {
-        let page = &mut self.page;
-        if place == ABSENT {
-            page.nulls += 1;
-        } else if self.has_statistics && page.places.last() != Some(&place) {
-            let number = self.pages.len() as u32 + 1;
-            let met = &mut self.met;
-            if met.len() <= place as usize {
-                met.resize(place as usize + 1, 0);
+    /// Takes rows by the places of their values. Pages end by the number of rows, wherever batches do.
+    fn push_all(
+        &mut self,
+        mut places: &[i32],
+        zstd: &mut Compressor<'_>,
+    ) -> Result<(), ParquetError> {
+        while !places.is_empty() {
+            let room = PAGE_ROWS - self.page.places.len();
+            let (some, others) = places.split_at(places.len().min(room));
+            if self.has_statistics {
+                self.note_distinct(some);
             }
-            if std::mem::replace(&mut met[place as usize], number) != number {
-                page.distinct.push(place);
+            self.page.nulls += some.iter().filter(|place| **place == ABSENT).count();
+            self.page.places.extend_from_slice(some);
+            if self.page.places.len() == PAGE_ROWS {
+                self.end_page(zstd)?;
             }
+            places = others;
         }
-        page.places.push(place);
-        self.end_full_page(zstd)
+        Ok(())
     }
 
-    #[inline]
-    fn end_full_page(&mut self, zstd: &mut Compressor<'_>) -> Result<(), ParquetError> {
-        if self.page.places.len() == PAGE_ROWS {
-            self.end_page(zstd)
-        } else {
-            Ok(())
+    /// Notes which values the page has.
+    fn note_distinct(&mut self, places: &[i32]) {
+        self.met.resize(self.values.len(), 0);
+        let number = self.pages.len() as u32 + 1;
+        let mut last = ABSENT;
+        for &place in places {
+            if place != last && place != ABSENT {
+                let met = &mut self.met[place as usize];
+                if *met != number {
+                    *met = number;
+                    self.page.distinct.push(place);
+                }
+            }
+            last = place;
         }
     }
 
@@ -355,13 +349,15 @@ impl<D: Distinct> DictionaryColumn<D> {
     }
 }
 
-/// Whether so many keys come first in their order, and no other.
-fn are_first_met(keys: &PrimitiveArray<Int32Type>, count: usize) -> bool {
+/// Whether so many places come first in their order, and no other.
+fn are_first_met(places: &[i32], count: usize) -> bool {
     let mut met = 0;
-    keys.iter().flatten().all(|key| {
-        met += i32::from(key == met);
-        key < met
-    }) && met as usize == count
+    let mut in_order = true;
+    for place in places {
+        met += i32::from(*place == met);
+        in_order &= *place < met;
+    }
+    in_order && met as usize == count
 }
 
 impl EndedPage {

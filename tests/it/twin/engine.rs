@@ -228,7 +228,17 @@ struct Rows {
 }
 
 impl JudgedSink for Rows {
-    fn judged(&mut self, record: &Record, _fields: &impl Fields, row: &JudgementRow<'_>) {
+    type Reporter = ();
+
+    fn reporter(&mut self, _fields: &impl Fields) {}
+
+    fn judged(
+        &mut self,
+        record: &Record,
+        _fields: &impl Fields,
+        _reporter: (),
+        row: &JudgementRow<'_>,
+    ) {
         let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
         let Flags {
             denied_attempt,

@@ -283,7 +283,7 @@ impl<'a> Hours<'a> {
         };
         let name = Hour::of(start);
         // Encoding records takes the most memory of all.
-        if self.shares.is_tight || hour.records.is_some() {
+        if self.shares.is_tight {
             give_back();
         }
         let mut writer = match self.lake {
@@ -338,14 +338,27 @@ impl<'a> Hours<'a> {
         }
         if sorter.is_empty() {
             let edges: Vec<&EdgeEntry> = table.entries().collect();
-            edges.iter().for_each(|edge| summary.add(&edge.told()));
-            let feeding = edges.iter().filter(|edge| edge.may_feed(self.policy));
-            in_order(feeding.copied(), self.threads)
-                .into_iter()
-                .for_each(&mut gather);
-            if let Some(writer) = writer {
-                let edges = in_order(edges.into_iter(), self.threads).into_iter();
-                writer.edges(&all_words, edges.map(Ok))?;
+            let mut tell = || {
+                edges.iter().for_each(|edge| summary.add(&edge.told()));
+                let feeding = edges.iter().filter(|edge| edge.may_feed(self.policy));
+                in_order(feeding.copied(), 1)
+                    .into_iter()
+                    .for_each(&mut gather);
+            };
+            let write = |writer: &mut HourWriter| {
+                let edges = in_order(edges.iter().copied(), self.threads).into_iter();
+                writer.edges(&all_words, edges.map(Ok))
+            };
+            match writer {
+                None => tell(),
+                Some(writer) if self.threads == 1 => {
+                    tell();
+                    write(writer)?;
+                }
+                Some(writer) => std::thread::scope(|scope| {
+                    scope.spawn(tell);
+                    write(writer)
+                })?,
             }
         } else {
             for edge in table.drain() {

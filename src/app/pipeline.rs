@@ -460,10 +460,10 @@ impl<B> State<B> {
         Some(Task::Judge(slot, state.share.clone()?))
     }
 
-    /// Whether what is left to fold is less than an object for each thread. It goes first then, so that at the end all
-    /// threads have something to judge.
+    /// Whether what is left to fold are two objects for each thread. They go first then, so that at the end all threads
+    /// have something to judge, also while one proves the last slot.
     fn folding_ends(&self, threads: usize) -> bool {
-        self.to_fetch.is_empty() && (1..threads).contains(&self.fetched.len())
+        self.to_fetch.is_empty() && (1..=2 * threads).contains(&self.fetched.len())
     }
 
     /// Lets go of evidence that neither a slot that is not done nor one after the batch is judged by.

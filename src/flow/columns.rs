@@ -254,10 +254,12 @@ impl Column {
                 None => *nulls += 1,
             },
             Values::Int32(field, column) => {
-                let value = number(texts, *field).and_then(|number| number.try_into().ok());
+                let value = texts
+                    .integer(*field)
+                    .and_then(|number| number.try_into().ok());
                 push_number(column, nulls, value);
             }
-            Values::Int64(field, column) => push_number(column, nulls, number(texts, *field)),
+            Values::Int64(field, column) => push_number(column, nulls, texts.integer(*field)),
             Values::Time(field, column) => {
                 let (start, end) = times;
                 let seconds = if *field == Field::Start { start } else { end };
@@ -347,9 +349,4 @@ fn finish_numbers<T: ArrowPrimitiveType>(
 ) -> ArrayRef {
     column.append_nulls(nulls);
     Arc::new(column.finish())
-}
-
-/// A field's number; null for fields that nobody checks and that hold something else.
-fn number(texts: &impl Texts, field: Field) -> Option<i64> {
-    std::str::from_utf8(texts.text(field)?).ok()?.parse().ok()
 }

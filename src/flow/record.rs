@@ -110,6 +110,11 @@ pub trait Texts {
         })
     }
 
+    /// The field's number; none where the text is none: a field that nobody checks may hold anything.
+    fn integer(&self, field: Field) -> Option<i64> {
+        std::str::from_utf8(self.text(field)?).ok()?.parse().ok()
+    }
+
     /// A number that stands for the field's text, if it has one: of rows that are collected together, those with the same
     /// number have the same text there.
     fn number(&self, _field: Field) -> Option<u32> {

@@ -16,6 +16,11 @@ impl Packer {
         write_number(&mut self.numbers, number);
     }
 
+    /// Adds a number that may be negative; those near zero take a byte.
+    pub fn integer(&mut self, integer: i64) {
+        self.number((integer << 1 ^ integer >> 63) as u64);
+    }
+
     /// Adds a text, or that there is none.
     pub fn text(&mut self, text: Option<&str>) {
         self.number(text.map_or(0, |text| text.len() as u64 + 1));
@@ -84,6 +89,12 @@ impl<'a> Unpacker<'a> {
         read_number(&mut self.numbers)
     }
 
+    /// The next number that may be negative.
+    pub fn integer(&mut self) -> Option<i64> {
+        let folded = self.number()?;
+        Some((folded >> 1) as i64 ^ -((folded & 1) as i64))
+    }
+
     /// The next word, which may be none.
     pub fn word<W: Word>(&mut self) -> Option<Option<W>> {
         match self.number()?.checked_sub(1) {
@@ -124,6 +135,7 @@ mod tests {
             let (mut packer, mut rows) = (Packer::default(), b"before".to_vec());
             for (number, shift, text) in &values {
                 packer.number(number >> shift);
+                packer.integer(*number as i64 >> shift);
                 packer.text(text.as_deref());
             }
             packer.finish(key.as_bytes(), &mut rows);
@@ -131,6 +143,7 @@ mod tests {
             prop_assert_eq!(found, key.as_bytes());
             for (number, shift, text) in &values {
                 prop_assert_eq!(row.number(), Some(number >> shift));
+                prop_assert_eq!(row.integer(), Some(*number as i64 >> shift));
                 prop_assert_eq!(row.text(), Some(text.as_deref()));
             }
             prop_assert_eq!((row.number(), row.texts), (None, ""));

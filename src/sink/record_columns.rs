@@ -13,6 +13,7 @@ use super::packed::Unpacker;
 use super::reporter_texts::{OfReporter, ReporterNumber, ReporterTexts};
 use super::rows::{GroupRows, SortedRows, came_back_other};
 use super::table::{TableWriter, WriteBatch};
+use crate::flow::field::Kind;
 use crate::flow::{Field, FlowRow, FlowsBuilder, Texts, words_schema};
 use crate::judge::{Confidence, Flags, Observer, Orientation, Outcome, Verdict};
 use crate::policy::{Answer, Path as Via, Severity};
@@ -244,6 +245,7 @@ struct UnpackedTexts<'a> {
     reporter: ReporterNumber,
     of_reporter: &'a OfReporter,
     fields: [Option<&'a str>; Field::COUNT],
+    integers: [Option<i64>; Field::COUNT],
     extra: Vec<(&'a str, &'a str)>,
 }
 
@@ -253,9 +255,13 @@ impl<'a> UnpackedTexts<'a> {
         reporter: ReporterNumber,
         of_reporter: &'a OfReporter,
     ) -> Option<UnpackedTexts<'a>> {
-        let mut fields = [None; Field::COUNT];
-        while let Some(field) = row.number()?.checked_sub(1) {
-            *fields.get_mut(field as usize)? = row.text()?;
+        let (mut fields, mut integers) = ([None; Field::COUNT], [None; Field::COUNT]);
+        while let Some(tag) = row.number()?.checked_sub(1) {
+            let field = *Field::ALL.get(usize::try_from(tag).ok()?)?;
+            match field.kind() {
+                Kind::Text => fields[field as usize] = row.text()?,
+                _ => integers[field as usize] = Some(row.integer()?),
+            }
         }
         let mut extra = Vec::new();
         while let Some(name) = row.text()? {
@@ -265,6 +271,7 @@ impl<'a> UnpackedTexts<'a> {
             reporter,
             of_reporter,
             fields,
+            integers,
             extra,
         })
     }
@@ -289,6 +296,11 @@ impl Texts for UnpackedTexts<'_> {
     #[inline]
     fn readable(&self, field: Field) -> Option<Cow<'_, str>> {
         self.get(field).map(Cow::Borrowed)
+    }
+
+    #[inline]
+    fn integer(&self, field: Field) -> Option<i64> {
+        self.integers[field as usize]
     }
 
     #[inline]

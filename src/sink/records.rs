@@ -10,6 +10,7 @@ use super::record_columns::{RecordTexts, write_groups};
 use super::reporter_texts::{ReporterNumber, ReporterTexts};
 use super::rows::{RowBlock, RowSorter};
 use super::table::TableWriter;
+use crate::flow::field::Kind;
 use crate::flow::{Field, Record, Texts};
 use crate::judge::JudgementRow;
 use crate::net::{Addr, AddrText};
@@ -58,9 +59,22 @@ fn write_addr(key: &mut Vec<u8>, addr: Option<Addr>) {
 fn pack_raw(packer: &mut Packer, record: &Record, texts: &impl Texts) {
     packer.number(u64::from(record.end));
     for field in Field::ALL.iter().filter(|field| !field.is_of_reporter()) {
-        if let Some(text) = texts.readable(*field) {
-            packer.number(*field as u64 + 1);
-            packer.text(Some(&text));
+        let tag = *field as u64 + 1;
+        match field.kind() {
+            Kind::Text => {
+                if let Some(text) = texts.readable(*field) {
+                    packer.number(tag);
+                    packer.text(Some(&text));
+                }
+            }
+            Kind::Int32 | Kind::Int64 => {
+                if let Some(integer) = texts.integer(*field) {
+                    packer.number(tag);
+                    packer.integer(integer);
+                }
+            }
+            // In the key, and before all fields.
+            Kind::Time => {}
         }
     }
     packer.number(0);

@@ -15,7 +15,7 @@ pub(super) const WINDOW: usize = 32 << 10;
 /// The longest match.
 const LONGEST: usize = 258;
 /// Bytes that copying writes at a time.
-const STRIDE: usize = 32;
+const STRIDE: usize = 64;
 /// A slice ends when so many bytes may be left in its memory: a match, literals before it, and what is written beyond.
 pub(super) const SLACK: usize = LONGEST + 2 * STRIDE;
 /// Input that the fast way may read without looking at its end.

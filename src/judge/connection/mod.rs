@@ -15,7 +15,8 @@ use crate::net::aws::Service;
 /// How many views a connection holds inline: both directions at both ends. More go into the table's overflow.
 pub const INLINE_VIEWS: usize = 4;
 
-/// A connection of a slot, 256 bytes: the key and the tags in the first cache line, the views behind.
+/// A connection of a slot, 256 bytes: the key and the tags in the first cache line, then what each record changes, then the
+/// views, the first of which are all that most connections have.
 #[derive(Clone, Copy, Debug, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C, align(64))]
 pub struct Connection {
@@ -36,12 +37,12 @@ pub struct Connection {
     /// Kinds of all records of each sender, and of the accepted ones.
     kinds: [u8; 2],
     accepted: [u8; 2],
-    views: [View; INLINE_VIEWS],
     /// AWS services that records name, by end: bit `i` is `net::aws::SERVICES[i]`.
     services: [u32; 2],
     /// Objects that hold records of it: bit (rank modulo 64).
     pub objects: u64,
-    more_spare: [u64; 2],
+    views: [View; INLINE_VIEWS],
+    spare: [u64; 2],
 }
 
 const _: () = assert!(size_of::<Connection>() == 256);

@@ -7,6 +7,8 @@
 //! The format is that of Apache Parquet (`Encodings.md`: "Dictionary Encoding", "Run Length Encoding / Bit-Packing
 //! Hybrid"; data pages of version 1).
 
+use std::borrow::Cow;
+
 use arrow::array::{Array, ArrowPrimitiveType, AsArray, DictionaryArray, PrimitiveArray};
 use arrow::datatypes::Int32Type;
 use bytes::Bytes;
@@ -87,13 +89,20 @@ impl DictionaryColumn<Dictionary> {
         if texts.is_empty() {
             return self.write_nulls(rows.len(), zstd);
         }
-        let keys = rows.keys().iter();
-        let mut places: Vec<i32> = keys.map(|key| key.unwrap_or(ABSENT)).collect();
+        let keys = rows.keys();
+        // Only a null can be `ABSENT`; ours all are.
+        let absent = keys.values().iter().filter(|key| **key == ABSENT).count();
+        let places = if absent == keys.null_count() {
+            Cow::Borrowed(&keys.values()[..])
+        } else {
+            keys.iter().map(|key| key.unwrap_or(ABSENT)).collect()
+        };
         if self.values.is_empty() && are_first_met(&places, texts.len()) {
             // The batch's dictionary is what the row group's becomes.
             self.values = Dictionary::of(texts);
             return self.push_all(&places, zstd);
         }
+        let mut places = places.into_owned();
         // Where the batch's texts stand in the row group's dictionary, looked up when a row first has them.
         let mut known = vec![ABSENT; texts.len()];
         for place in places.iter_mut().filter(|place| **place != ABSENT) {

@@ -130,15 +130,24 @@ impl<T: Integer> DictionaryColumn<Integers<T>> {
             return self.write_nulls(rows.len(), zstd);
         }
         let (mut last, mut place) = (T::default(), ABSENT);
-        let places = rows.iter().map(|value| {
-            let Some(value) = value else { return ABSENT };
-            if place == ABSENT || value != last {
-                (last, place) = (value, self.values.place_of(value));
-            }
-            place
-        });
-        let places: Vec<i32> = places.collect();
-        self.push_all(&places, zstd)
+        let mut places = Vec::with_capacity(PAGE_ROWS);
+        let mut from = 0;
+        while from < rows.len() {
+            // A page at a time: its places take as many bits as there are values by then.
+            let count = (rows.len() - from).min(PAGE_ROWS - self.page.places.len());
+            let some = rows.slice(from, count);
+            from += count;
+            places.clear();
+            places.extend(some.iter().map(|value| {
+                let Some(value) = value else { return ABSENT };
+                if place == ABSENT || value != last {
+                    (last, place) = (value, self.values.place_of(value));
+                }
+                place
+            }));
+            self.push_all(&places, zstd)?;
+        }
+        Ok(())
     }
 }
 

@@ -174,7 +174,10 @@ impl<T> HashArena<T> {
     /// Forgets the rows from a place on.
     pub fn truncate(&mut self, len: usize) {
         self.rows.truncate(len);
-        self.rebuild(u64::BITS - self.shift);
+        // Without an index there were no rows either.
+        if !self.index.is_empty() {
+            self.rebuild(u64::BITS - self.shift);
+        }
     }
 
     /// Makes the index anew, so many bits long, of the rows that there are.
@@ -258,6 +261,20 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn an_arena_without_rows_can_be_cut_and_used() {
+        let mut arena = HashArena::<u64>::default();
+        arena.truncate(0);
+        arena.prefetch_index(u64::MAX);
+        arena.prefetch_row(u64::MAX);
+        assert!(arena.find(u64::MAX, |_| true).is_none());
+        arena.reserve(1);
+        assert_eq!(arena.place_or_insert(u64::MAX, |_| true, || 7), (0, true));
+        arena.truncate(0);
+        arena.prefetch_index(u64::MAX);
+        assert!(arena.find(u64::MAX, |_| true).is_none());
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -275,7 +292,7 @@ mod tests {
                 *twin.entry(key).or_default() += 1;
             }
             prop_assert_eq!(arena.len(), twin.len());
-            if cut < arena.len() {
+            if cut <= arena.len() {
                 let gone: Vec<u64> = arena.iter().skip(cut).map(|row| row.0).collect();
                 arena.truncate(cut);
                 twin.retain(|key, _| !gone.contains(key));

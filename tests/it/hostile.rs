@@ -111,6 +111,43 @@ fn gzip_with_a_wrong_checksum_is_unreadable() {
     check_unreadable("crc.log.gz", &object, "gzip");
 }
 
+/// Once the scan panicked: the part of the slot had notes but no connection when the broken object was taken back.
+#[test]
+fn an_object_that_breaks_before_its_first_record_harms_no_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let logs = folder
+        .path()
+        .join("logs/AWSLogs/123456789012/vpcflowlogs/us-east-2/2026/02/25");
+    std::fs::create_dir_all(&logs).expect("a folder");
+    let foreign = String::from_utf8(text(5)).expect("UTF-8");
+    let foreign = foreign.replace("123456789012", "999999999999");
+    let mut broken = gzip(&text(0));
+    let checksum = broken.len() - 8;
+    broken[checksum] ^= 1;
+    for (number, object) in [gzip(foreign.as_bytes()), broken, gzip(&text(10))]
+        .iter()
+        .enumerate()
+    {
+        let name = format!(
+            "123456789012_vpcflowlogs_us-east-2_fl-0a1b2c3d4e5f60718_20260225T0500Z_0000000{number}.log.gz"
+        );
+        std::fs::write(logs.join(name), object).expect("written");
+    }
+    let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/sec-003.toml");
+    let policy = policy.display().to_string();
+    let more = ["--threads", "1", "--format", "json"];
+    let scan = [&["scan", "logs", "--policy", &policy][..], &more].concat();
+    let ran = run(folder.path(), &scan);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    let report: Value = serde_json::from_str(&ran.stdout).expect("a report");
+    assert_eq!(report["coverage"]["lines"]["records"], 15);
+    assert!(
+        report["coverage"]["unreadable"]
+            .to_string()
+            .contains("wrong checksum")
+    );
+}
+
 #[test]
 fn a_gzip_bomb_is_unreadable() {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());

@@ -6,9 +6,7 @@
 //! slice 62 (checksums included; a virtual core of an Intel Xeon with AMX).
 
 use super::Broken;
-use super::huffman::{
-    CODE_LENGTHS, CodeLengths, DISTANCES, Distances, Entry, LITLENS, Litlens, low,
-};
+use super::huffman::{CODE_LENGTHS, CodeLengths, DISTANCES, Distances, Entry, Litlens, low};
 
 /// How far back a match may lie: what of the output has to be there before the next slice.
 pub(super) const WINDOW: usize = 32 << 10;
@@ -132,7 +130,7 @@ impl Deflate {
                 let mut lengths = [8; 288];
                 lengths[144..256].fill(9);
                 lengths[256..280].fill(7);
-                self.litlens.build(&lengths, &LITLENS, false)?;
+                self.litlens.build(&lengths, false)?;
                 self.distances.build(&[5; 32], &DISTANCES, false)?;
                 State::Codes
             }
@@ -216,7 +214,7 @@ impl Deflate {
         if of_litlens[256] == 0 {
             return Err(Broken::Code);
         }
-        self.litlens.build(of_litlens, &LITLENS, true)?;
+        self.litlens.build(of_litlens, true)?;
         self.distances.build(of_distances, &DISTANCES, true)
     }
 
@@ -225,14 +223,15 @@ impl Deflate {
         while place + SLACK <= out.len() {
             self.refill(input);
             let mut entry = self.litlens.at(self.bits);
-            if entry.is_link() && !entry.is_literal() {
+            if !entry.is_literal() && entry.is_link() {
                 self.drop_bits(entry.bits())?;
                 entry = self.litlens.behind(entry, self.bits);
             }
             if entry.is_literal() {
                 self.drop_bits(entry.bits())?;
-                out[place] = entry.literal();
-                place += 1;
+                let [first, other] = entry.literals();
+                (out[place], out[place + 1]) = (first, other);
+                place += entry.num_literals();
                 continue;
             }
             if entry.is_special() {
@@ -243,6 +242,8 @@ impl Deflate {
                 self.end_block();
                 break;
             }
+            out[place] = self.litlens.before(self.bits);
+            place += entry.num_before();
             let length = self.value(entry)?;
             self.refill(input);
             let mut entry = self.distances.at(self.bits);
@@ -321,8 +322,8 @@ impl Deflate {
         let (litlens, distances) = (&self.litlens, &self.distances);
         let mut state = Ok(State::Codes);
         // SAFETY: the input is read, eight bytes at a time, from places up to `last_input` only, which has twice as many
-        // behind it. The output is written from places up to `last_output` on, at which a step begins: at most two
-        // literals, a match and what copying writes beyond it, less than SLACK together. A match is copied from
+        // behind it. The output is written from places up to `last_output` on, at which a step begins: at most six
+        // literals, or five, a match and what copying writes beyond it, less than SLACK together. A match is copied from
         // within the output, since its distance is compared.
         unsafe {
             let last_input = input.as_ptr().add(input.len() - AHEAD);
@@ -345,26 +346,26 @@ impl Deflate {
                     count -= $entry.bits();
                 };
             }
-            macro_rules! put_literal {
+            macro_rules! put_literals {
                 ($entry:expr) => {
                     drop_bits!($entry);
-                    target.write($entry.literal());
-                    target = target.add(1);
+                    target.cast::<[u8; 2]>().write_unaligned($entry.literals());
+                    target = target.add($entry.num_literals());
                 };
             }
             refill!();
             let mut entry = litlens.at(bits);
             loop {
-                // `entry` is what the bits begin with, of which there are at least 56: three literals (11 each), or a
-                // length (20) and a distance (28).
+                // `entry` is what the bits begin with, of which there are at least 56: three times literals (11 each),
+                // or a length (20, with a literal before it 16) and a distance (28).
                 if entry.is_literal() {
-                    put_literal!(entry);
+                    put_literals!(entry);
                     entry = litlens.at(bits);
                     if entry.is_literal() {
-                        put_literal!(entry);
+                        put_literals!(entry);
                         entry = litlens.at(bits);
                         if entry.is_literal() {
-                            put_literal!(entry);
+                            put_literals!(entry);
                             if source > last_input || target > last_output {
                                 break;
                             }
@@ -383,7 +384,7 @@ impl Deflate {
                         drop_bits!(entry);
                         entry = litlens.behind(entry, bits);
                         if entry.is_literal() {
-                            put_literal!(entry);
+                            put_literals!(entry);
                             if source > last_input || target > last_output {
                                 break;
                             }
@@ -402,6 +403,8 @@ impl Deflate {
                         break;
                     }
                 }
+                target.write(litlens.before(bits));
+                target = target.add(entry.num_before());
                 let length = entry.value(bits);
                 drop_bits!(entry);
                 let mut behind = distances.at(bits);

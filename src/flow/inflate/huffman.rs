@@ -10,6 +10,8 @@ use super::Broken;
 const LONGEST: usize = 15;
 
 const LITERAL: u32 = 1 << 31;
+/// It stands for one more literal: behind a literal, before a length.
+const MORE: u32 = 1 << 6;
 /// Neither a literal nor a base.
 const SPECIAL: u32 = 1 << 15;
 /// Special: the code goes on in another table.
@@ -17,10 +19,12 @@ const LINK: u32 = 1 << 14;
 /// Special: the block ends.
 const END: u32 = 1 << 13;
 
-/// What a code means.
+/// What a code means, or what that of a literal and the one behind it do.
 ///
-/// Bits 0 to 5: how many bits to drop; bits 8 to 11: how many of them are the code; bits 16 to 30: the literal, the base,
-/// or where the linked table begins. A special entry that is neither a link nor an end stands for bits that are no code.
+/// Bits 0 to 5: how many bits to drop. Of a literal, bit 6: whether there is another; bits 8 to 15: the literal; bits 16 to
+/// 23: the other. Of all else, bit 6: whether a literal comes before; bits 8 to 11: how many bits are codes; bits 16 to 30:
+/// the base, or where the linked table begins. A special entry that is neither a link nor an end stands for bits that are
+/// no code.
 #[derive(Clone, Copy)]
 pub(super) struct Entry(u32);
 
@@ -32,21 +36,36 @@ impl Entry {
         self.0 & LITERAL != 0
     }
 
+    /// The literals, of which [`Entry::num_literals`] count.
     #[inline(always)]
-    pub fn literal(self) -> u8 {
-        (self.0 >> 16) as u8
+    pub fn literals(self) -> [u8; 2] {
+        ((self.0 >> 8) as u16).to_le_bytes()
     }
 
+    #[inline(always)]
+    pub fn num_literals(self) -> usize {
+        1 + self.num_before()
+    }
+
+    /// Of a length: how many literals come before it.
+    #[inline(always)]
+    pub fn num_before(self) -> usize {
+        (self.0 >> 6 & 1) as usize
+    }
+
+    /// Of what is no literal.
     #[inline(always)]
     pub fn is_special(self) -> bool {
         self.0 & SPECIAL != 0
     }
 
+    /// Of what is no literal.
     #[inline(always)]
     pub fn is_link(self) -> bool {
         self.0 & LINK != 0
     }
 
+    /// Of what is special.
     #[inline(always)]
     pub fn is_end(self) -> bool {
         self.0 & END != 0
@@ -76,7 +95,22 @@ impl Entry {
 
     /// With a code of this length before its extra bits.
     const fn with_code(self, length: u32) -> Entry {
-        Entry(self.0 + length | length << 8)
+        if self.0 & LITERAL != 0 {
+            Entry(self.0 | length)
+        } else {
+            Entry(self.0 + length | length << 8)
+        }
+    }
+
+    /// This literal and then another, or a length; none if the first `bits` do not tell, or it is neither.
+    fn followed_by(self, other: Entry, bits: u32) -> Option<Entry> {
+        let own = self.bits();
+        if other.is_literal() {
+            let literals = self.0 | MORE | u32::from(other.literals()[0]) << 16;
+            return (own + other.bits() <= bits).then_some(Entry(literals + other.bits()));
+        }
+        let tells = !other.is_special() && own + other.code_bits() <= bits;
+        tells.then_some(Entry((other.0 | MORE) + own + (own << 8)))
     }
 
     /// Leads on to the table that begins at `start` and is looked up by so many bits, behind `dropped` ones.
@@ -94,9 +128,69 @@ pub(super) fn low(bits: u64, count: u32) -> u64 {
 /// A code's table: `ROOM` entries, of which the first `1 << BITS` are looked up by the next bits.
 pub(super) struct Table<const BITS: u32, const ROOM: usize>(Box<[Entry; ROOM]>);
 
-/// Literals and lengths. Room for whatever 286 codes of at most 15 bits need (zlib's `enough 286 11 15` counts 2,342).
-pub(super) type Litlens = Table<11, 2342>;
-/// Distances (`enough 30 8 15` counts 402).
+/// Literals and lengths. An entry stands for a literal and what follows it wherever its bits tell both: digits and blanks
+/// take few, and whether a literal or a length follows is what no processor can foresee.
+#[derive(Default)]
+pub(super) struct Litlens {
+    /// Room for whatever 288 codes of at most 15 bits need (zlib's `enough 288 11 15` counts 2,342).
+    table: Table<LITLEN_BITS, 2342>,
+    /// The literals before lengths.
+    before: Before,
+}
+
+const LITLEN_BITS: u32 = 11;
+
+struct Before(Box<[u8; 1 << LITLEN_BITS]>);
+
+impl Default for Before {
+    fn default() -> Before {
+        Before(Box::new([0; 1 << LITLEN_BITS]))
+    }
+}
+
+impl Litlens {
+    /// What the next bits begin with, which may be a link.
+    #[inline(always)]
+    pub fn at(&self, bits: u64) -> Entry {
+        self.table.at(bits)
+    }
+
+    /// What a link leads to, its own bits dropped.
+    #[inline(always)]
+    pub fn behind(&self, link: Entry, bits: u64) -> Entry {
+        self.table.behind(link, bits)
+    }
+
+    /// The literal before the length that these bits begin with, if one comes before it.
+    #[inline(always)]
+    pub fn before(&self, bits: u64) -> u8 {
+        self.before.0[low(bits, LITLEN_BITS) as usize]
+    }
+
+    /// Makes the table of a code ([`Table::build`]).
+    ///
+    /// # Errors
+    /// When there are more codes than fit, or fewer.
+    pub fn build(&mut self, lengths: &[u8], may_lack: bool) -> Result<(), Broken> {
+        self.table.build(lengths, &LITLENS, may_lack)?;
+        let entries = &mut self.table.0;
+        // From the end, because what follows a literal stands before it, and has to stand for itself still.
+        for place in (0..1 << LITLEN_BITS).rev() {
+            let first = entries[place];
+            if !first.is_literal() {
+                continue;
+            }
+            let second = entries[place >> first.bits()];
+            if let Some(both) = first.followed_by(second, LITLEN_BITS) {
+                entries[place] = both;
+                self.before.0[place] = first.literals()[0];
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Distances (`enough 32 8 15` counts 402).
 pub(super) type Distances = Table<8, 402>;
 /// Lengths of codes, which have at most 7 bits.
 pub(super) type CodeLengths = Table<7, 128>;
@@ -233,11 +327,11 @@ fn next_code(code: u32, length: u32) -> u32 {
 }
 
 /// What symbols of literals and lengths mean (RFC 1951, section 3.2.5).
-pub(super) static LITLENS: [Entry; 288] = {
+static LITLENS: [Entry; 288] = {
     let mut meanings = [Entry::NO_CODE; 288];
     let mut symbol = 0;
     while symbol < 256 {
-        meanings[symbol] = Entry(LITERAL | (symbol as u32) << 16);
+        meanings[symbol] = Entry(LITERAL | (symbol as u32) << 8);
         symbol += 1;
     }
     meanings[256] = Entry(SPECIAL | END);

@@ -152,8 +152,23 @@ impl ConnectionTable {
 
     /// Adds everything that another table holds.
     pub fn merge(&mut self, other: &ConnectionTable) {
-        for place in 0..other.len() {
-            self.merge_connection(other.at(place), other.views(place));
+        /// Connections whose cache lines are waited for together.
+        const BATCH: usize = 64;
+        let mut hashes = Vec::with_capacity(BATCH);
+        for from in (0..other.len()).step_by(BATCH) {
+            let places = from..other.len().min(from + BATCH);
+            hashes.clear();
+            hashes.extend(places.clone().map(|place| other.at(place).key().hash()));
+            self.connections.reserve(BATCH);
+            for hash in &hashes {
+                self.connections.prefetch_index(*hash);
+            }
+            for hash in &hashes {
+                self.connections.prefetch_row(*hash);
+            }
+            for (place, hash) in places.zip(&hashes) {
+                self.merge_hashed(other.at(place), *hash, other.views(place));
+            }
         }
     }
 
@@ -163,9 +178,18 @@ impl ConnectionTable {
         connection: &Connection,
         views: impl Iterator<Item = (Tag, &'v View)>,
     ) {
-        let key = connection.key();
         self.connections.reserve(1);
-        let place = self.place_or_insert(&key, key.hash());
+        self.merge_hashed(connection, connection.key().hash(), views);
+    }
+
+    /// The same, with room reserved.
+    fn merge_hashed<'v>(
+        &mut self,
+        connection: &Connection,
+        hash: u64,
+        views: impl Iterator<Item = (Tag, &'v View)>,
+    ) {
+        let place = self.place_or_insert(&connection.key(), hash);
         self.connections.at_mut(place).merge_facts(connection);
         for (tag, view) in views {
             self.add_view(place, tag, view);

@@ -241,6 +241,13 @@ pub(super) fn prefetch<T>(row: &T) {
     }
 }
 
+/// Starts fetching memory that will be read soon.
+pub fn prefetch_bytes(bytes: &[u8]) {
+    bytes
+        .chunks(64)
+        .for_each(|line| prefetch_line(line.as_ptr()));
+}
+
 /// A hint without effect on the result, so that any address is fine.
 #[inline]
 pub(super) fn prefetch_line<T>(address: *const T) {

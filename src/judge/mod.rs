@@ -26,6 +26,7 @@ pub mod traffic;
 pub mod verdict;
 mod word;
 
+pub use arena::prefetch_bytes;
 pub use edge::{Edge, EdgeRow, Inside};
 pub use finding::{Finding, Subject};
 pub use judgement::{Flags, JudgementRow};

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::LakeError;
 use super::merge::{Levels, MergeHeap, Run, RunWriter};
 use super::row_group;
+use crate::judge::prefetch_bytes;
 
 /// Rows of a block, after which it is time to hand it on.
 const BLOCK_ROWS: usize = 8192;
@@ -58,7 +59,7 @@ pub(super) struct RowSorter {
 /// Where a row is, and its first bytes, which nearly always tell.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
-    head: u128,
+    head: [u64; 4],
     block: u32,
     row: u32,
 }
@@ -168,12 +169,13 @@ pub(super) fn came_back_other() -> LakeError {
     LakeError::Temporary(io::Error::new(io::ErrorKind::InvalidData, message))
 }
 
-/// The first 16 bytes of a row as a number of the same order; what a shorter row lacks is zero.
-fn head(row: &[u8]) -> u128 {
-    let mut head = [0; 16];
-    let length = row.len().min(head.len());
-    head[..length].copy_from_slice(&row[..length]);
-    u128::from_be_bytes(head)
+/// The first 32 bytes of a row as numbers of the same order; what a shorter row lacks is zero.
+fn head(row: &[u8]) -> [u64; 4] {
+    let mut head = [[0; 8]; 4];
+    let bytes = head.as_flattened_mut();
+    let length = row.len().min(bytes.len());
+    bytes[..length].copy_from_slice(&row[..length]);
+    head.map(u64::from_be_bytes)
 }
 
 /// Rows in order.
@@ -224,9 +226,15 @@ pub(super) enum GroupRows<'a> {
 }
 
 impl GroupRows<'_> {
-    /// The rows.
+    /// The rows. Those that follow, all over the memory, are being fetched meanwhile.
     pub fn rows(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.len()).map(|index| self.row(index))
+        const AHEAD: usize = 8;
+        (0..self.len()).map(|index| {
+            if index + AHEAD < self.len() {
+                prefetch_bytes(self.row(index + AHEAD));
+            }
+            self.row(index)
+        })
     }
 
     /// How many of the first rows come together: so many, or fewer of so many bytes.

@@ -98,7 +98,7 @@ impl Entry {
         if self.0 & LITERAL != 0 {
             Entry(self.0 | length)
         } else {
-            Entry(self.0 + length | length << 8)
+            Entry((self.0 + length) | length << 8)
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io::{BufReader, Read};
 
 use super::columnar::{MAGIC, decode_parquet};
-use super::inflate::{Inflater, Packing, SourceFailed, bound, read};
+use super::inflate::{Gunzip, Packing, SourceFailed, bound};
 use super::text::{TextDecoder, TextScratch};
 use super::{RecordSink, Tally};
 
@@ -144,7 +144,7 @@ pub trait Ranges: Send + Sync {
 /// Memory that [`decode()`] uses again from object to object. One per thread.
 #[derive(Default)]
 pub struct Scratch {
-    inflater: Inflater,
+    gunzip: Gunzip,
     text: TextScratch,
 }
 
@@ -182,11 +182,16 @@ fn decode_bytes<S: RecordSink>(
         return decode_lines(bytes, options, &mut scratch.text, sink);
     };
     let most = bound(options, bytes.len() as u64);
+    if packing == Packing::Zstd {
+        let reader = packing.reader(&bytes[..])?;
+        let text = &mut scratch.text;
+        return decode_stream(reader, Some(packing), most, options, text, sink);
+    }
     // Checksums come last.
     sink.unverified();
     let mut decoder = TextDecoder::new(options, &mut scratch.text);
     let push = |slice: &[u8]| decoder.push(slice, sink);
-    let given = scratch.inflater.each_slice(packing, bytes, most, push)?;
+    let given = scratch.gunzip.each_slice(bytes, most, push)?;
     let mut decoded = decoder.finish(sink)?;
     decoded.bytes = given;
     Ok(decoded)
@@ -203,6 +208,16 @@ fn decode_lines<S: RecordSink>(
     let mut decoded = decoder.finish(sink)?;
     decoded.bytes = text.len() as u64;
     Ok(decoded)
+}
+
+/// Reads, but not because of a signal.
+fn read(reader: &mut dyn Read, chunk: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match reader.read(chunk) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
 }
 
 fn decode_ranges<S: RecordSink>(

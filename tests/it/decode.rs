@@ -812,6 +812,49 @@ fn gzip_members_are_one_text() {
     }
 }
 
+#[test]
+fn zstd_frames_are_one_text() {
+    let frame = |text: &str| zstd::encode_all(text.as_bytes(), 1).expect("packs");
+    let long = long_text();
+    let frames = [frame(&long), frame(""), frame(&long), frame(&long)];
+    let bytes = Bytes::from(frames.concat());
+    let remote = Remote {
+        bytes: bytes.clone(),
+        fails_at: u64::MAX,
+    };
+    for input in [Input::Bytes(&bytes), Input::Ranges(&remote)] {
+        let (lines, summary) = in_words_of(input, &DecodeOptions::default());
+        assert_eq!(lines.len(), 15_000);
+        assert_eq!(summary, "15003 lines 3 headers 15000 records");
+    }
+}
+
+#[test]
+fn the_bound_of_an_object_is_exact() {
+    let text = format!("{DEFAULT}\n{}", "\n".repeat(300_000));
+    let zstd = zstd::encode_all(text.as_bytes(), 1).expect("packs");
+    for bytes in [gzip(text.as_bytes()), zstd].map(Bytes::from) {
+        let remote = Remote {
+            bytes: bytes.clone(),
+            fails_at: u64::MAX,
+        };
+        for spare in [0, 1] {
+            let limit = text.len() as u64 - spare;
+            let options = DecodeOptions {
+                max_bytes: limit,
+                ..DecodeOptions::default()
+            };
+            let expected = match spare {
+                0 => "300001 lines 300000 blank 1 headers".to_owned(),
+                _ => format!("error: expected at most {limit} bytes after decompression, got more"),
+            };
+            for input in [Input::Bytes(&bytes), Input::Ranges(&remote)] {
+                assert_eq!(in_words_of(input, &options).1, expected);
+            }
+        }
+    }
+}
+
 /// An object that breaks must say so, whichever way it is read.
 fn check_broken(object: Vec<u8>, expected: &str) {
     let bytes = Bytes::from(object);

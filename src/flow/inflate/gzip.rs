@@ -3,7 +3,8 @@
 use crc32fast::Hasher;
 
 use super::deflate::{Deflate, SLACK, WINDOW};
-use super::{Broken, Ended};
+use super::{Broken, Packing};
+use crate::flow::decode::DecodeError;
 
 /// Bytes of a slice. All that is done with them should find them in the second-level cache; smaller ones have more lines
 /// cut in two.
@@ -17,22 +18,60 @@ const RESERVED: u8 = 0xe0;
 
 /// Inflates gzip into memory that it uses again from slice to slice.
 #[derive(Default)]
-pub(super) struct Gunzip {
+pub(crate) struct Gunzip {
     deflate: Deflate,
     window: Vec<u8>,
 }
 
+/// What ended an object before its end.
+enum Ended {
+    Broken(Broken),
+    Refused(DecodeError),
+}
+
+impl From<Broken> for Ended {
+    fn from(broken: Broken) -> Ended {
+        Ended::Broken(broken)
+    }
+}
+
 impl Gunzip {
-    /// Inflates all members, and hands the text on slice by slice.
+    /// Hands on what an object holds, slice by slice, at most `most` bytes; how many there were. Whether it is whole is
+    /// known at its end only.
     ///
     /// # Errors
-    /// When a member is broken, or with what ended the handing on.
+    /// When a member is broken, the object holds more, or with what `take` ends it.
     pub fn each_slice(
+        &mut self,
+        packed: &[u8],
+        most: u64,
+        mut take: impl FnMut(&[u8]) -> Result<(), DecodeError>,
+    ) -> Result<u64, DecodeError> {
+        self.window.resize(WINDOW + SLICE + SLACK, 0);
+        let mut given = 0;
+        let mut take_some = |slice: &[u8]| {
+            given += slice.len() as u64;
+            if given > most {
+                return Err(Ended::Refused(DecodeError::Bomb { limit: most }));
+            }
+            take(slice).map_err(Ended::Refused)
+        };
+        match self.members(packed, &mut take_some) {
+            Ok(()) => Ok(given),
+            Err(Ended::Refused(error)) => Err(error),
+            Err(Ended::Broken(broken)) => Err(DecodeError::Compression {
+                format: Packing::Gzip.name(),
+                offset: given,
+                reason: broken.to_string(),
+            }),
+        }
+    }
+
+    fn members(
         &mut self,
         packed: &[u8],
         take: &mut impl FnMut(&[u8]) -> Result<(), Ended>,
     ) -> Result<(), Ended> {
-        self.window.resize(WINDOW + SLICE + SLACK, 0);
         let mut at = 0;
         loop {
             at = self.member(packed, at, take)?;

@@ -1,5 +1,5 @@
-//! Takes compression off: objects that are in memory slice by slice, each into the same memory, so that a slice is read
-//! while it is still in the processor's cache; what is too large for memory as a stream.
+//! Takes compression off: gzip that is in memory slice by slice, each into the same memory, so that a slice is read while it
+//! is still in the processor's cache; zstd, and what is too large for memory, as a stream.
 
 mod deflate;
 mod gzip;
@@ -7,7 +7,7 @@ mod huffman;
 
 use std::io::Read;
 
-use self::gzip::Gunzip;
+pub(crate) use self::gzip::Gunzip;
 use super::decode::{DecodeError, DecodeOptions};
 
 /// Ratios below this size are never suspicious: a small object cannot do harm.
@@ -104,94 +104,6 @@ pub(crate) fn bound(options: &DecodeOptions, packed: u64) -> u64 {
         .saturating_mul(options.max_ratio)
         .max(ALWAYS_ALLOWED)
         .min(options.max_bytes)
-}
-
-/// Takes compression off objects that are in memory, in memory that it uses again.
-#[derive(Default)]
-pub(crate) struct Inflater {
-    gunzip: Gunzip,
-    slice: Vec<u8>,
-}
-
-/// Bytes of a slice that a library makes.
-const SLICE: usize = 256 << 10;
-
-/// What ended an object before its end.
-enum Ended {
-    Broken(Broken),
-    Refused(DecodeError),
-}
-
-impl From<Broken> for Ended {
-    fn from(broken: Broken) -> Ended {
-        Ended::Broken(broken)
-    }
-}
-
-impl Inflater {
-    /// Hands on what an object holds, slice by slice, at most `most` bytes; how many there were. Whether it is whole is
-    /// known at its end only.
-    ///
-    /// # Errors
-    /// When the object is broken, holds more, or with what `take` ends it.
-    pub fn each_slice(
-        &mut self,
-        packing: Packing,
-        packed: &[u8],
-        most: u64,
-        mut take: impl FnMut(&[u8]) -> Result<(), DecodeError>,
-    ) -> Result<u64, DecodeError> {
-        let mut given = 0;
-        let mut take_some = |slice: &[u8]| {
-            given += slice.len() as u64;
-            if given > most {
-                return Err(Ended::Refused(DecodeError::Bomb { limit: most }));
-            }
-            take(slice).map_err(Ended::Refused)
-        };
-        let ended = match packing {
-            Packing::Gzip => self.gunzip.each_slice(packed, &mut take_some),
-            Packing::Zstd => self.unzstd(packed, &mut take_some),
-        };
-        match ended {
-            Ok(()) => Ok(given),
-            Err(Ended::Refused(error)) => Err(error),
-            Err(Ended::Broken(broken)) => Err(DecodeError::Compression {
-                format: packing.name(),
-                offset: given,
-                reason: broken.to_string(),
-            }),
-        }
-    }
-
-    fn unzstd(
-        &mut self,
-        packed: &[u8],
-        take: &mut impl FnMut(&[u8]) -> Result<(), Ended>,
-    ) -> Result<(), Ended> {
-        self.slice.resize(SLICE, 0);
-        let mut offset = 0;
-        let mut reader = Packing::Zstd.reader(packed).map_err(Ended::Refused)?;
-        loop {
-            let length = read(&mut *reader, &mut self.slice)
-                .map_err(|error| Ended::Refused(Packing::Zstd.error(error, offset)))?;
-            if length == 0 {
-                return Ok(());
-            }
-            take(&self.slice[..length])?;
-            offset += length as u64;
-        }
-    }
-}
-
-/// Reads, but not because of a signal.
-pub(crate) fn read(reader: &mut dyn Read, chunk: &mut [u8]) -> std::io::Result<usize> {
-    loop {
-        match reader.read(chunk) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -75,11 +75,10 @@ impl Leftovers {
     /// Forgets what is left over of these objects.
     pub fn forget(&self, ranks: &[usize]) {
         let mut kept = lock(&self.kept);
-        for leftover in ranks
-            .iter()
-            .filter_map(|rank| kept.by_rank.remove(rank))
-            .collect::<Vec<_>>()
-        {
+        for rank in ranks {
+            let Some(leftover) = kept.by_rank.remove(rank) else {
+                continue;
+            };
             let (body, lines) = leftover.memory();
             kept.bodies -= body;
             kept.lines -= lines;

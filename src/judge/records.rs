@@ -256,7 +256,7 @@ impl<'a, S: JudgedSink> RecordJudge<'a, S> {
         &mut self,
         record: &Record,
         fields: &impl Fields,
-        (_, reporter): (ReporterId, S::Reporter),
+        reporter: S::Reporter,
         network: Option<NetworkId>,
         reason: Reason,
     ) {
@@ -413,17 +413,17 @@ impl<S: JudgedSink> RecordSink for RecordJudge<'_, S> {
         if self.object.slot.unwrap_or_else(|| slot_of(record)) != self.slot {
             return;
         }
-        let met @ (id, _) = self.reporter(fields);
+        let (id, own) = self.reporter(fields);
         if !self.facts.knows(id) {
             // The object changed since it was judged; what is new in it was not.
             return;
         }
         let reporter = self.facts.reporter(id);
         let Some(network) = reporter.network else {
-            return self.unjudgeable(record, fields, met, None, Reason::OutOfScope);
+            return self.unjudgeable(record, fields, own, None, Reason::OutOfScope);
         };
         if !record.complete || (record.action == Action::Absent && !reporter.is_transit_gateway()) {
-            return self.unjudgeable(record, fields, met, Some(network), Reason::MissingField);
+            return self.unjudgeable(record, fields, own, Some(network), Reason::MissingField);
         }
         let source = End {
             home: self.home(network, record.pkt_src),
@@ -439,7 +439,7 @@ impl<S: JudgedSink> RecordSink for RecordJudge<'_, S> {
         self.judge(
             record,
             fields,
-            met.1,
+            own,
             network,
             &key,
             Tag::new(id, record.told_direction(), Lane::of(record), sender),

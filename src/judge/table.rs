@@ -96,7 +96,7 @@ impl ConnectionTable {
         self.connections.at(place)
     }
 
-    /// Starts fetching the first line of a connection: all but its views.
+    /// Starts fetching the first line of a connection: its key, and what kinds of records it has.
     #[inline]
     pub fn prefetch_head(&self, place: usize) {
         prefetch_line(self.at(place));

@@ -7,14 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 
-use crate::flow::Texts;
 use crate::judge::edges::{Asides, EdgeEntry, EdgeTable, EdgeWords};
 use crate::judge::part::{SlotPart, Unjudgeable};
 use crate::judge::reporter::{Reporter, ReporterId, Reporters};
 use crate::policy::Policy;
 use crate::sink::{
-    Day, ExternalSorter, Hour, HourAsides, HourWriter, Lake, ObjectRow, RecordBlock, RecordSorter,
-    ReporterNumber, RowCounts,
+    Day, ExternalSorter, Hour, HourAsides, HourWriter, Lake, ObjectRow, RecordBlock, RecordPacker,
+    RecordSorter, RowCounts,
 };
 
 use super::days::{Days, GatheredDay};
@@ -110,10 +109,9 @@ impl HourState {
         Ok(())
     }
 
-    /// The number of a reporter's texts, by which [`RecordBlock`] has them.
-    pub fn reporter_texts(&self, texts: &impl Texts) -> ReporterNumber {
-        let records = self.records.as_ref().map(lock);
-        records.map_or_else(Default::default, |mut records| records.reporter(texts))
+    /// Puts together the judged records of a thread; none where none are kept.
+    pub fn record_packer(&self) -> Option<RecordPacker> {
+        Some(lock(self.records.as_ref()?).packer())
     }
 
     /// Leaves out all judged records of the object of this rank, which broke when it was read again.

@@ -9,7 +9,7 @@ use crate::judge::lines::HashFilter;
 use crate::judge::part::InterfaceNotes;
 use crate::judge::records::{JudgedSink, RecordJudge, Rulings, Wanted};
 use crate::judge::reporter::Reporter;
-use crate::sink::{RecordBlock, ReporterNumber};
+use crate::sink::{PartNumber, RecordPacker};
 
 use super::hours::HourState;
 use super::settings::Keep;
@@ -69,9 +69,12 @@ impl Recording {
         start: u32,
     ) -> anyhow::Result<()> {
         let facts = SlotFacts::new(batch.policy, &self.reporters, &self.interfaces);
+        let Some(packer) = hour.record_packer() else {
+            return Ok(());
+        };
         let mut rows = RecordRows {
             hour,
-            block: RecordBlock::default(),
+            packer,
             object: 0,
             failed: Ok(()),
         };
@@ -98,7 +101,7 @@ impl Recording {
             }
             std::mem::replace(&mut rows.failed, Ok(()))?;
         }
-        rows.flush()
+        hour.records(rows.packer.take())
     }
 }
 
@@ -114,34 +117,28 @@ pub fn wanted(keep: Keep) -> Option<Wanted> {
 /// Judged records on their way into the hour.
 struct RecordRows<'a> {
     hour: &'a HourState,
-    block: RecordBlock,
+    packer: RecordPacker,
     object: u32,
     failed: anyhow::Result<()>,
 }
 
-impl RecordRows<'_> {
-    fn flush(&mut self) -> anyhow::Result<()> {
-        self.hour.records(std::mem::take(&mut self.block))
-    }
-}
-
 impl JudgedSink for RecordRows<'_> {
-    type Reporter = ReporterNumber;
+    type Reporter = PartNumber;
 
-    fn reporter(&mut self, fields: &impl Fields) -> ReporterNumber {
-        self.hour.reporter_texts(fields)
+    fn reporter(&mut self, fields: &impl Fields) -> PartNumber {
+        self.packer.reporter(fields)
     }
 
     fn judged(
         &mut self,
         record: &Record,
         fields: &impl Fields,
-        reporter: ReporterNumber,
+        reporter: PartNumber,
         row: &JudgementRow<'_>,
     ) {
-        let is_full = self.block.push(record, fields, reporter, self.object, row);
-        if is_full && self.failed.is_ok() {
-            self.failed = self.flush();
+        let full = self.packer.push(record, fields, reporter, self.object, row);
+        if let Some(block) = full.filter(|_| self.failed.is_ok()) {
+            self.failed = self.hour.records(block);
         }
     }
 }

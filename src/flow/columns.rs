@@ -13,7 +13,7 @@ use arrow::datatypes::{
 use super::Field;
 use super::field::Kind;
 use super::record::Texts;
-use super::words::{NumberedWords, Words};
+use super::words::Words;
 
 /// What a column of the table holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,7 +51,7 @@ fn source_of(column: usize) -> Source {
     }
 }
 
-/// The schema of [`FlowsBuilder::of_words`]: [`flows_schema`] with dictionaries of text for text.
+/// [`flows_schema`] with dictionaries of text for text.
 pub fn words_schema() -> SchemaRef {
     let plain = flows_schema();
     let words = plain.fields().iter().map(|field| {
@@ -107,7 +107,7 @@ fn text_map() -> DataType {
 /// A column of text being built.
 enum TextColumn {
     Plain(StringBuilder),
-    Words(NumberedWords),
+    Words(Words),
 }
 
 /// A row on its way into a [`FlowsBuilder`], as [`FlowsBuilder::push`] takes it.
@@ -162,9 +162,16 @@ impl FlowsBuilder {
         FlowsBuilder::of(Arc::new(Schema::new(fields)), sources)
     }
 
-    /// A builder of all columns whose text is dictionaries: [`words_schema`].
-    pub fn of_words() -> FlowsBuilder {
-        FlowsBuilder::of(words_schema(), (0..NUM_COLUMNS).map(source_of).collect())
+    /// A builder of these columns of [`words_schema`], in this order.
+    ///
+    /// # Panics
+    /// When an index is no column's.
+    pub fn of_words(columns: &[usize]) -> FlowsBuilder {
+        let all = words_schema();
+        let fields = columns.iter().map(|column| all.fields()[*column].clone());
+        let schema = Arc::new(Schema::new(fields.collect::<ArrowFields>()));
+        let sources = columns.iter().map(|column| source_of(*column));
+        FlowsBuilder::of(schema, sources.collect())
     }
 
     fn of(schema: SchemaRef, sources: Vec<Source>) -> FlowsBuilder {
@@ -249,7 +256,7 @@ impl Column {
             Values::Text(field, column) => match texts.readable(*field) {
                 Some(text) => {
                     column.push_nulls(std::mem::take(nulls));
-                    column.push(texts.number(*field), &text);
+                    column.push(&text);
                 }
                 None => *nulls += 1,
             },
@@ -277,7 +284,7 @@ impl Column {
                     .append(any)
                     .expect("keys and values are appended together");
             }
-            Values::Object(column) => column.push(None, source),
+            Values::Object(column) => column.push(source),
             Values::Line(column) => column.append_value(line as i64),
         }
     }
@@ -303,14 +310,14 @@ impl TextColumn {
         if *kind == DataType::Utf8 {
             TextColumn::Plain(StringBuilder::new())
         } else {
-            TextColumn::Words(NumberedWords::default())
+            TextColumn::Words(Words::default())
         }
     }
 
-    fn push(&mut self, number: Option<u32>, text: &str) {
+    fn push(&mut self, text: &str) {
         match self {
             TextColumn::Plain(column) => column.append_value(text),
-            TextColumn::Words(column) => column.push(number, text),
+            TextColumn::Words(column) => column.push(Some(text)),
         }
     }
 

@@ -74,6 +74,36 @@ impl Field {
         Field::TgwDstVpcId,
     ];
 
+    /// The fields that hardly any two records of an interface have alike, but for the times.
+    pub const OF_RECORD: [Field; 8] = [
+        Field::Srcaddr,
+        Field::Dstaddr,
+        Field::Srcport,
+        Field::Dstport,
+        Field::Packets,
+        Field::Bytes,
+        Field::PktSrcaddr,
+        Field::PktDstaddr,
+    ];
+
+    /// All other fields that are not times: few sets of them are met again and again.
+    pub const OF_KIND: [Field; Field::COUNT - 2 - 8 - 19] = {
+        let (of_record, of_reporter) = (places(&Field::OF_RECORD), places(&Field::OF_REPORTER));
+        let mut rest = [Field::Version; Field::COUNT - 2 - 8 - 19];
+        let (mut place, mut found) = (0, 0);
+        while place < Field::COUNT {
+            let field = Field::ALL[place];
+            let is_other = of_record[place] != ABSENT || of_reporter[place] != ABSENT;
+            if !matches!(field.kind(), Kind::Time) && !is_other {
+                rest[found] = field;
+                found += 1;
+            }
+            place += 1;
+        }
+        assert!(found == rest.len());
+        rest
+    };
+
     /// Whether the field is among [`Field::OF_REPORTER`].
     pub fn is_of_reporter(self) -> bool {
         self.place_of_reporter().is_some()
@@ -82,19 +112,36 @@ impl Field {
     /// Its place among [`Field::OF_REPORTER`], if it is there.
     #[inline]
     pub fn place_of_reporter(self) -> Option<usize> {
-        const ABSENT: u8 = u8::MAX;
-        static PLACES: [u8; Field::COUNT] = {
-            let mut places = [ABSENT; Field::COUNT];
-            let mut place = 0;
-            while place < Field::OF_REPORTER.len() {
-                places[Field::OF_REPORTER[place] as usize] = place as u8;
-                place += 1;
-            }
-            places
-        };
-        let place = PLACES[self as usize];
-        (place != ABSENT).then_some(usize::from(place))
+        static PLACES: [u8; Field::COUNT] = places(&Field::OF_REPORTER);
+        place(&PLACES, self)
     }
+
+    /// Its place among [`Field::OF_RECORD`], if it is there.
+    #[inline]
+    pub fn place_of_record(self) -> Option<usize> {
+        static PLACES: [u8; Field::COUNT] = places(&Field::OF_RECORD);
+        place(&PLACES, self)
+    }
+}
+
+/// Stands for no place.
+const ABSENT: u8 = u8::MAX;
+
+/// The place of each field among these.
+const fn places(fields: &[Field]) -> [u8; Field::COUNT] {
+    let mut places = [ABSENT; Field::COUNT];
+    let mut place = 0;
+    while place < fields.len() {
+        places[fields[place] as usize] = place as u8;
+        place += 1;
+    }
+    places
+}
+
+#[inline]
+fn place(places: &[u8; Field::COUNT], field: Field) -> Option<usize> {
+    let place = places[field as usize];
+    (place != ABSENT).then_some(usize::from(place))
 }
 
 fields! {

@@ -30,4 +30,4 @@ pub use field::Field;
 pub use layout::{Column, Layout, LayoutError};
 pub use record::{Action, Direction, Fields, Record, RecordSink, Texts};
 pub use tally::Tally;
-pub use words::{Dictionary, NumberedWords, Words};
+pub use words::{Dictionary, Words};

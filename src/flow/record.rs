@@ -115,12 +115,6 @@ pub trait Texts {
         std::str::from_utf8(self.text(field)?).ok()?.parse().ok()
     }
 
-    /// A number that stands for the field's text, if it has one: of rows that are collected together, those with the same
-    /// number have the same text there.
-    fn number(&self, _field: Field) -> Option<u32> {
-        None
-    }
-
     /// Calls `each` with name and text of every field that AWS does not document and whose value is not `-`.
     fn extra(&self, each: &mut dyn FnMut(&str, &[u8]));
 }

@@ -200,47 +200,6 @@ impl Words {
     }
 }
 
-/// Builds a column of text as an Arrow dictionary, of texts that may have numbers, by which they are found sooner: those with
-/// the same number are the same.
-#[derive(Default)]
-pub struct NumberedWords {
-    words: Words,
-    /// By number, in which batch the text was met last, and where it stands there.
-    places: Vec<(u32, i32)>,
-    /// Batches that have ended.
-    batch: u32,
-}
-
-impl NumberedWords {
-    /// Appends a row's text.
-    #[inline]
-    pub fn push(&mut self, number: Option<u32>, text: &str) {
-        let Some(number) = number.map(|number| number as usize) else {
-            return self.words.push(Some(text));
-        };
-        if self.places.len() <= number {
-            self.places.resize(number + 1, (u32::MAX, 0));
-        }
-        let (batch, place) = &mut self.places[number];
-        if *batch != self.batch {
-            (*batch, *place) = (self.batch, self.words.place_of(text));
-        }
-        self.words.push_place(*place);
-    }
-
-    /// Appends rows without a text.
-    #[inline]
-    pub fn push_nulls(&mut self, count: usize) {
-        self.words.push_nulls(count);
-    }
-
-    /// The rows so far; the builder is empty afterwards.
-    pub fn finish(&mut self) -> ArrayRef {
-        self.batch += 1;
-        self.words.finish()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use arrow::array::AsArray;

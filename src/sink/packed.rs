@@ -7,7 +7,7 @@ use crate::policy::Word;
 #[derive(Default)]
 pub(super) struct Packer {
     numbers: Vec<u8>,
-    texts: String,
+    texts: Vec<u8>,
 }
 
 impl Packer {
@@ -24,7 +24,14 @@ impl Packer {
     /// Adds a text, or that there is none.
     pub fn text(&mut self, text: Option<&str>) {
         self.number(text.map_or(0, |text| text.len() as u64 + 1));
-        self.texts.push_str(text.unwrap_or_default());
+        let text = text.unwrap_or_default();
+        self.texts.extend_from_slice(text.as_bytes());
+    }
+
+    /// Adds bytes.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.texts.extend_from_slice(bytes);
     }
 
     /// Adds a word, or that there is none.
@@ -36,7 +43,7 @@ impl Packer {
     pub fn finish(&mut self, key: &[u8], rows: &mut Vec<u8>) {
         rows.extend_from_slice(key);
         rows.extend_from_slice(&self.numbers);
-        rows.extend_from_slice(self.texts.as_bytes());
+        rows.extend_from_slice(&self.texts);
         rows.extend_from_slice(&(self.numbers.len() as u64).to_le_bytes());
         rows.extend_from_slice(&(self.texts.len() as u64).to_le_bytes());
         self.numbers.clear();
@@ -70,7 +77,7 @@ pub(super) fn read_number(bytes: &mut &[u8]) -> Option<u64> {
 /// Reads a row as it was put together. None wherever it is another row than expected.
 pub(super) struct Unpacker<'a> {
     numbers: &'a [u8],
-    texts: &'a str,
+    texts: &'a [u8],
 }
 
 impl<'a> Unpacker<'a> {
@@ -80,7 +87,6 @@ impl<'a> Unpacker<'a> {
         let (row, numbers) = row.split_last_chunk()?;
         let (row, texts) = split_end(row, u64::from_le_bytes(*texts))?;
         let (key, numbers) = split_end(row, u64::from_le_bytes(*numbers))?;
-        let texts = std::str::from_utf8(texts).ok()?;
         Some((key, Unpacker { numbers, texts }))
     }
 
@@ -111,9 +117,20 @@ impl<'a> Unpacker<'a> {
         let Some(length) = self.number()?.checked_sub(1) else {
             return Some(None);
         };
-        let (text, rest) = self.texts.split_at_checked(usize::try_from(length).ok()?)?;
+        let text = self.take(length)?;
+        Some(Some(std::str::from_utf8(text).ok()?))
+    }
+
+    /// The next bytes.
+    pub fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = self.number()?;
+        self.take(length)
+    }
+
+    fn take(&mut self, length: u64) -> Option<&'a [u8]> {
+        let (some, rest) = self.texts.split_at_checked(usize::try_from(length).ok()?)?;
         self.texts = rest;
-        Some(Some(text))
+        Some(some)
     }
 }
 
@@ -137,6 +154,7 @@ mod tests {
                 packer.number(number >> shift);
                 packer.integer(*number as i64 >> shift);
                 packer.text(text.as_deref());
+                packer.bytes(&number.to_le_bytes());
             }
             packer.finish(key.as_bytes(), &mut rows);
             let (found, mut row) = Unpacker::split(&rows[6..]).expect("a row");
@@ -145,8 +163,9 @@ mod tests {
                 prop_assert_eq!(row.number(), Some(number >> shift));
                 prop_assert_eq!(row.integer(), Some(*number as i64 >> shift));
                 prop_assert_eq!(row.text(), Some(text.as_deref()));
+                prop_assert_eq!(row.bytes(), Some(&number.to_le_bytes()[..]));
             }
-            prop_assert_eq!((row.number(), row.texts), (None, ""));
+            prop_assert_eq!((row.number(), row.texts), (None, &[][..]));
         }
 
         #[test]

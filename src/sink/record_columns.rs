@@ -1,17 +1,21 @@
 //! The `records` table: raw rows with their judgements, from bytes to columns.
+//!
+//! What many records have alike is a part that they have by number: its columns are built of the different parts of a batch,
+//! and then spread over the rows.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Field as ArrowField, Schema, SchemaRef};
+use arrow::error::ArrowError;
 
 use super::LakeError;
 use super::columns::table;
 use super::packed::Unpacker;
-use super::reporter_texts::{OfReporter, ReporterNumber, ReporterTexts};
 use super::rows::{GroupRows, SortedRows, came_back_other};
+use super::shared_columns::{BuildPart, SharedColumns};
 use super::table::{TableWriter, WriteBatch};
 use crate::flow::field::Kind;
 use crate::flow::{Field, FlowRow, FlowsBuilder, Texts, words_schema};
@@ -19,13 +23,19 @@ use crate::judge::{Confidence, Flags, Observer, Orientation, Outcome, Verdict};
 use crate::policy::{Answer, Path as Via, Severity};
 
 table! {
-    /// Judgements of records, row by row beside the raw columns of the same records.
-    JudgementBatch, row: &JudgementTexts<'_> {
-        network: Text null = row.network;
+    /// The ends of judged records.
+    EndBatch, row: &Ends<'_> {
         client_addr: Text null = row.client_addr;
         client_port: Int32 null = row.client_port;
         server_addr: Text null = row.server_addr;
         server_port: Int32 null = row.server_port;
+    }
+}
+
+table! {
+    /// Judgements of records but for their ends.
+    JudgementBatch, row: &JudgementTexts<'_> {
+        network: Text null = row.network;
         client_tier: Text null = row.client_tier;
         server_tier: Text null = row.server_tier;
         client_groups: Texts = &mut row.client_groups.iter().copied();
@@ -47,13 +57,24 @@ table! {
     }
 }
 
-/// A judgement as its columns show it.
-struct JudgementTexts<'a> {
-    network: Option<&'a str>,
+/// The columns of both, in the order of the table.
+fn judgement_fields() -> impl Iterator<Item = ArrowField> {
+    let (ends, judgement) = (EndBatch::fields(), JudgementBatch::fields());
+    let (network, others) = judgement.split_at(1);
+    [network, &ends, others].concat().into_iter()
+}
+
+/// The ends of a record as their columns show them.
+struct Ends<'a> {
     client_addr: Option<&'a str>,
     client_port: Option<i32>,
     server_addr: Option<&'a str>,
     server_port: Option<i32>,
+}
+
+/// A judgement as its columns show it.
+struct JudgementTexts<'a> {
+    network: Option<&'a str>,
     client_tier: Option<&'a str>,
     server_tier: Option<&'a str>,
     client_groups: Vec<&'a str>,
@@ -75,17 +96,17 @@ struct JudgementTexts<'a> {
 pub fn records_schema() -> SchemaRef {
     let raw = words_schema();
     let raw = raw.fields().iter().map(|field| field.as_ref().clone());
-    let columns = raw.chain(JudgementBatch::fields());
+    let columns = raw.chain(judgement_fields());
     Arc::new(Schema::new(columns.collect::<Vec<ArrowField>>()))
 }
 
-/// Texts that rows have by number.
+/// What rows have by number.
 #[derive(Clone, Copy)]
 pub(super) struct RecordTexts<'a> {
     /// URLs of the objects, by rank.
     pub urls: &'a [Arc<str>],
-    /// Fields that tell who reported.
-    pub reporters: &'a ReporterTexts,
+    /// Parts that records share.
+    pub parts: &'a [Arc<[u8]>],
 }
 
 /// Writes sorted records into files, with so many threads; but for those of the objects that are left out.
@@ -115,16 +136,42 @@ const STRIDE: usize = 64;
 /// Builds batches of `records`.
 struct RecordColumns {
     schema: SchemaRef,
-    raw: FlowsBuilder,
-    judgements: JudgementBatch,
+    own: FlowsBuilder,
+    ends: EndBatch,
+    kinds: SharedColumns<FieldParts>,
+    judgements: SharedColumns<JudgementBatch>,
+    reporters: SharedColumns<FieldParts>,
+    /// Where the columns of the builders above stand in the table, one builder's after the other's.
+    places: Vec<usize>,
 }
 
 impl RecordColumns {
     fn new() -> RecordColumns {
+        let own = FlowsBuilder::of_words(&own_columns());
+        let kinds = FieldParts::new(&Field::OF_KIND);
+        let reporters = FieldParts::new(&Field::OF_REPORTER);
+        let schema = records_schema();
+        let raw = [own.schema(), kinds.0.schema(), reporters.0.schema()];
+        let [own_fields, kind_fields, reporter_fields] = raw.map(|schema| schema.fields().to_vec());
+        let arcs = |fields: Vec<ArrowField>| fields.into_iter().map(Arc::new).collect();
+        let names = [
+            own_fields,
+            arcs(EndBatch::fields()),
+            kind_fields,
+            arcs(JudgementBatch::fields()),
+            reporter_fields,
+        ];
+        let place = |field: Arc<ArrowField>| schema.index_of(field.name());
+        let places = names.into_iter().flatten().map(place);
+        let places = places.collect::<Result<_, _>>();
         RecordColumns {
-            schema: records_schema(),
-            raw: FlowsBuilder::of_words(),
-            judgements: JudgementBatch::default(),
+            places: places.expect("the table has the columns of its builders"),
+            schema,
+            own,
+            ends: EndBatch::default(),
+            kinds: SharedColumns::new(kinds),
+            judgements: SharedColumns::new(JudgementBatch::default()),
+            reporters: SharedColumns::new(reporters),
         }
     }
 
@@ -133,25 +180,81 @@ impl RecordColumns {
         rows: impl Iterator<Item = &'r [u8]>,
         texts: RecordTexts<'r>,
     ) -> Result<RecordBatch, LakeError> {
-        let (mut raw, mut judgements) = (Vec::with_capacity(STRIDE), Vec::with_capacity(STRIDE));
+        let (mut own, mut ends) = (Vec::with_capacity(STRIDE), Vec::with_capacity(STRIDE));
         let mut rows = rows.peekable();
         while rows.peek().is_some() {
             for row in rows.by_ref().take(STRIDE) {
-                let (flow, judgement) = read(row, texts).ok_or_else(came_back_other)?;
-                raw.push(flow);
-                judgements.push(judgement);
+                let read = self.read(row, texts).ok_or_else(came_back_other)?;
+                own.push(read.0);
+                ends.push(read.1);
             }
-            self.raw.push_all(&raw);
-            self.judgements.push(&judgements);
-            raw.clear();
-            judgements.clear();
+            self.own.push_all(&own);
+            self.ends.push(&ends);
+            own.clear();
+            ends.clear();
         }
-        let raw = self.raw.finish();
-        let raw = raw.columns().iter().cloned();
-        let columns = raw.chain(self.judgements.finish()).collect();
-        RecordBatch::try_new(self.schema.clone(), columns)
+        self.finish()
             .map_err(|error| LakeError::file("records", error))
     }
+
+    /// Reads a row as it was packed, and puts what it shares with others into columns.
+    fn read<'r>(
+        &mut self,
+        row: &'r [u8],
+        texts: RecordTexts<'r>,
+    ) -> Option<(FlowRow<'r, OwnTexts<'r>>, Ends<'r>)> {
+        let (key, mut row) = Unpacker::split(row)?;
+        let (start, key) = key.split_first_chunk()?;
+        let (client_addr, key) = read_addr(key)?;
+        let (server_addr, key) = read_addr(key)?;
+        let (object, key) = key.split_first_chunk()?;
+        let (line, _) = key.split_first_chunk()?;
+        self.kinds.push(&mut row, texts.parts)?;
+        self.judgements.push(&mut row, texts.parts)?;
+        self.reporters.push(&mut row, texts.parts)?;
+        let end = u32::try_from(row.number()?).ok()?;
+        let mut port = || Some(row.number()?.checked_sub(1).map(|port| port as i32));
+        let ends = Ends {
+            client_addr,
+            client_port: port()?,
+            server_addr,
+            server_port: port()?,
+        };
+        let flow = FlowRow {
+            times: (u32::from_be_bytes(*start), end),
+            texts: OwnTexts::read(&mut row)?,
+            source: texts.urls.get(u32::from_be_bytes(*object) as usize)?,
+            line: u64::from_be_bytes(*line),
+        };
+        Some((flow, ends))
+    }
+
+    /// The batch of the rows so far.
+    fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
+        let own = self.own.finish();
+        let all = [
+            own.columns().to_vec(),
+            self.ends.finish(),
+            self.kinds.finish()?,
+            self.judgements.finish()?,
+            self.reporters.finish()?,
+        ];
+        let mut columns: Vec<_> = self.places.iter().zip(all.into_iter().flatten()).collect();
+        columns.sort_unstable_by_key(|(place, _)| **place);
+        let columns = columns.into_iter().map(|(_, column)| column).collect();
+        RecordBatch::try_new(self.schema.clone(), columns)
+    }
+}
+
+/// The raw columns that no two records need have alike.
+fn own_columns() -> Vec<usize> {
+    let times = [Field::Start, Field::End];
+    let fields = Field::OF_RECORD.into_iter().chain(times);
+    let fields = fields.map(|field| field as usize);
+    // Fields that AWS does not document, source, line.
+    fields
+        .chain(Field::COUNT..words_schema().fields().len())
+        .collect()
 }
 
 /// The rank of a row's object: the key ends with it and the line.
@@ -161,73 +264,49 @@ fn object_of(row: &[u8]) -> Option<u32> {
     key.last_chunk().map(|object| u32::from_be_bytes(*object))
 }
 
-/// A row as it was packed.
-fn read<'r>(
-    row: &'r [u8],
-    texts: RecordTexts<'r>,
-) -> Option<(FlowRow<'r, UnpackedTexts<'r>>, JudgementTexts<'r>)> {
-    let (key, mut row) = Unpacker::split(row)?;
-    let (start, key) = key.split_first_chunk()?;
-    let (client_addr, key) = read_addr(key)?;
-    let (server_addr, key) = read_addr(key)?;
-    let (object, key) = key.split_first_chunk()?;
-    let (line, _) = key.split_first_chunk()?;
-    let reporter = ReporterNumber(u32::try_from(row.number()?).ok()?);
-    let end = u32::try_from(row.number()?).ok()?;
-    let of_reporter = texts.reporters.get(reporter)?;
-    let own = UnpackedTexts::read(&mut row, reporter, of_reporter)?;
-    let judgement = read_judgement(&mut row, client_addr, server_addr)?;
-    let flow = FlowRow {
-        times: (u32::from_be_bytes(*start), end),
-        texts: own,
-        source: texts.urls.get(u32::from_be_bytes(*object) as usize)?,
-        line: u64::from_be_bytes(*line),
-    };
-    Some((flow, judgement))
-}
-
 fn read_addr(key: &[u8]) -> Option<(Option<&str>, &[u8])> {
     let end = key.iter().position(|byte| *byte == 0)?;
     let text = std::str::from_utf8(&key[..end]).ok()?;
     Some(((!text.is_empty()).then_some(text), &key[end + 1..]))
 }
 
-fn read_judgement<'a>(
-    row: &mut Unpacker<'a>,
-    client_addr: Option<&'a str>,
-    server_addr: Option<&'a str>,
-) -> Option<JudgementTexts<'a>> {
-    let network = row.text()?;
-    let mut port = || Some(row.number()?.checked_sub(1).map(|port| port as i32));
-    let (client_port, server_port) = (port()?, port()?);
-    let (client_tier, server_tier) = (row.text()?, row.text()?);
+impl BuildPart for JudgementBatch {
+    fn push_part(&mut self, mut part: Unpacker<'_>) -> Option<()> {
+        self.push(&[read_judgement(&mut part)?]);
+        Some(())
+    }
+
+    fn finish_parts(&mut self) -> Vec<ArrayRef> {
+        self.finish()
+    }
+}
+
+fn read_judgement<'a>(part: &mut Unpacker<'a>) -> Option<JudgementTexts<'a>> {
+    let network = part.text()?;
+    let (client_tier, server_tier) = (part.text()?, part.text()?);
     let mut groups = || {
-        (0..row.number()?)
-            .map(|_| row.text()?)
+        (0..part.number()?)
+            .map(|_| part.text()?)
             .collect::<Option<Vec<_>>>()
     };
     let (client_groups, server_groups) = (groups()?, groups()?);
     Some(JudgementTexts {
         network,
-        client_addr,
-        client_port,
-        server_addr,
-        server_port,
         client_tier,
         server_tier,
         client_groups,
         server_groups,
-        orientation: row.word()?,
-        confidence: row.word()?,
-        observer: row.word()?,
-        outcome: row.word()?,
-        via: row.word()?,
-        decision: row.word()?,
-        rule: row.text()??,
-        verdict: row.word()??,
-        severity: row.word()?,
+        orientation: part.word()?,
+        confidence: part.word()?,
+        observer: part.word()?,
+        outcome: part.word()?,
+        via: part.word()?,
+        decision: part.word()?,
+        rule: part.text()??,
+        verdict: part.word()??,
+        severity: part.word()?,
         flags: {
-            let bits = row.number()?;
+            let bits = part.number()?;
             let flag = |bit: u32| bits >> bit & 1 == 1;
             Flags {
                 denied_attempt: flag(0),
@@ -240,54 +319,104 @@ fn read_judgement<'a>(
     })
 }
 
-/// The raw texts of a record that was put aside.
-struct UnpackedTexts<'a> {
-    reporter: ReporterNumber,
-    of_reporter: &'a OfReporter,
-    fields: [Option<&'a str>; Field::COUNT],
+/// Builds columns of fields that records share.
+struct FieldParts(FlowsBuilder);
+
+impl FieldParts {
+    fn new(fields: &[Field]) -> FieldParts {
+        let columns: Vec<usize> = fields.iter().map(|field| *field as usize).collect();
+        FieldParts(FlowsBuilder::of_words(&columns))
+    }
+}
+
+impl BuildPart for FieldParts {
+    fn push_part(&mut self, part: Unpacker<'_>) -> Option<()> {
+        self.0.push((0, 0), &SharedTexts::read(part)?, "", 0);
+        Some(())
+    }
+
+    fn finish_parts(&mut self) -> Vec<ArrayRef> {
+        self.0.finish().columns().to_vec()
+    }
+}
+
+/// Texts of a part as they were packed.
+struct SharedTexts<'a> {
+    texts: [Option<&'a str>; Field::COUNT],
     integers: [Option<i64>; Field::COUNT],
+}
+
+impl<'a> SharedTexts<'a> {
+    fn read(mut part: Unpacker<'a>) -> Option<SharedTexts<'a>> {
+        let (mut texts, mut integers) = ([None; Field::COUNT], [None; Field::COUNT]);
+        while let Some(tag) = part.number()?.checked_sub(1) {
+            let field = *Field::ALL.get(usize::try_from(tag).ok()?)?;
+            match field.kind() {
+                Kind::Text => texts[field as usize] = part.text()?,
+                _ => integers[field as usize] = Some(part.integer()?),
+            }
+        }
+        Some(SharedTexts { texts, integers })
+    }
+}
+
+impl Texts for SharedTexts<'_> {
+    fn text(&self, field: Field) -> Option<&[u8]> {
+        self.texts[field as usize].map(str::as_bytes)
+    }
+
+    fn readable(&self, field: Field) -> Option<Cow<'_, str>> {
+        self.texts[field as usize].map(Cow::Borrowed)
+    }
+
+    fn integer(&self, field: Field) -> Option<i64> {
+        self.integers[field as usize]
+    }
+
+    fn extra(&self, _each: &mut dyn FnMut(&str, &[u8])) {}
+}
+
+/// A value of one of [`Field::OF_RECORD`].
+#[derive(Clone, Copy)]
+enum Own<'a> {
+    Text(Option<&'a str>),
+    Integer(Option<i64>),
+}
+
+/// The texts that a record has of its own, as they were packed.
+struct OwnTexts<'a> {
+    /// The values of [`Field::OF_RECORD`].
+    values: [Own<'a>; Field::OF_RECORD.len()],
     extra: Vec<(&'a str, &'a str)>,
 }
 
-impl<'a> UnpackedTexts<'a> {
-    fn read(
-        row: &mut Unpacker<'a>,
-        reporter: ReporterNumber,
-        of_reporter: &'a OfReporter,
-    ) -> Option<UnpackedTexts<'a>> {
-        let (mut fields, mut integers) = ([None; Field::COUNT], [None; Field::COUNT]);
-        while let Some(tag) = row.number()?.checked_sub(1) {
-            let field = *Field::ALL.get(usize::try_from(tag).ok()?)?;
-            match field.kind() {
-                Kind::Text => fields[field as usize] = row.text()?,
-                _ => integers[field as usize] = Some(row.integer()?),
-            }
+impl<'a> OwnTexts<'a> {
+    fn read(row: &mut Unpacker<'a>) -> Option<OwnTexts<'a>> {
+        let mut values = [Own::Text(None); Field::OF_RECORD.len()];
+        for (value, field) in values.iter_mut().zip(Field::OF_RECORD) {
+            *value = match field.kind() {
+                Kind::Text => Own::Text(row.text()?),
+                _ if row.number()? == 0 => Own::Integer(None),
+                _ => Own::Integer(Some(row.integer()?)),
+            };
         }
         let mut extra = Vec::new();
         while let Some(name) = row.text()? {
             extra.push((name, row.text()??));
         }
-        Some(UnpackedTexts {
-            reporter,
-            of_reporter,
-            fields,
-            integers,
-            extra,
-        })
+        Some(OwnTexts { values, extra })
     }
-}
 
-impl UnpackedTexts<'_> {
     #[inline]
     fn get(&self, field: Field) -> Option<&str> {
-        match field.place_of_reporter() {
-            Some(place) => self.of_reporter[place].as_deref(),
-            None => self.fields[field as usize],
+        match self.values[field.place_of_record()?] {
+            Own::Text(text) => text,
+            Own::Integer(_) => None,
         }
     }
 }
 
-impl Texts for UnpackedTexts<'_> {
+impl Texts for OwnTexts<'_> {
     #[inline]
     fn text(&self, field: Field) -> Option<&[u8]> {
         self.get(field).map(str::as_bytes)
@@ -300,12 +429,10 @@ impl Texts for UnpackedTexts<'_> {
 
     #[inline]
     fn integer(&self, field: Field) -> Option<i64> {
-        self.integers[field as usize]
-    }
-
-    #[inline]
-    fn number(&self, field: Field) -> Option<u32> {
-        field.place_of_reporter().map(|_| self.reporter.0)
+        match self.values[field.place_of_record()?] {
+            Own::Integer(integer) => integer,
+            Own::Text(_) => None,
+        }
     }
 
     fn extra(&self, each: &mut dyn FnMut(&str, &[u8])) {

@@ -7,44 +7,99 @@ use std::sync::Arc;
 use super::LakeError;
 use super::packed::Packer;
 use super::record_columns::{RecordTexts, write_groups};
-use super::reporter_texts::{ReporterNumber, ReporterTexts};
 use super::rows::{RowBlock, RowSorter};
+use super::shared_parts::{KnownParts, PartNumber, SharedParts};
 use super::table::TableWriter;
 use crate::flow::field::Kind;
 use crate::flow::{Field, Record, Texts};
 use crate::judge::JudgementRow;
 use crate::net::{Addr, AddrText};
 
+/// The part of its memory that a sorter gives to what records have alike.
+const SHARED: usize = 8;
+
 /// Judged records on their way to a [`RecordSorter`].
-#[derive(Default)]
-pub struct RecordBlock {
+pub struct RecordBlock(RowBlock);
+
+/// Puts the judged records of one thread together for a [`RecordSorter`].
+///
+/// A record is three parts that it shares with others (who reported, the fields of its kind, the judgement) and what is its
+/// own: addresses, ports, counts, times.
+pub struct RecordPacker {
     rows: RowBlock,
-    packer: Packer,
+    row: Packer,
     key: Vec<u8>,
+    parts: KnownParts,
+    part: Packer,
+    part_bytes: Vec<u8>,
 }
 
-impl RecordBlock {
-    /// Appends a record; `reporter` stands for its texts of who reported ([`RecordSorter::reporter`]), `object` is the rank of
-    /// its object by URL. True when the block should be handed on.
+impl RecordPacker {
+    fn new(parts: KnownParts) -> RecordPacker {
+        RecordPacker {
+            rows: RowBlock::default(),
+            row: Packer::default(),
+            key: Vec::new(),
+            parts,
+            part: Packer::default(),
+            part_bytes: Vec::new(),
+        }
+    }
+
+    /// What stands for the fields that tell who reported.
+    pub fn reporter(&mut self, texts: &impl Texts) -> PartNumber {
+        self.number(|part| pack_fields(part, texts, &Field::OF_REPORTER))
+    }
+
+    /// Appends a record; `reporter` is [`RecordPacker::reporter`] of its texts, `object` the rank of its object by URL. A block
+    /// that is full now.
     pub fn push(
         &mut self,
         record: &Record,
         texts: &impl Texts,
-        reporter: ReporterNumber,
+        reporter: PartNumber,
         object: u32,
-        row: &JudgementRow<'_>,
-    ) -> bool {
+        judgement: &JudgementRow<'_>,
+    ) -> Option<RecordBlock> {
+        let kind = self.number(|part| pack_fields(part, texts, &Field::OF_KIND));
+        self.add_part(kind);
+        let number = self.number(|part| pack_judgement(part, judgement));
+        self.add_part(number);
+        if !reporter.is_kept() {
+            self.reporter(texts);
+        }
+        self.add_part(reporter);
+        pack_own(&mut self.row, record, texts, judgement);
         self.key.clear();
         self.key.extend(record.start.to_be_bytes());
-        write_addr(&mut self.key, row.client_addr);
-        write_addr(&mut self.key, row.server_addr);
+        write_addr(&mut self.key, judgement.client_addr);
+        write_addr(&mut self.key, judgement.server_addr);
         self.key.extend(object.to_be_bytes());
         self.key.extend(record.line.to_be_bytes());
-        self.packer.number(reporter.0.into());
-        pack_raw(&mut self.packer, record, texts);
-        pack_judgement(&mut self.packer, row);
-        let (packer, key) = (&mut self.packer, &self.key);
-        self.rows.push(|rows| packer.finish(key, rows))
+        let (row, key) = (&mut self.row, &self.key);
+        let is_full = self.rows.push(|rows| row.finish(key, rows));
+        is_full.then(|| self.take())
+    }
+
+    /// The records since the last block.
+    pub fn take(&mut self) -> RecordBlock {
+        RecordBlock(std::mem::take(&mut self.rows))
+    }
+
+    /// The number of the part that `pack` packs; its bytes stay in `part_bytes`.
+    fn number(&mut self, pack: impl FnOnce(&mut Packer)) -> PartNumber {
+        pack(&mut self.part);
+        self.part_bytes.clear();
+        self.part.finish(&[], &mut self.part_bytes);
+        self.parts.number(&self.part_bytes)
+    }
+
+    /// Adds a part to the row: its number, or the bytes that were packed last.
+    fn add_part(&mut self, part: PartNumber) {
+        self.row.number(part.code());
+        if !part.is_kept() {
+            self.row.bytes(&self.part_bytes);
+        }
     }
 }
 
@@ -56,55 +111,62 @@ fn write_addr(key: &mut Vec<u8>, addr: Option<Addr>) {
     key.push(0);
 }
 
-fn pack_raw(packer: &mut Packer, record: &Record, texts: &impl Texts) {
-    packer.number(u64::from(record.end));
-    for field in Field::ALL.iter().filter(|field| !field.is_of_reporter()) {
-        let tag = *field as u64 + 1;
-        match field.kind() {
-            Kind::Text => {
-                if let Some(text) = texts.readable(*field) {
-                    packer.number(tag);
-                    packer.text(Some(&text));
-                }
+/// Those of these fields that have a value, each behind its tag; 0 ends them.
+fn pack_fields(part: &mut Packer, texts: &impl Texts, fields: &[Field]) {
+    for &field in fields {
+        let tag = field as u64 + 1;
+        if field.kind() == Kind::Text {
+            if let Some(text) = texts.readable(field) {
+                part.number(tag);
+                part.text(Some(&text));
             }
-            Kind::Int32 | Kind::Int64 => {
-                if let Some(integer) = texts.integer(*field) {
-                    packer.number(tag);
-                    packer.integer(integer);
-                }
-            }
-            // In the key, and before all fields.
-            Kind::Time => {}
+        } else if let Some(integer) = texts.integer(field) {
+            part.number(tag);
+            part.integer(integer);
         }
     }
-    packer.number(0);
-    texts.extra(&mut |name, text| {
-        packer.text(Some(name));
-        packer.text(Some(&String::from_utf8_lossy(text)));
-    });
-    packer.text(None);
+    part.number(0);
 }
 
-fn pack_judgement(packer: &mut Packer, row: &JudgementRow<'_>) {
-    packer.text(row.network);
-    for port in [row.client_port, row.server_port] {
-        packer.number(port.map_or(0, |port| u64::from(port) + 1));
+fn pack_own(row: &mut Packer, record: &Record, texts: &impl Texts, judgement: &JudgementRow<'_>) {
+    row.number(u64::from(record.end));
+    for port in [judgement.client_port, judgement.server_port] {
+        row.number(port.map_or(0, |port| u64::from(port) + 1));
     }
-    packer.text(row.client_tier);
-    packer.text(row.server_tier);
+    for field in Field::OF_RECORD {
+        if field.kind() == Kind::Text {
+            row.text(texts.readable(field).as_deref());
+        } else {
+            let integer = texts.integer(field);
+            row.number(u64::from(integer.is_some()));
+            integer.into_iter().for_each(|integer| row.integer(integer));
+        }
+    }
+    texts.extra(&mut |name, text| {
+        row.text(Some(name));
+        row.text(Some(&String::from_utf8_lossy(text)));
+    });
+    row.text(None);
+}
+
+/// All of a judgement but for addresses and ports.
+fn pack_judgement(part: &mut Packer, row: &JudgementRow<'_>) {
+    part.text(row.network);
+    part.text(row.client_tier);
+    part.text(row.server_tier);
     for groups in [row.client_groups, row.server_groups] {
-        packer.number(groups.len() as u64);
-        groups.iter().for_each(|group| packer.text(Some(group)));
+        part.number(groups.len() as u64);
+        groups.iter().for_each(|group| part.text(Some(group)));
     }
-    packer.word(row.orientation);
-    packer.word(row.confidence);
-    packer.word(row.observer);
-    packer.word(row.outcome);
-    packer.word(row.via);
-    packer.word(row.decision);
-    packer.text(Some(row.rule));
-    packer.word(Some(row.verdict));
-    packer.word(row.severity);
+    part.word(row.orientation);
+    part.word(row.confidence);
+    part.word(row.observer);
+    part.word(row.outcome);
+    part.word(row.via);
+    part.word(row.decision);
+    part.text(Some(row.rule));
+    part.word(Some(row.verdict));
+    part.word(row.severity);
     let flags = [
         row.flags.denied_attempt,
         row.flags.egress_violation,
@@ -116,37 +178,38 @@ fn pack_judgement(packer: &mut Packer, row: &JudgementRow<'_>) {
         .iter()
         .rev()
         .fold(0, |bits, flag| bits << 1 | u64::from(*flag));
-    packer.number(bits);
+    part.number(bits);
 }
 
 /// Puts judged records into the order of the table in bounded memory, in whatever order they come.
 pub struct RecordSorter {
     rows: RowSorter,
-    reporters: ReporterTexts,
+    parts: Arc<SharedParts>,
     left_out: BTreeSet<u32>,
 }
 
 impl RecordSorter {
     /// A sorter that holds about `budget` bytes in memory and puts the rest into files in `dir`, which vanish with it.
     pub fn new(dir: &Path, budget: usize) -> RecordSorter {
+        let shared = budget / SHARED;
         RecordSorter {
-            rows: RowSorter::new(dir, budget),
-            reporters: ReporterTexts::default(),
+            rows: RowSorter::new(dir, budget - shared),
+            parts: Arc::new(SharedParts::new(shared)),
             left_out: BTreeSet::new(),
         }
     }
 
-    /// The number of the fields that tell who reported a record, for the blocks of this sorter.
-    pub fn reporter(&mut self, texts: &impl Texts) -> ReporterNumber {
-        self.reporters.number(texts)
+    /// Puts together the records of a thread.
+    pub fn packer(&self) -> RecordPacker {
+        RecordPacker::new(KnownParts::new(self.parts.clone()))
     }
 
-    /// Takes records, their objects ranked alike in all blocks.
+    /// Takes records of a [`RecordSorter::packer`] of its own, their objects ranked alike in all blocks.
     ///
     /// # Errors
     /// When a temporary file cannot be written.
     pub fn push(&mut self, block: RecordBlock) -> Result<(), LakeError> {
-        self.rows.push(block.rows).map_err(LakeError::Temporary)
+        self.rows.push(block.0).map_err(LakeError::Temporary)
     }
 
     /// Leaves out the records of the object of this rank, those that have come and those that will.
@@ -161,7 +224,7 @@ impl RecordSorter {
 
     /// Bytes of memory that it holds now.
     pub fn memory(&self) -> usize {
-        self.rows.memory()
+        self.rows.memory() + self.parts.memory()
     }
 
     /// Whether records went to files.
@@ -179,7 +242,7 @@ impl RecordSorter {
         let sorted = self.rows.finish().map_err(LakeError::Temporary)?;
         let texts = RecordTexts {
             urls,
-            reporters: &self.reporters,
+            parts: &self.parts.all(),
         };
         write_groups(sorted, texts, &self.left_out, threads, files)
     }

@@ -15,7 +15,7 @@ use tidegate::judge::{Confidence, Flags, JudgementRow, Observer, Orientation, Ou
 use tidegate::net::Addr;
 use tidegate::net::aws::Service;
 use tidegate::policy::{Answer, Severity};
-use tidegate::sink::{Hour, HourWriter, RecordBlock, RecordSorter};
+use tidegate::sink::{Hour, HourWriter, RecordSorter};
 
 use super::lake::{Place, SIX, addr, fill, snapshot};
 
@@ -92,9 +92,9 @@ pub(super) fn urls() -> Vec<Arc<str>> {
         .collect()
 }
 
-/// The judged rows of [`raw`], for this sorter.
-fn judged(rows: &[u64], sorter: &mut RecordSorter) -> RecordBlock {
-    let mut block = RecordBlock::default();
+/// Puts the judged rows of [`raw`] into this sorter.
+fn put(sorter: &mut RecordSorter, rows: &[u64]) {
+    let mut packer = sorter.packer();
     for row in rows {
         let (record, texts, object) = raw(*row);
         let groups = ["etl", "vectors"];
@@ -122,15 +122,12 @@ fn judged(rows: &[u64], sorter: &mut RecordSorter) -> RecordBlock {
                 ..Flags::default()
             },
         };
-        let reporter = sorter.reporter(&texts);
-        block.push(&record, &texts, reporter, object, &judgement);
+        let reporter = packer.reporter(&texts);
+        if let Some(full) = packer.push(&record, &texts, reporter, object, &judgement) {
+            sorter.push(full).expect("taken");
+        }
     }
-    block
-}
-
-fn put(sorter: &mut RecordSorter, rows: &[u64]) {
-    let block = judged(rows, sorter);
-    sorter.push(block).expect("taken");
+    sorter.push(packer.take()).expect("taken");
 }
 
 /// Puts records into an hour.

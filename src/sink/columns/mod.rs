@@ -20,7 +20,7 @@ use arrow::datatypes::{
 use hashbrown::HashMap;
 
 pub(super) use self::read::{Columns, count_at, seconds_at, text_at};
-use crate::flow::{NumberedWords, Words};
+use crate::flow::Words;
 use crate::net::{Addr, AddrText};
 use crate::policy::Word;
 
@@ -114,9 +114,15 @@ impl<W: Word> Column for Named<W> {
     }
 }
 
-/// A text that may have a number, by which it is found sooner.
+/// A text that may have a number, by which it is found sooner: those with the same number are the same.
 #[derive(Default)]
-pub(super) struct NumberedText(NumberedWords);
+pub(super) struct NumberedText {
+    words: Words,
+    /// By number, in which batch the text was met last, and where it stands there.
+    places: Vec<(u32, i32)>,
+    /// Batches that have ended.
+    batch: u32,
+}
 
 impl Column for NumberedText {
     type Value<'a> = (Option<u32>, &'a str);
@@ -127,14 +133,25 @@ impl Column for NumberedText {
 
     #[inline]
     fn push(&mut self, value: Option<(Option<u32>, &str)>) {
-        match value {
-            None => self.0.push_nulls(1),
-            Some((number, text)) => self.0.push(number, text),
+        let Some((number, text)) = value else {
+            return self.words.push_nulls(1);
+        };
+        let Some(number) = number.map(|number| number as usize) else {
+            return self.words.push(Some(text));
+        };
+        if self.places.len() <= number {
+            self.places.resize(number + 1, (u32::MAX, 0));
         }
+        let (batch, place) = &mut self.places[number];
+        if *batch != self.batch {
+            (*batch, *place) = (self.batch, self.words.place_of(text));
+        }
+        self.words.push_place(*place);
     }
 
     fn finish(&mut self) -> ArrayRef {
-        self.0.finish()
+        self.batch += 1;
+        self.words.finish()
     }
 }
 

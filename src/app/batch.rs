@@ -430,6 +430,10 @@ impl Run<'_> {
         shared: &'b Shared<'h>,
     ) -> Batch<'b, 'h> {
         let shares = Shares::of(self.settings.memory);
+        let keep = match self.lake {
+            Some(_) => self.settings.keep,
+            None => Keep::None,
+        };
         Batch {
             policy: self.policy,
             urls: objects.iter().map(|object| object.url.clone()).collect(),
@@ -439,20 +443,17 @@ impl Run<'_> {
             coverage: &shared.coverage,
             progress: self.progress,
             temp: self.temp,
-            keep: if self.lake.is_some() {
-                self.settings.keep
-            } else {
-                Keep::None
-            },
+            keep,
             tables: TableMemory::new(shares.tables),
             options: DecodeOptions {
                 layout: self.settings.layout.clone(),
                 max_row_group: shares.object,
+                marks: keep == Keep::Flagged,
                 ..DecodeOptions::default()
             },
             rulings_memory: shares.rulings / self.settings.threads.max(1),
             ends_at_once: shares.ends,
-            leftovers: Leftovers::new(shares.bodies, shares.lines),
+            leftovers: Leftovers::new(shares.bodies, shares.lines, shares.rejected),
             fetcher: &shared.fetcher,
             runtime: self.runtime,
             reporters,

@@ -95,7 +95,8 @@ impl Recording {
                 &mut rows,
             )
             .only_lines(lines.zip(self.filter.as_ref()));
-            if let Err(reason) = batch.read_again(rank, leftover, memory, &mut judge) {
+            let filter = self.filter.as_ref();
+            if let Err(reason) = batch.read_again(rank, leftover, filter, memory, &mut judge) {
                 batch.coverage.unread_again(&batch.urls[rank], &reason);
                 hour.leave_out(rank as u32);
             }

@@ -20,6 +20,8 @@ pub struct Shares {
     pub bodies: usize,
     /// What is noted of the lines of such objects.
     pub lines: usize,
+    /// Their rejected records, and where else they may be read from.
+    pub rejected: usize,
     /// Judged records in an hour's sorter.
     pub records: usize,
     /// Objects that are fetched or wait for their turn, as stored.
@@ -49,6 +51,7 @@ impl Shares {
             rulings: part(8),
             bodies: part(8),
             lines: part(32),
+            rejected: part(8),
             records: (memory / 16 * 3) as usize,
             ahead: memory / 8,
             object: memory / 8,

@@ -10,6 +10,7 @@ use futures::StreamExt;
 
 use crate::flow::{DecodeOptions, Decoded, Input, MalformedLine, RecordSink, Scratch, decode};
 use crate::judge::fold::{Folder, ObjectFacts};
+use crate::judge::lines::HashFilter;
 use crate::judge::part::{Parts, SlotPart};
 use crate::judge::reporter::{KeyPlace, Reporters};
 use crate::policy::Policy;
@@ -144,39 +145,98 @@ impl Batch<'_, '_> {
         let mut folder = Folder::new(self.policy, reporters, facts, parts, &mut note)
             .ask_for_room(&mut ask_for_room);
         if self.keep == Keep::Flagged && slot.is_some() {
-            folder = folder.note_lines();
+            folder = folder.note_lines(self.leftovers.most_rejected());
         }
         let body = match &fetched {
             Ok(Body::Bytes(bytes)) => Some(bytes.clone()),
             _ => None,
         };
-        let outcome = self.read(fetched, memory, &mut folder);
+        let mut outcome = self.read(fetched, memory, &mut folder);
         let lines = folder.finish(outcome.is_ok());
-        if self.keep != Keep::None && slot.is_some() && outcome.is_ok() {
-            self.leftovers.keep(rank, lines, body);
+        if self.keep != Keep::None
+            && slot.is_some()
+            && let Ok(decoded) = &mut outcome
+        {
+            let leftover = Leftover::of(body, lines, decoded);
+            self.leftovers.keep(rank, leftover);
         }
         failed?;
         let runs = room.finish(parts, outcome.is_ok())?;
         Ok(((object_row(object, &outcome), malformed), runs))
     }
 
-    /// Decodes an object once more, for another sink, from what is left over of it if possible; or why that did not
-    /// succeed.
+    /// Decodes an object once more, for another sink, from what is left over of it if possible; or why that did not succeed.
+    /// With a filter the sink gets what that lets through, and perhaps the rest.
     pub(super) fn read_again(
         &self,
         rank: usize,
         leftover: Option<&Leftover>,
+        filter: Option<&HashFilter>,
         memory: &mut Memory,
         sink: &mut impl RecordSink,
     ) -> Result<(), String> {
-        if let Some(body) = leftover.and_then(|leftover| leftover.body.as_ref()) {
-            let input = Input::Bytes(body);
-            let decoded = decode(input, &self.options, &mut memory.decode, sink);
-            return decoded.map(drop).map_err(|error| error.to_string());
+        if let Some((filter, leftover)) = filter.zip(leftover)
+            && self.read_some_again(rank, leftover, filter, memory, sink)?
+        {
+            return Ok(());
         }
-        let mut object = self.objects[rank].clone();
-        let fetched = self.runtime.block_on(self.fetcher.fetch(&mut object));
-        self.read(fetched, memory, sink).map(drop)
+        self.read(self.fetch_again(rank, leftover), memory, sink)
+            .map(drop)
+    }
+
+    /// Decodes the lines of an object that a filter lets through, without reading all of it: the rejected records that are
+    /// left over, and what else there is between marks. False, and the sink has nothing, if all has to be read.
+    fn read_some_again(
+        &self,
+        rank: usize,
+        leftover: &Leftover,
+        filter: &HashFilter,
+        memory: &mut Memory,
+        sink: &mut impl RecordSink,
+    ) -> Result<bool, String> {
+        /// The part of an object from which on it is simpler to read all.
+        const MOST: f64 = 0.5;
+        let (Some(lines), Some(rejected)) = (&leftover.lines, &leftover.rejected) else {
+            return Ok(false);
+        };
+        let (options, scratch) = (&self.options, &mut memory.decode);
+        let others = lines.others_in(filter, rejected.lines.lines());
+        if rejected.marks.share(&others) > MOST {
+            return Ok(false);
+        }
+        let mut parts = vec![&rejected.lines];
+        let others = if others.is_empty() {
+            None
+        } else {
+            let body = self.fetch_again(rank, Some(leftover));
+            let body = body.map_err(|error| error.reason.to_string())?;
+            let input = body.input(&mut memory.read);
+            let Input::Bytes(bytes) = input.map_err(|error| error.to_string())? else {
+                return Ok(false);
+            };
+            let read = rejected.marks.read(bytes, &others, options, scratch);
+            let Some(excerpt) = read.map_err(|error| error.to_string())? else {
+                return Ok(false);
+            };
+            Some(excerpt)
+        };
+        parts.extend(&others);
+        for part in parts {
+            part.decode(&rejected.layout, options, scratch, sink)
+                .map_err(|error| error.to_string())?;
+        }
+        Ok(true)
+    }
+
+    /// What is left over of an object's bytes, or the object fetched once more.
+    fn fetch_again(&self, rank: usize, leftover: Option<&Leftover>) -> Fetched {
+        match leftover.and_then(|leftover| leftover.body.clone()) {
+            Some(body) => Ok(Body::Bytes(body)),
+            None => {
+                let mut object = self.objects[rank].clone();
+                self.runtime.block_on(self.fetcher.fetch(&mut object))
+            }
+        }
     }
 
     /// Decodes what was fetched; or why that did not succeed.

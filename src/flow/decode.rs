@@ -1,9 +1,11 @@
 //! The way into the module: an object's bytes, in whatever dress, to records.
 
 use std::io::{BufReader, Read};
+use std::ops::ControlFlow;
 
 use super::columnar::{MAGIC, decode_parquet};
-use super::inflate::{Gunzip, Packing, SourceFailed, bound};
+use super::excerpt::Marks;
+use super::inflate::{Gunzip, Packing, SourceFailed, Step, bound};
 use super::text::{TextDecoder, TextScratch};
 use super::{RecordSink, Tally};
 
@@ -92,6 +94,8 @@ pub struct Decoded {
     pub bytes: u64,
     /// Earliest `start` and latest `end` of its records, seconds; none without records.
     pub times: Option<(u32, u32)>,
+    /// Where reading may begin, where that was asked for and there are such places.
+    pub marks: Option<Marks>,
 }
 
 /// Bounds and hints for [`decode()`].
@@ -107,6 +111,8 @@ pub struct DecodeOptions {
     pub max_ratio: u64,
     /// Bound of a line's length in bytes (1 MiB; longer lines are malformed, never buffered).
     pub max_line: usize,
+    /// Whether to find [`Decoded::marks`].
+    pub marks: bool,
 }
 
 impl Default for DecodeOptions {
@@ -117,6 +123,7 @@ impl Default for DecodeOptions {
             max_bytes: 8 << 30,
             max_ratio: 1000,
             max_line: 1 << 20,
+            marks: false,
         }
     }
 }
@@ -144,8 +151,8 @@ pub trait Ranges: Send + Sync {
 /// Memory that [`decode()`] uses again from object to object. One per thread.
 #[derive(Default)]
 pub struct Scratch {
-    gunzip: Gunzip,
-    text: TextScratch,
+    pub(super) gunzip: Gunzip,
+    pub(super) text: TextScratch,
 }
 
 /// Bytes that a stream is read by, and that are asked of [`Ranges`] at once.
@@ -189,9 +196,16 @@ fn decode_bytes<S: RecordSink>(
     }
     // Checksums come last.
     sink.unverified();
-    let mut decoder = TextDecoder::new(options, &mut scratch.text);
-    let push = |slice: &[u8]| decoder.push(slice, sink);
-    let given = scratch.gunzip.each_slice(bytes, most, push)?;
+    let marks = options.marks.then(|| Marks::of(bytes));
+    let mut decoder = TextDecoder::new(options, &mut scratch.text).with_marks(marks);
+    let take = |step: Step<'_>| {
+        match step {
+            Step::Slice(slice) => decoder.push(slice, sink)?,
+            Step::Block(place) => decoder.mark(&place),
+        }
+        Ok(ControlFlow::Continue(()))
+    };
+    let given = scratch.gunzip.each_step(bytes, None, most, take)?;
     let mut decoded = decoder.finish(sink)?;
     decoded.bytes = given;
     Ok(decoded)

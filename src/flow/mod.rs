@@ -8,6 +8,7 @@ mod cell;
 mod columnar;
 mod columns;
 pub mod decode;
+mod excerpt;
 pub mod field;
 mod inflate;
 mod ipv4;
@@ -26,6 +27,7 @@ pub use columns::{FlowRow, FlowsBuilder, flows_schema, words_schema};
 pub use decode::{
     DecodeError, DecodeOptions, Decoded, Input, MalformedLine, Ranges, Scratch, decode,
 };
+pub use excerpt::{Excerpt, Marks};
 pub use field::Field;
 pub use layout::{Column, Layout, LayoutError};
 pub use record::{Action, Direction, Fields, Record, RecordSink, Texts};

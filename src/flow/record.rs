@@ -127,6 +127,9 @@ pub trait Fields: Texts {
     /// The raw text of [`Field::OF_REPORTER`], neighbouring fields in one piece: as many pieces for every row of a layout,
     /// all equal for two rows only if the rows agree in every such field.
     fn reporter_texts(&self) -> impl Iterator<Item = &[u8]>;
+
+    /// The row as a line of text, laid out by [`Fields::layout`]; none where it is no text.
+    fn line(&self) -> Option<&[u8]>;
 }
 
 /// What takes the records of an object, in the order of its lines.

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::flow::{Action, Direction, Field, Fields, MalformedLine, Record, RecordSink};
+use crate::flow::{Action, Direction, Excerpt, Field, Fields, MalformedLine, Record, RecordSink};
 use crate::net::Addr;
 use crate::policy::{NetworkId, Policy};
 
 use super::connection::{Contribution, End, Home, Key, Lane, Origin, Side, Tag, View};
-use super::lines::LineHashes;
+use super::lines::LineNotes;
 use super::memo::Memo;
 use super::part::{Notes, Parts, SlotPart, insert_sorted};
 use super::reporter::{KeyPlace, Reporter, ReporterId, Reporters};
@@ -54,7 +54,9 @@ pub struct Folder<'a> {
     memo: Memo<Met>,
     pending: Vec<Contribution>,
     one_network: bool,
-    lines: Option<LineHashes>,
+    lines: Option<LineNotes>,
+    /// Bytes that the rejected records may take.
+    most_rejected: usize,
     room: Option<&'a mut AskForRoom<'a>>,
     batches: u32,
     malformed: &'a mut dyn FnMut(u64, &MalformedLine, &[u8]),
@@ -85,15 +87,21 @@ impl<'a> Folder<'a> {
             pending: Vec::with_capacity(BATCH),
             one_network: policy.has_one_network(),
             lines: None,
+            most_rejected: 0,
             room: None,
             batches: 0,
             malformed,
         }
     }
 
-    /// Has the folder note which connection each line belongs to.
-    pub fn note_lines(mut self) -> Self {
-        self.lines = Some(LineHashes::default());
+    /// Has the folder note which connection each line belongs to, and the rejected records if they take no more than so many
+    /// bytes.
+    pub fn note_lines(mut self, most_rejected: usize) -> Self {
+        self.lines = Some(LineNotes {
+            rejected: Some(Excerpt::default()),
+            ..LineNotes::default()
+        });
+        self.most_rejected = most_rejected;
         self
     }
 
@@ -105,7 +113,7 @@ impl<'a> Folder<'a> {
 
     /// Ends the object; the lines, if they were noted. Unless it was read to its end (`whole`), nothing that came
     /// unverified is kept.
-    pub fn finish(mut self, whole: bool) -> Option<LineHashes> {
+    pub fn finish(mut self, whole: bool) -> Option<LineNotes> {
         self.store_part();
         let counts = whole || !self.is_unverified;
         for (slot, notes) in self.noted {
@@ -248,6 +256,17 @@ impl<'a> Folder<'a> {
         }
     }
 
+    fn note_rejected(&mut self, record: &Record, fields: &impl Fields) {
+        let Some(lines) = &mut self.lines else { return };
+        let noted = lines.rejected.as_mut().and_then(|rejected| {
+            rejected.push(u32::try_from(record.line).ok()?, fields.line()?);
+            (rejected.memory() <= self.most_rejected).then_some(())
+        });
+        if noted.is_none() {
+            lines.rejected = None;
+        }
+    }
+
     #[inline]
     fn home(&self, network: NetworkId, addr: Addr) -> Home {
         home(self.policy, self.one_network, network, addr)
@@ -349,7 +368,10 @@ impl RecordSink for Folder<'_> {
         let hash = key.hash();
         self.part.table.prefetch_index(hash);
         if let Some(lines) = &mut self.lines {
-            lines.note(record.line, hash);
+            lines.hashes.note(record.line, hash);
+            if record.action == Action::Reject {
+                self.note_rejected(record, fields);
+            }
         }
         let next_hop_nat = is_nat_next_hop(self.policy, fields);
         self.pending.push(Contribution {

@@ -271,4 +271,8 @@ impl Fields for Row<'_> {
             .iter()
             .map(|field| self.text(*field).unwrap_or(b"-"))
     }
+
+    fn line(&self) -> Option<&[u8]> {
+        None
+    }
 }

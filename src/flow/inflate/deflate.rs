@@ -53,13 +53,29 @@ impl Deflate {
         (self.state, self.is_last) = (State::Head, false);
     }
 
+    /// Goes on with a stream whose next block begins at this bit of the input.
+    ///
+    /// # Errors
+    /// When the input is shorter.
+    pub fn resume(&mut self, bit: u64, input: &[u8]) -> Result<(), Broken> {
+        self.begin(usize::try_from(bit / 8).map_err(|_| Broken::Short)?);
+        self.refill(input);
+        self.drop_bits((bit % 8) as u32)
+    }
+
+    /// At which bit of the input the next block begins; none in mid-block.
+    pub fn block(&self) -> Option<u64> {
+        (self.state == State::Head).then(|| self.at as u64 * 8 - u64::from(self.count))
+    }
+
     /// Where the stream ended in the input; none if it has not yet.
     pub fn end(&self) -> Option<usize> {
         (self.state == State::Done).then(|| self.at - (self.count / 8) as usize)
     }
 
     /// Inflates into `out` from `place` on, behind all that was inflated before or its last [`WINDOW`] bytes, until the
-    /// stream ends or less than [`SLACK`] bytes are left. Returns where it stopped; nothing behind means anything.
+    /// stream ends or less than [`SLACK`] bytes are left; with `stops`, until a block begins. Returns where it stopped;
+    /// nothing behind means anything.
     ///
     /// # Errors
     /// When the stream is broken.
@@ -68,8 +84,13 @@ impl Deflate {
         input: &[u8],
         out: &mut [u8],
         mut place: usize,
+        stops: bool,
     ) -> Result<usize, Broken> {
+        let first = place;
         while self.state != State::Done && place + SLACK <= out.len() {
+            if stops && self.state == State::Head && place > first {
+                break;
+            }
             place = match self.state {
                 State::Head => {
                     self.head(input)?;

@@ -1,5 +1,7 @@
 //! Takes gzip (RFC 1952) off an object that is in memory: one member after the other, each with its checksum.
 
+use std::ops::ControlFlow;
+
 use crc32fast::Hasher;
 
 use super::deflate::{Deflate, SLACK, WINDOW};
@@ -10,6 +12,9 @@ use crate::flow::decode::DecodeError;
 /// cut in two.
 const SLICE: usize = 256 << 10;
 
+/// Bytes after which the next block's beginning is told of.
+const STRETCH: usize = 1 << 20;
+
 const HAS_CHECKSUM: u8 = 2;
 const HAS_EXTRA: u8 = 4;
 const HAS_NAME: u8 = 8;
@@ -17,16 +22,72 @@ const HAS_COMMENT: u8 = 16;
 const RESERVED: u8 = 0xe0;
 
 /// Inflates gzip into memory that it uses again from slice to slice.
-#[derive(Default)]
 pub(crate) struct Gunzip {
     deflate: Deflate,
     window: Vec<u8>,
+    /// [`STRETCH`], or less for tests.
+    pub(super) stretch: usize,
+}
+
+impl Default for Gunzip {
+    fn default() -> Gunzip {
+        Gunzip {
+            deflate: Deflate::default(),
+            window: Vec::new(),
+            stretch: STRETCH,
+        }
+    }
+}
+
+/// What comes of an object.
+pub(crate) enum Step<'a> {
+    /// Some of its bytes.
+    Slice(&'a [u8]),
+    /// A block begins behind the bytes that came so far, a mebibyte or more behind the last one told of: a place to resume at.
+    Block(Place<'a>),
+}
+
+/// A place where a block begins.
+pub(crate) struct Place<'a> {
+    bit: u64,
+    window: &'a [u8],
+}
+
+impl Place<'_> {
+    /// What is needed to resume there.
+    pub fn keep(&self) -> Resume {
+        Resume {
+            bit: self.bit,
+            window: self.window.into(),
+        }
+    }
+}
+
+/// A place in an object where inflating may be resumed, with what matches behind it may lie in.
+#[derive(Clone)]
+pub(crate) struct Resume {
+    bit: u64,
+    window: Box<[u8]>,
+}
+
+impl Resume {
+    /// Bytes on the heap.
+    pub fn memory(&self) -> usize {
+        self.window.len()
+    }
+}
+
+impl std::fmt::Debug for Resume {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "bit {}", self.bit)
+    }
 }
 
 /// What ended an object before its end.
 enum Ended {
     Broken(Broken),
     Refused(DecodeError),
+    Enough,
 }
 
 impl From<Broken> for Ended {
@@ -36,28 +97,35 @@ impl From<Broken> for Ended {
 }
 
 impl Gunzip {
-    /// Hands on what an object holds, slice by slice, at most `most` bytes; how many there were. Whether it is whole is
-    /// known at its end only.
+    /// Hands on what an object holds, step by step, at most `most` bytes, until `take` has enough; how many bytes there were.
+    /// Whether it is whole is known at its end only, and only if it is read from its beginning.
     ///
     /// # Errors
     /// When a member is broken, the object holds more, or with what `take` ends it.
-    pub fn each_slice(
+    pub fn each_step(
         &mut self,
         packed: &[u8],
+        from: Option<&Resume>,
         most: u64,
-        mut take: impl FnMut(&[u8]) -> Result<(), DecodeError>,
+        mut take: impl FnMut(Step<'_>) -> Result<ControlFlow<()>, DecodeError>,
     ) -> Result<u64, DecodeError> {
         self.window.resize(WINDOW + SLICE + SLACK, 0);
         let mut given = 0;
-        let mut take_some = |slice: &[u8]| {
-            given += slice.len() as u64;
+        let mut take_some = |step: Step<'_>| {
+            if let Step::Slice(slice) = step {
+                given += slice.len() as u64;
+            }
             if given > most {
                 return Err(Ended::Refused(DecodeError::Bomb { limit: most }));
             }
-            take(slice).map_err(Ended::Refused)
+            match take(step) {
+                Ok(ControlFlow::Continue(())) => Ok(()),
+                Ok(ControlFlow::Break(())) => Err(Ended::Enough),
+                Err(error) => Err(Ended::Refused(error)),
+            }
         };
-        match self.members(packed, &mut take_some) {
-            Ok(()) => Ok(given),
+        match self.members(packed, from, &mut take_some) {
+            Ok(()) | Err(Ended::Enough) => Ok(given),
             Err(Ended::Refused(error)) => Err(error),
             Err(Ended::Broken(broken)) => Err(DecodeError::Compression {
                 format: Packing::Gzip.name(),
@@ -70,15 +138,17 @@ impl Gunzip {
     fn members(
         &mut self,
         packed: &[u8],
-        take: &mut impl FnMut(&[u8]) -> Result<(), Ended>,
+        from: Option<&Resume>,
+        take: &mut impl FnMut(Step<'_>) -> Result<(), Ended>,
     ) -> Result<(), Ended> {
-        let mut at = 0;
-        loop {
+        let mut at = match from {
+            None => 0,
+            Some(from) => self.rest_of_member(packed, from, take)?,
+        };
+        while from.is_none() && at == 0 || at < packed.len() {
             at = self.member(packed, at, take)?;
-            if at == packed.len() {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     /// Inflates the member that begins at a place; where it ends.
@@ -86,24 +156,17 @@ impl Gunzip {
         &mut self,
         packed: &[u8],
         at: usize,
-        take: &mut impl FnMut(&[u8]) -> Result<(), Ended>,
+        take: &mut impl FnMut(Step<'_>) -> Result<(), Ended>,
     ) -> Result<usize, Ended> {
         self.deflate.begin(behind_header(packed, at)?);
-        let (mut sum, mut size, mut from) = (Hasher::new(), 0_u32, 0);
-        let end = loop {
-            let until = self.deflate.fill(packed, &mut self.window, from)?;
-            let slice = &self.window[from..until];
-            sum.update(slice);
-            size = size.wrapping_add(slice.len() as u32);
-            take(slice)?;
-            if let Some(end) = self.deflate.end() {
-                break end;
+        let (mut sum, mut size) = (Hasher::new(), 0_u32);
+        let end = self.stream(packed, 0, &mut |step| {
+            if let Step::Slice(slice) = step {
+                sum.update(slice);
+                size = size.wrapping_add(slice.len() as u32);
             }
-            // What later matches may lie in.
-            let kept = until.min(WINDOW);
-            self.window.copy_within(until - kept..until, 0);
-            from = kept;
-        };
+            take(step)
+        })?;
         let trailer = packed.get(end..end + 8).ok_or(Broken::Short)?;
         if trailer[..4] != sum.finalize().to_le_bytes() {
             return Err(Broken::Checksum.into());
@@ -112,6 +175,47 @@ impl Gunzip {
             return Err(Broken::Size.into());
         }
         Ok(end + 8)
+    }
+
+    /// Inflates what is left of a member; where it ends.
+    fn rest_of_member(
+        &mut self,
+        packed: &[u8],
+        from: &Resume,
+        take: &mut impl FnMut(Step<'_>) -> Result<(), Ended>,
+    ) -> Result<usize, Ended> {
+        self.deflate.resume(from.bit, packed)?;
+        self.window[..from.window.len()].copy_from_slice(&from.window);
+        let end = self.stream(packed, from.window.len(), take)?;
+        Ok((end + 8).min(packed.len()))
+    }
+
+    /// Inflates what follows in a stream, of which so much is in the window already; where it ends.
+    fn stream(
+        &mut self,
+        packed: &[u8],
+        mut from: usize,
+        take: &mut impl FnMut(Step<'_>) -> Result<(), Ended>,
+    ) -> Result<usize, Ended> {
+        let mut stretch = 0;
+        loop {
+            let stops = stretch >= self.stretch;
+            let until = self.deflate.fill(packed, &mut self.window, from, stops)?;
+            stretch += until - from;
+            take(Step::Slice(&self.window[from..until]))?;
+            if let Some(end) = self.deflate.end() {
+                return Ok(end);
+            }
+            // What later matches may lie in.
+            let kept = until.min(WINDOW);
+            self.window.copy_within(until - kept..until, 0);
+            from = kept;
+            if let Some(bit) = self.deflate.block().filter(|_| stops) {
+                let window = &self.window[..kept];
+                take(Step::Block(Place { bit, window }))?;
+                stretch = 0;
+            }
+        }
     }
 }
 

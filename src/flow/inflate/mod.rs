@@ -7,7 +7,7 @@ mod huffman;
 
 use std::io::Read;
 
-pub(crate) use self::gzip::Gunzip;
+pub(crate) use self::gzip::{Gunzip, Place, Resume, Step};
 use super::decode::{DecodeError, DecodeOptions};
 
 /// Ratios below this size are never suspicious: a small object cannot do harm.

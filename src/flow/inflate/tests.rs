@@ -1,6 +1,7 @@
 //! Against zlib-rs, which reads the same streams by other means: what is whole, what is broken, and what comes of it.
 
 use std::io::Write;
+use std::ops::ControlFlow;
 
 use flate2::{Compression, GzBuilder};
 use proptest::prelude::*;
@@ -20,17 +21,37 @@ fn gzip(text: &[u8], level: u32) -> Vec<u8> {
 fn inflate(packed: &[u8], most: u64) -> Result<Vec<u8>, String> {
     let mut gunzip = Gunzip::default();
     let mut results = Vec::new();
+    let mut places = Vec::new();
     // What is left of one object in memory must not matter to the next.
-    for _ in 0..2 {
+    for stretch in [usize::MAX, 100] {
+        gunzip.stretch = stretch;
         let mut text = Vec::new();
-        let given = gunzip.each_slice(packed, most, |slice| {
-            text.extend_from_slice(slice);
-            Ok(())
+        let given = gunzip.each_step(packed, None, most, |step| {
+            match step {
+                Step::Slice(slice) => text.extend_from_slice(slice),
+                Step::Block(place) => places.push((text.len(), place.keep())),
+            }
+            Ok(ControlFlow::Continue(()))
         });
         results.push(given.map(|given| {
             assert_eq!(given, text.len() as u64);
             text
         }));
+    }
+    if let Ok(text) = &results[1] {
+        // The last place again, from the middle of everything; and a few others.
+        let some = places.len().div_ceil(8).max(1);
+        for (begin, place) in places.iter().rev().step_by(some) {
+            let mut rest = Vec::new();
+            let given = gunzip.each_step(packed, Some(place), most, |step| {
+                if let Step::Slice(slice) = step {
+                    rest.extend_from_slice(slice);
+                }
+                Ok(ControlFlow::Continue(()))
+            });
+            assert_eq!(given.ok(), Some(rest.len() as u64));
+            assert!(rest == text[*begin..], "from byte {begin}");
+        }
     }
     let mut results = results
         .into_iter()
@@ -119,7 +140,7 @@ proptest! {
         let mut window = vec![0; 1 << 16];
         let mut from = 0;
         let end = loop {
-            match deflate.fill(&bits, &mut window, from) {
+            match deflate.fill(&bits, &mut window, from, false) {
                 Err(_) => break None,
                 Ok(until) => {
                     found.extend_from_slice(&window[from..until]);
@@ -230,7 +251,7 @@ fn odd_codes_are_taken_or_refused_as_zlib_does() {
         let mut deflate = deflate::Deflate::default();
         deflate.begin(0);
         let mut window = vec![0; 1 << 16];
-        let found = deflate.fill(&bits, &mut window, 0);
+        let found = deflate.fill(&bits, &mut window, 0, false);
         let ended = deflate.end().is_some();
         assert_eq!(
             found.is_ok() && ended,

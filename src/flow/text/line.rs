@@ -114,7 +114,7 @@ impl TextDecoder<'_> {
             return Ok(());
         }
         if let Some(program) = self.header(text) {
-            self.program = Some(program);
+            self.is_irregular |= self.program.replace(program).is_some();
             self.assumed = false;
             self.tally.lines += 1;
             self.tally.headers += 1;

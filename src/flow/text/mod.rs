@@ -11,6 +11,8 @@ use self::partial::Place;
 use self::row::TextRow;
 use super::cell::READABLE;
 use super::decode::{DecodeError, DecodeOptions, Decoded};
+use super::excerpt::Marks;
+use super::inflate;
 use super::positions::{Kernel, Seams};
 use super::program::Program;
 use super::record::{Fields, Record, RecordSink};
@@ -47,6 +49,9 @@ pub(crate) struct TextDecoder<'a> {
     block: usize,
     program: Option<Arc<Program>>,
     assumed: bool,
+    /// Whether a line was no row of its own below the one header: wrapped, or laid out otherwise.
+    is_irregular: bool,
+    marks: Option<Marks>,
     tally: Tally,
     times: Times,
     place: Place,
@@ -67,6 +72,8 @@ impl<'a> TextDecoder<'a> {
             block: options.max_line.clamp(1, BLOCK),
             program: None,
             assumed: false,
+            is_irregular: false,
+            marks: None,
             tally: Tally::default(),
             times: Times::default(),
             place: Place::Start { seen: false },
@@ -102,6 +109,19 @@ impl<'a> TextDecoder<'a> {
         Ok(())
     }
 
+    /// Has the decoder keep the places of [`TextDecoder::mark`].
+    pub fn with_marks(mut self, marks: Option<Marks>) -> Self {
+        self.marks = marks;
+        self
+    }
+
+    /// Says that reading may begin behind what came so far.
+    pub fn mark(&mut self, place: &inflate::Place<'_>) {
+        if let Some(marks) = &mut self.marks {
+            marks.add(self.tally.lines, place.keep());
+        }
+    }
+
     /// Ends the text and gives its account. Bytes after decompression are the caller's to fill in.
     ///
     /// # Errors
@@ -111,6 +131,7 @@ impl<'a> TextDecoder<'a> {
             self.end_line(sink)?;
         }
         debug_assert!(self.tally.adds_up());
+        let is_regular = self.tally.headers == 1 && !self.is_irregular;
         Ok(Decoded {
             tally: self.tally,
             layout: self
@@ -120,6 +141,7 @@ impl<'a> TextDecoder<'a> {
             assumed: self.assumed,
             bytes: 0,
             times: self.times.range(),
+            marks: self.marks.filter(|_| is_regular),
         })
     }
 

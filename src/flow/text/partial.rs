@@ -55,6 +55,7 @@ impl TextDecoder<'_> {
                         None if self.place == Place::Behind => {}
                         None => self.place = Place::Start { seen: true },
                         Some(b'{') => {
+                            self.is_irregular = true;
                             self.place = Place::Object;
                             self.scan = ObjectScan::default();
                         }

@@ -160,4 +160,11 @@ impl<const VECTOR: bool> Fields for TextRow<'_, VECTOR> {
             &self.text[start..self.bounds[usize::from(run.1) + 1] as usize]
         })
     }
+
+    #[inline]
+    fn line(&self) -> Option<&[u8]> {
+        let (first, last) = (self.bounds.first()?, self.bounds.last()?);
+        self.text
+            .get(first.wrapping_add(1) as usize..*last as usize)
+    }
 }

@@ -31,7 +31,7 @@ use super::hybrid::{bit_width, write_hybrid};
 use crate::flow::Dictionary;
 
 /// How hard pages are compressed.
-pub(super) const ZSTD_LEVEL: i32 = 3;
+pub(super) const ZSTD_LEVEL: i32 = 1;
 /// Rows of a page: the least that a reader skips by the page index.
 const PAGE_ROWS: usize = 16 * 1024;
 /// The place that stands for null.

@@ -339,12 +339,11 @@ impl<'a> Hours<'a> {
             let mut tell = || {
                 edges.iter().for_each(|edge| summary.add(&edge.told()));
                 let feeding = edges.iter().filter(|edge| edge.may_feed(self.policy));
-                in_order(feeding.copied(), 1)
-                    .into_iter()
-                    .for_each(&mut gather);
+                let feeding: Vec<&EdgeEntry> = feeding.copied().collect();
+                in_order(&feeding, 1).into_iter().for_each(&mut gather);
             };
             let write = |writer: &mut HourWriter| {
-                let edges = in_order(edges.iter().copied(), self.threads).into_iter();
+                let edges = in_order(&edges, self.threads).into_iter();
                 writer.edges(&all_words, edges.map(Ok))
             };
             match writer {

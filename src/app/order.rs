@@ -11,26 +11,72 @@ type Placed<'e> = ([u64; 2], &'e EdgeEntry);
 /// Entries fewer than these are not worth a thread.
 const MANY: usize = 32 * 1024;
 
-/// The entries in order, sorted by so many threads.
-pub fn in_order<'e>(
-    entries: impl Iterator<Item = &'e EdgeEntry>,
-    threads: usize,
-) -> Vec<&'e EdgeEntry> {
-    let placed = entries.map(|entry| ([entry.client(), entry.server()].map(digest), entry));
-    let mut entries: Vec<Placed<'_>> = placed.collect();
-    sort(&mut entries, threads);
-    entries.into_iter().map(|(_, entry)| entry).collect()
+/// The entries in order, sorted by so many threads. All of them are different edges.
+pub fn in_order<'e>(entries: &[&'e EdgeEntry], threads: usize) -> Vec<&'e EdgeEntry> {
+    let placed = sorted(entries, threads).into_iter();
+    placed.map(|(_, entry)| entry).collect()
 }
 
-fn sort(entries: &mut [Placed<'_>], threads: usize) {
+fn sorted<'e>(entries: &[&'e EdgeEntry], threads: usize) -> Vec<Placed<'e>> {
     if threads < 2 || entries.len() < MANY {
-        return entries.sort_unstable_by(compare);
+        let placed = entries
+            .iter()
+            .map(|entry| ([entry.client(), entry.server()].map(digest), *entry));
+        let mut placed: Vec<Placed<'_>> = placed.collect();
+        placed.sort_unstable_by(compare);
+        return placed;
     }
-    let (low, _, high) = entries.select_nth_unstable_by(entries.len() / 2, compare);
+    let (some, others) = entries.split_at(entries.len() / 2);
+    let (some, others) = both(
+        || sorted(some, threads / 2),
+        || sorted(others, threads - threads / 2),
+    );
+    merge(&some, &others)
+}
+
+/// What two threads make.
+fn both<A: Send, B>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B) -> (A, B) {
     std::thread::scope(|scope| {
-        scope.spawn(|| sort(low, threads / 2));
-        sort(high, threads - threads / 2);
-    });
+        let one = scope.spawn(one);
+        let other = other();
+        let one = one.join();
+        (
+            one.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            other,
+        )
+    })
+}
+
+/// Two that are in order as one. One thread begins with the first, another one with the last, and they meet in the middle.
+fn merge<'e>(some: &[Placed<'e>], others: &[Placed<'e>]) -> Vec<Placed<'e>> {
+    let mut all = [some, others].concat();
+    let middle = all.len() / 2;
+    let (low, high) = all.split_at_mut(middle);
+    let is_before = |one: &Placed<'_>, other: &Placed<'_>| compare(one, other).is_lt();
+    let from_first = || {
+        let (mut some, mut others) = (some.iter().peekable(), others.iter().peekable());
+        for place in low {
+            let next = match (some.peek(), others.peek()) {
+                (Some(one), Some(other)) if is_before(other, one) => others.next(),
+                (Some(_), _) => some.next(),
+                (None, _) => others.next(),
+            };
+            next.into_iter().for_each(|next| *place = *next);
+        }
+    };
+    let from_last = || {
+        let (mut some, mut others) = (some.iter().rev().peekable(), others.iter().rev().peekable());
+        for place in high.iter_mut().rev() {
+            let next = match (some.peek(), others.peek()) {
+                (Some(one), Some(other)) if is_before(other, one) => some.next(),
+                (_, Some(_)) => others.next(),
+                (_, None) => some.next(),
+            };
+            next.into_iter().for_each(|next| *place = *next);
+        }
+    };
+    both(from_first, from_last);
+    all
 }
 
 fn compare(one: &Placed<'_>, other: &Placed<'_>) -> Ordering {
@@ -83,7 +129,7 @@ mod tests {
     fn any_number_of_threads_gives_the_same_order() {
         let mut random = ChaCha8Rng::seed_from_u64(3);
         // Keys of few different bytes, so that every part of a key decides now and then.
-        let entries: Vec<EdgeEntry> = (0..MANY * 5)
+        let mut entries: Vec<EdgeEntry> = (0..MANY * 5)
             .map(|_| {
                 let mut entry: EdgeEntry = bytemuck::Zeroable::zeroed();
                 let key = bytemuck::bytes_of_mut(&mut entry.key).iter_mut();
@@ -100,10 +146,12 @@ mod tests {
                 entry
             })
             .collect();
+        let mut known = std::collections::HashSet::new();
+        entries.retain(|entry| known.insert(entry.key));
         let mut expected: Vec<&EdgeEntry> = entries.iter().collect();
         expected.sort_by(|one, other| one.compare(other));
         for threads in [1, 2, 3, 8] {
-            let found = in_order(entries.iter(), threads);
+            let found = in_order(&entries.iter().collect::<Vec<_>>(), threads);
             assert!(found == expected, "{threads} threads");
         }
     }

@@ -43,8 +43,10 @@ macro_rules! fields {
             }
 
             /// The type of the column.
+            #[inline]
             pub const fn kind(self) -> Kind {
-                match self { $(Field::$variant => Kind::$kind,)* }
+                const KINDS: [Kind; Field::COUNT] = [$(Kind::$kind,)*];
+                KINDS[self as usize]
             }
         }
     };

@@ -37,7 +37,7 @@ pub struct RecordPacker {
 impl RecordPacker {
     fn new(parts: KnownParts) -> RecordPacker {
         RecordPacker {
-            rows: RowBlock::default(),
+            rows: RowBlock::with_room(),
             row: Packer::default(),
             key: Vec::new(),
             parts,
@@ -83,7 +83,7 @@ impl RecordPacker {
 
     /// The records since the last block.
     pub fn take(&mut self) -> RecordBlock {
-        RecordBlock(std::mem::take(&mut self.rows))
+        RecordBlock(std::mem::replace(&mut self.rows, RowBlock::with_room()))
     }
 
     /// The number of the part that `pack` packs; its bytes stay in `part_bytes`.

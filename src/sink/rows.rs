@@ -29,6 +29,15 @@ pub(super) struct RowBlock {
 }
 
 impl RowBlock {
+    /// An empty one that need not grow before it is full.
+    pub fn with_room() -> RowBlock {
+        RowBlock {
+            // The last row may go beyond.
+            bytes: Vec::with_capacity(BLOCK_BYTES + BLOCK_BYTES / 64),
+            ends: Vec::with_capacity(BLOCK_ROWS),
+        }
+    }
+
     /// Appends the row that `write` appends to what it is given; whether the block is full.
     pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         write(&mut self.bytes);
@@ -97,7 +106,9 @@ impl RowSorter {
     /// # Errors
     /// When a temporary file cannot be written.
     pub fn push(&mut self, mut block: RowBlock) -> io::Result<()> {
-        block.bytes.shrink_to_fit();
+        if block.bytes.len() < BLOCK_BYTES / 2 {
+            block.bytes.shrink_to_fit();
+        }
         let number = self.blocks.len() as u32;
         self.places.extend((0..block.ends.len()).map(|row| Place {
             head: head(block.row(row)),

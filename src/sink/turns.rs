@@ -1,8 +1,10 @@
 //! Work dealt out to threads in turn, so that what comes of it is in the order of what went in.
 
-use std::sync::mpsc::sync_channel;
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, PoisonError};
 
-/// Gives what `next` gives, until it gives none, to so many threads in turn, and what they make of it to `take`, in
+/// Gives what `next` gives, until it gives none, to so many threads, whoever is free, and what they make of it to `take`, in
 /// order. Each thread works with a `worker` of its own.
 ///
 /// # Errors
@@ -13,42 +15,64 @@ pub(super) fn in_turn<I: Send, O: Send, W: FnMut(I) -> O, E>(
     mut next: impl FnMut() -> Result<Option<I>, E>,
     mut take: impl FnMut(O) -> Result<(), E>,
 ) -> Result<(), E> {
+    // One that is worked on and one that waits for each thread; a single one has nobody to wait for.
+    let most = if threads > 1 { 2 * threads } else { 1 };
+    let (sender, inputs) = channel::<(usize, I)>();
+    let inputs = Mutex::new(inputs);
     std::thread::scope(|scope| {
-        let worker = &worker;
-        let threads: Vec<_> = (0..threads)
-            .map(|_| {
-                let (sender, incoming) = sync_channel::<I>(1);
-                let (outgoing, receiver) = sync_channel(1);
-                scope.spawn(move || {
-                    let mut work = worker();
-                    for input in incoming {
-                        if outgoing.send(work(input)).is_err() {
-                            break;
-                        }
+        // Dropped at the end, whatever the end is: then threads find no more to do.
+        let sender = sender;
+        let (outgoing, outputs) = channel();
+        for _ in 0..threads.max(1) {
+            let (worker, inputs) = (&worker, &inputs);
+            let outgoing = Outgoing(outgoing.clone());
+            scope.spawn(move || {
+                let mut work = worker();
+                loop {
+                    let input = inputs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok((turn, input)) = input else { break };
+                    let output = work(input);
+                    if outgoing.0.send(Some((turn, output))).is_err() {
+                        break;
                     }
-                });
-                (sender, receiver)
-            })
-            .collect();
-        let mut sent = 0;
-        for turn in 0.. {
-            let (sender, receiver) = &threads[turn % threads.len()];
-            if turn >= threads.len() {
-                if turn - threads.len() == sent {
-                    break;
                 }
-                // A thread that is gone has panicked, which the scope passes on.
-                let Ok(output) = receiver.recv() else { break };
-                take(output)?;
+            });
+        }
+        let (mut sent, mut taken, mut has_more) = (0, 0, true);
+        let mut early = BTreeMap::new();
+        loop {
+            while has_more && sent - taken < most {
+                match next()? {
+                    Some(input) => sent += usize::from(sender.send((sent, input)).is_ok()),
+                    None => has_more = false,
+                }
             }
-            if sent == turn
-                && let Some(input) = next()?
-            {
-                sent += usize::from(sender.send(input).is_ok());
+            if taken == sent {
+                return Ok(());
+            }
+            // A thread that is gone has panicked, which the scope passes on.
+            let Ok(Some((turn, output))) = outputs.recv() else {
+                return Ok(());
+            };
+            early.insert(turn, output);
+            while let Some(output) = early.remove(&taken) {
+                take(output)?;
+                taken += 1;
             }
         }
-        Ok(())
     })
+}
+
+/// Where a thread's results go. Says so when the thread panics.
+struct Outgoing<T>(Sender<Option<T>>);
+
+impl<T> Drop for Outgoing<T> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Nobody is there to be told if it fails.
+            let _ = self.0.send(None);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -72,6 +96,20 @@ mod tests {
             assert_eq!(result, Ok(()));
             assert_eq!(found, (0..count).map(|input| input * 2).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn a_thread_that_panics_ends_it() {
+        let run = || {
+            let mut inputs = 0..100;
+            in_turn(
+                2,
+                || |input: u32| assert_ne!(input, 10, "as a test"),
+                || Ok::<_, ()>(inputs.next()),
+                |()| Ok(()),
+            )
+        };
+        assert!(std::panic::catch_unwind(run).is_err());
     }
 
     #[test]

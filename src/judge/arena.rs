@@ -51,12 +51,21 @@ impl<T> Chunks<T> {
     #[inline]
     pub fn push(&mut self, row: T) {
         if self.len.is_multiple_of(CHUNK) {
-            self.chunks.push(Vec::with_capacity(CHUNK));
+            self.begin_chunk();
         }
         if let Some(chunk) = self.chunks.last_mut() {
             chunk.push(row);
         }
         self.len += 1;
+    }
+
+    #[cold]
+    fn begin_chunk(&mut self) {
+        let chunk = Vec::with_capacity(CHUNK);
+        if self.len > 0 {
+            populate(chunk.as_ptr(), CHUNK);
+        }
+        self.chunks.push(chunk);
     }
 
     fn truncate(&mut self, len: usize) {
@@ -66,6 +75,25 @@ impl<T> Chunks<T> {
         }
         self.len = len;
     }
+}
+
+/// Asks the system for memory that was allocated and will be filled, all of it at once: page by page, as it is filled, each
+/// page interrupts the thread.
+fn populate<T>(first: *const T, count: usize) {
+    #[cfg(target_os = "linux")]
+    {
+        const PAGE: usize = 4096;
+        let begin = (first as usize).next_multiple_of(PAGE);
+        let end = (first as usize + count * size_of::<T>()) & !(PAGE - 1);
+        if begin < end {
+            // SAFETY: it changes nothing but when pages come.
+            unsafe {
+                libc::madvise(begin as *mut _, end - begin, libc::MADV_POPULATE_WRITE);
+            }
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (first, count);
 }
 
 impl<T> Default for HashArena<T> {

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::aside::Aside;
 use super::columns::BATCH_ROWS;
-use super::edges::{EdgeBatch, Numbered};
+use super::edge_columns::{EdgeColumns, edges_schema};
 use super::lake::ledger_name;
 use super::objects::ObjectBatch;
 use super::quarantine::QuarantineSorter;
@@ -21,7 +21,7 @@ use super::row_group::GROUP_ROWS;
 use super::table::{TableWriter, WriteBatch, part_name};
 use super::{Hour, HourAsides, Lake, LakeError, ObjectRow, QuarantineRow, RecordSorter, Table};
 use crate::judge::EdgeRow;
-use crate::judge::edges::{EdgeEntry, EdgeWords, TextNumbers, fetched_ahead};
+use crate::judge::edges::{EdgeEntry, EdgeWords, fetched_ahead};
 use crate::net::Addr;
 
 /// Rows by table.
@@ -35,7 +35,7 @@ pub struct HourWriter {
     // Before the folder, so that its thread has ended when the folder goes.
     records: Option<Aside<Result<TableWriter, LakeError>>>,
     folder: TempDir,
-    edges: EdgeBatch,
+    edges: EdgeColumns,
     edge_files: TableWriter,
     last_edge: Option<(Addr, Addr)>,
     objects: Vec<ObjectRow>,
@@ -46,15 +46,15 @@ pub struct HourWriter {
 impl HourWriter {
     pub(super) fn new(lake: Lake, hour: Hour) -> Result<HourWriter, LakeError> {
         let folder = tempfile::tempdir_in(lake.temp()).map_err(LakeError::Temporary)?;
-        let edge_schema = Arc::new(Schema::new(EdgeBatch::fields()));
-        let edge_files = TableWriter::new(Table::Edges, edge_schema, lake.notes(), folder.path())?;
+        let (schema, notes) = (edges_schema(), lake.notes());
+        let edge_files = TableWriter::new(Table::Edges, schema, notes, folder.path())?;
         let quarantine = QuarantineSorter::new(folder.path());
         Ok(HourWriter {
             lake,
             hour,
             threads: 1,
             folder,
-            edges: EdgeBatch::default(),
+            edges: EdgeColumns::new(),
             edge_files,
             last_edge: None,
             objects: Vec::new(),
@@ -76,11 +76,8 @@ impl HourWriter {
         let ends = Some((edge.client_addr, edge.server_addr));
         assert!(self.last_edge <= ends, "edges come in order");
         self.last_edge = ends;
-        let row = Numbered {
-            row: *edge,
-            numbers: None,
-        };
-        if self.edges.push(&[row]) == BATCH_ROWS {
+        self.edges.push_row(edge);
+        if self.edges.len() == BATCH_ROWS {
             self.write_edges()
         } else {
             Ok(())
@@ -88,7 +85,7 @@ impl HourWriter {
     }
 
     fn write_edges(&mut self) -> Result<(), LakeError> {
-        self.edge_files.write(&edge_batch(&mut self.edges)?)
+        self.edge_files.write(&self.edges.finish()?)
     }
 
     /// Has so many threads write each large table. The files are the same.
@@ -112,18 +109,15 @@ impl HourWriter {
         self.write_edges()?;
         let ends = |edge: &EdgeEntry| Some((edge.client(), edge.server()));
         let worker = || {
-            let (mut words, mut rows) = (words.clone(), EdgeBatch::default());
+            let (mut words, mut rows) = (words.clone(), EdgeColumns::new());
             move |edges: Vec<E>, write: WriteBatch<'_>| {
                 let mut last = None;
                 for edge in fetched_ahead(&edges) {
                     assert!(last <= ends(edge), "edges come in order");
                     last = ends(edge);
-                    rows.push(&[Numbered {
-                        row: words.row(edge),
-                        numbers: Some(TextNumbers::of(edge)),
-                    }]);
+                    rows.push(edge, &mut words);
                 }
-                write(&edge_batch(&mut rows)?)
+                write(&rows.finish()?)
             }
         };
         let last = &mut self.last_edge;
@@ -238,12 +232,6 @@ impl HourWriter {
         }
         Ok(files)
     }
-}
-
-/// The rows so far as a batch.
-fn edge_batch(rows: &mut EdgeBatch) -> Result<RecordBatch, LakeError> {
-    RecordBatch::try_new(Arc::new(Schema::new(EdgeBatch::fields())), rows.finish())
-        .map_err(|error| LakeError::file("edges", error))
 }
 
 /// One change to the store.

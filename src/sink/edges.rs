@@ -1,4 +1,4 @@
-//! The `edges` table: written from [`EdgeRow`]s, read back as the same.
+//! The `edges` table, read back as the [`EdgeRow`]s that it was written from.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -16,67 +16,12 @@ use parquet::arrow::arrow_reader::{
 use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
 
-use super::columns::{BATCH_ROWS, Columns, count_at, seconds_at, table, text_at};
+use super::columns::{BATCH_ROWS, Columns, count_at, seconds_at, text_at};
 use super::{Lake, LakeError};
-use crate::judge::edges::TextNumbers;
 use crate::judge::findings::may_feed;
 use crate::judge::{Confidence, Edge, EdgeRow, Inside, Orientation, Outcome, Verdict};
 use crate::net::Addr;
 use crate::policy::{Answer, Path, Severity, UNASSIGNED};
-
-table! {
-    /// Rows of `edges`.
-    pub(super) EdgeBatch, edge: &Numbered<'_> {
-        network: NumberedText = edge.text(|n| n.network, edge.row.network);
-        client_addr: Address = edge.row.client_addr;
-        server_addr: Address = edge.row.server_addr;
-        server_port: Int32 null = edge.row.server_port.map(i32::from);
-        protocol: Int32 = i32::from(edge.row.protocol);
-        orientation: Named<Orientation> = edge.row.orientation;
-        confidence: Named<Confidence> = edge.row.confidence;
-        outcome: Named<Outcome> null = edge.row.outcome;
-        via: Named<Path> null = edge.row.via;
-        decision: Named<Answer> null = edge.row.decision;
-        rule: NumberedText = edge.text(|n| n.rule, edge.row.rule);
-        verdict: Named<Verdict> = edge.row.verdict;
-        severity: Named<Severity> null = edge.row.severity;
-        lacked: Text null = edge.row.lacked;
-        client_tier: NumberedText = edge.text(|n| n.client_zone, edge.row.client_zone);
-        server_tier: NumberedText = edge.text(|n| n.server_zone, edge.row.server_zone);
-        client_workload: NumberedText null = edge.row.client_workload.map(|text| edge.text(|n| n.client_workload, text));
-        server_workload: NumberedText null = edge.row.server_workload.map(|text| edge.text(|n| n.server_workload, text));
-        records: Count = edge.row.records;
-        connections: Count = edge.row.connections;
-        packets_to_server: Count = edge.row.packets_to_server;
-        packets_to_client: Count = edge.row.packets_to_client;
-        bytes_to_server: Count = edge.row.bytes_to_server;
-        bytes_to_client: Count = edge.row.bytes_to_client;
-        first_seen: Time null = Some(edge.row.first_seen);
-        last_seen: Time null = Some(edge.row.last_seen);
-        account_id: NumberedText null = edge.row.inside.account_id.map(|text| edge.text(|n| n.inside, text));
-        region: NumberedText null = edge.row.inside.region.map(|text| edge.text(|n| n.inside, text));
-        vpc_id: NumberedText null = edge.row.inside.vpc_id.map(|text| edge.text(|n| n.inside, text));
-        subnet_id: NumberedText null = edge.row.inside.subnet_id.map(|text| edge.text(|n| n.inside, text));
-        interface_id: NumberedText null = edge.row.inside.interface_id.map(|text| edge.text(|n| n.inside, text));
-        instance_id: NumberedText null = edge.row.inside.instance_id.map(|text| edge.text(|n| n.inside, text));
-        source: NumberedText = edge.text(|n| n.source, edge.row.source);
-        line: Count = edge.row.line;
-    }
-}
-
-/// An edge with the numbers of its texts, if they are known.
-pub(super) struct Numbered<'a> {
-    pub row: EdgeRow<'a>,
-    pub numbers: Option<TextNumbers>,
-}
-
-impl Numbered<'_> {
-    /// A text with its number.
-    #[inline]
-    fn text<'t>(&self, number: fn(&TextNumbers) -> u32, text: &'t str) -> (Option<u32>, &'t str) {
-        (self.numbers.as_ref().map(number), text)
-    }
-}
 
 /// Reads the edges of hours, block by block, in the order of the hours and of their files.
 pub struct EdgeReader {

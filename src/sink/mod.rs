@@ -22,6 +22,7 @@ mod columns;
 mod commit;
 mod dictionary_column;
 mod distinct;
+mod edge_columns;
 mod edges;
 mod encoder;
 mod error;

@@ -15,7 +15,7 @@ use super::LakeError;
 use super::columns::table;
 use super::packed::Unpacker;
 use super::rows::{GroupRows, SortedRows, came_back_other};
-use super::shared_columns::{BuildPart, SharedColumns};
+use super::shared_columns::{SharedColumns, TableOrder};
 use super::table::{TableWriter, WriteBatch};
 use crate::flow::field::Kind;
 use crate::flow::{Field, FlowRow, FlowsBuilder, Texts, words_schema};
@@ -135,14 +135,12 @@ const STRIDE: usize = 64;
 
 /// Builds batches of `records`.
 struct RecordColumns {
-    schema: SchemaRef,
+    order: TableOrder,
     own: FlowsBuilder,
     ends: EndBatch,
     kinds: SharedColumns<FieldParts>,
     judgements: SharedColumns<JudgementBatch>,
     reporters: SharedColumns<FieldParts>,
-    /// Where the columns of the builders above stand in the table, one builder's after the other's.
-    places: Vec<usize>,
 }
 
 impl RecordColumns {
@@ -150,27 +148,28 @@ impl RecordColumns {
         let own = FlowsBuilder::of_words(&own_columns());
         let kinds = FieldParts::new(&Field::OF_KIND);
         let reporters = FieldParts::new(&Field::OF_REPORTER);
-        let schema = records_schema();
         let raw = [own.schema(), kinds.0.schema(), reporters.0.schema()];
-        let [own_fields, kind_fields, reporter_fields] = raw.map(|schema| schema.fields().to_vec());
-        let arcs = |fields: Vec<ArrowField>| fields.into_iter().map(Arc::new).collect();
-        let names = [
+        let [own_fields, kind_fields, reporter_fields] = raw.map(|schema| {
+            schema
+                .fields()
+                .iter()
+                .map(|field| (**field).clone())
+                .collect()
+        });
+        let fields: Vec<ArrowField> = [
             own_fields,
-            arcs(EndBatch::fields()),
+            EndBatch::fields(),
             kind_fields,
-            arcs(JudgementBatch::fields()),
+            JudgementBatch::fields(),
             reporter_fields,
-        ];
-        let place = |field: Arc<ArrowField>| schema.index_of(field.name());
-        let places = names.into_iter().flatten().map(place);
-        let places = places.collect::<Result<_, _>>();
+        ]
+        .concat();
         RecordColumns {
-            places: places.expect("the table has the columns of its builders"),
-            schema,
+            order: TableOrder::new(records_schema(), fields.iter().map(ArrowField::name)),
             own,
             ends: EndBatch::default(),
             kinds: SharedColumns::new(kinds),
-            judgements: SharedColumns::new(JudgementBatch::default()),
+            judgements: SharedColumns::default(),
             reporters: SharedColumns::new(reporters),
         }
     }
@@ -209,9 +208,9 @@ impl RecordColumns {
         let (server_addr, key) = read_addr(key)?;
         let (object, key) = key.split_first_chunk()?;
         let (line, _) = key.split_first_chunk()?;
-        self.kinds.push(&mut row, texts.parts)?;
-        self.judgements.push(&mut row, texts.parts)?;
-        self.reporters.push(&mut row, texts.parts)?;
+        push_part(&mut self.kinds, &mut row, texts.parts)?;
+        push_part(&mut self.judgements, &mut row, texts.parts)?;
+        push_part(&mut self.reporters, &mut row, texts.parts)?;
         let end = u32::try_from(row.number()?).ok()?;
         let mut port = || Some(row.number()?.checked_sub(1).map(|port| port as i32));
         let ends = Ends {
@@ -232,17 +231,44 @@ impl RecordColumns {
     /// The batch of the rows so far.
     fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
         let own = self.own.finish();
-        let all = [
+        let columns = [
             own.columns().to_vec(),
             self.ends.finish(),
-            self.kinds.finish()?,
-            self.judgements.finish()?,
-            self.reporters.finish()?,
+            self.kinds.finish(BuildPart::finish_parts)?,
+            self.judgements.finish(BuildPart::finish_parts)?,
+            self.reporters.finish(BuildPart::finish_parts)?,
         ];
-        let mut columns: Vec<_> = self.places.iter().zip(all.into_iter().flatten()).collect();
-        columns.sort_unstable_by_key(|(place, _)| **place);
-        let columns = columns.into_iter().map(|(_, column)| column).collect();
-        RecordBatch::try_new(self.schema.clone(), columns)
+        self.order.batch(columns.into_iter().flatten())
+    }
+}
+
+/// Builds the columns of one sort of parts.
+trait BuildPart {
+    /// Appends a part; none if it is not one of these.
+    fn push_part(&mut self, part: Unpacker<'_>) -> Option<()>;
+
+    /// The columns of the parts so far; the builder is empty afterwards.
+    fn finish_parts(&mut self) -> Vec<ArrayRef>;
+}
+
+/// Takes the part that stands in a row, by its number among `shared` (1-based) or, behind 0, itself. None if there is no such
+/// part.
+#[inline]
+fn push_part<B: BuildPart>(
+    columns: &mut SharedColumns<B>,
+    row: &mut Unpacker<'_>,
+    shared: &[Arc<[u8]>],
+) -> Option<()> {
+    let add = |builder: &mut B, part: &[u8]| builder.push_part(Unpacker::split(part)?.1);
+    match usize::try_from(row.number()?).ok()?.checked_sub(1) {
+        None => {
+            let part = row.bytes()?;
+            columns.push_own(|builder| add(builder, part))
+        }
+        Some(number) => {
+            let part = shared.get(number)?;
+            columns.push(number, |builder| add(builder, part))
+        }
     }
 }
 

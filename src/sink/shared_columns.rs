@@ -1,23 +1,12 @@
 //! Columns of what rows share: built of the different parts of a batch, and then spread over its rows.
 
-use std::sync::Arc;
-
-use arrow::array::{Array, ArrayRef, UInt32Array, new_null_array};
+use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array, new_null_array};
 use arrow::compute::take;
+use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
-use super::packed::Unpacker;
-
-/// Builds the columns of one sort of parts.
-pub(super) trait BuildPart {
-    /// Appends a part; none if it is not one of these.
-    fn push_part(&mut self, part: Unpacker<'_>) -> Option<()>;
-
-    /// The columns of the parts so far; the builder is empty afterwards.
-    fn finish_parts(&mut self) -> Vec<ArrayRef>;
-}
-
-/// Builds the columns of rows that have parts of one sort.
+/// Builds the columns of rows that have parts of one sort; `B` builds those of the parts.
+#[derive(Default)]
 pub(super) struct SharedColumns<B> {
     builder: B,
     /// Parts in the builder.
@@ -30,7 +19,7 @@ pub(super) struct SharedColumns<B> {
     places: Vec<u32>,
 }
 
-impl<B: BuildPart> SharedColumns<B> {
+impl<B> SharedColumns<B> {
     /// No rows yet.
     pub fn new(builder: B) -> SharedColumns<B> {
         SharedColumns {
@@ -42,48 +31,45 @@ impl<B: BuildPart> SharedColumns<B> {
         }
     }
 
-    /// Takes the part that stands in a row, by its number among `shared` (1-based) or, behind 0, itself. None if there is no
-    /// such part.
+    /// Appends a row with the part of this number, which `add` adds to the columns of the parts if the batch does not have
+    /// it yet. None if `add` gives none.
     #[inline]
-    pub fn push(&mut self, row: &mut Unpacker<'_>, shared: &[Arc<[u8]>]) -> Option<()> {
-        let place = match usize::try_from(row.number()?).ok()?.checked_sub(1) {
-            None => self.add(row.bytes()?)?,
-            Some(number) => match self.met.get(number) {
-                Some((batch, place)) if *batch == self.batch => *place,
-                _ => self.meet(number, shared)?,
-            },
-        };
-        self.places.push(place);
+    pub fn push(&mut self, number: usize, add: impl FnOnce(&mut B) -> Option<()>) -> Option<()> {
+        match self.met.get(number) {
+            Some((batch, place)) if *batch == self.batch => self.places.push(*place),
+            _ => {
+                if self.met.len() <= number {
+                    self.met.resize(number + 1, (u32::MAX, 0));
+                }
+                self.met[number] = (self.batch, self.parts);
+                self.push_own(add)?;
+            }
+        }
         Some(())
     }
 
-    /// A part that the batch does not have yet.
-    #[cold]
-    fn meet(&mut self, number: usize, shared: &[Arc<[u8]>]) -> Option<u32> {
-        let place = self.add(shared.get(number)?)?;
-        self.met.resize(shared.len(), (u32::MAX, 0));
-        self.met[number] = (self.batch, place);
-        Some(place)
-    }
-
-    fn add(&mut self, part: &[u8]) -> Option<u32> {
-        let (_, part) = Unpacker::split(part)?;
-        self.builder.push_part(part)?;
+    /// Appends a row with a part of its own.
+    pub fn push_own(&mut self, add: impl FnOnce(&mut B) -> Option<()>) -> Option<()> {
+        add(&mut self.builder)?;
+        self.places.push(self.parts);
         self.parts += 1;
-        Some(self.parts - 1)
+        Some(())
     }
 
-    /// The columns of the rows so far; it is empty afterwards.
+    /// The columns of the rows so far, as `build` builds those of the parts; there are no rows afterwards.
     ///
     /// # Errors
     /// When there are too many texts for a column.
-    pub fn finish(&mut self) -> Result<Vec<ArrayRef>, ArrowError> {
+    pub fn finish(
+        &mut self,
+        build: impl FnOnce(&mut B) -> Vec<ArrayRef>,
+    ) -> Result<Vec<ArrayRef>, ArrowError> {
         // The next batch is about as large.
         let next = Vec::with_capacity(self.places.len());
         let places = UInt32Array::from(std::mem::replace(&mut self.places, next));
         self.batch += 1;
         self.parts = 0;
-        let columns = self.builder.finish_parts().into_iter();
+        let columns = build(&mut self.builder).into_iter();
         columns.map(|column| spread(&column, &places)).collect()
     }
 }
@@ -94,4 +80,42 @@ fn spread(column: &ArrayRef, places: &UInt32Array) -> Result<ArrayRef, ArrowErro
         return Ok(new_null_array(column.data_type(), places.len()));
     }
     take(column, places, None)
+}
+
+/// Puts columns that are built apart into the order of their table.
+pub(super) struct TableOrder {
+    schema: SchemaRef,
+    /// Where the columns stand in the table, in the order in which they are built.
+    places: Vec<usize>,
+}
+
+impl TableOrder {
+    /// The order of a table whose columns are built in the order of these names.
+    ///
+    /// # Panics
+    /// When a name is no column's.
+    pub fn new<'n>(schema: SchemaRef, names: impl Iterator<Item = &'n String>) -> TableOrder {
+        let place = |name: &String| {
+            let place = schema.index_of(name);
+            place.expect("the table has the columns of its builders")
+        };
+        TableOrder {
+            places: names.map(place).collect(),
+            schema,
+        }
+    }
+
+    /// The batch of these columns, in the order in which they are built.
+    ///
+    /// # Errors
+    /// When they are none of the table's.
+    pub fn batch(
+        &self,
+        columns: impl Iterator<Item = ArrayRef>,
+    ) -> Result<RecordBatch, ArrowError> {
+        let mut columns: Vec<_> = self.places.iter().zip(columns).collect();
+        columns.sort_unstable_by_key(|(place, _)| **place);
+        let columns = columns.into_iter().map(|(_, column)| column).collect();
+        RecordBatch::try_new(self.schema.clone(), columns)
+    }
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod entry;
+mod parts;
 mod words;
 
 use std::borrow::Borrow;
@@ -11,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use self::account::{Account, Share};
 pub use self::entry::{EdgeEntry, EdgeKey, Story};
-pub use self::words::{EdgeWords, TextNumbers};
+pub use self::parts::{EdgeParts, OwnPart, StoryNumber};
+pub use self::words::EdgeWords;
 use super::Reason;
 use super::arena::{HashArena, prefetch};
 use super::connection::{Connection, Tag, View};

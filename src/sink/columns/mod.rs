@@ -114,47 +114,6 @@ impl<W: Word> Column for Named<W> {
     }
 }
 
-/// A text that may have a number, by which it is found sooner: those with the same number are the same.
-#[derive(Default)]
-pub(super) struct NumberedText {
-    words: Words,
-    /// By number, in which batch the text was met last, and where it stands there.
-    places: Vec<(u32, i32)>,
-    /// Batches that have ended.
-    batch: u32,
-}
-
-impl Column for NumberedText {
-    type Value<'a> = (Option<u32>, &'a str);
-
-    fn data_type() -> DataType {
-        Words::data_type()
-    }
-
-    #[inline]
-    fn push(&mut self, value: Option<(Option<u32>, &str)>) {
-        let Some((number, text)) = value else {
-            return self.words.push_nulls(1);
-        };
-        let Some(number) = number.map(|number| number as usize) else {
-            return self.words.push(Some(text));
-        };
-        if self.places.len() <= number {
-            self.places.resize(number + 1, (u32::MAX, 0));
-        }
-        let (batch, place) = &mut self.places[number];
-        if *batch != self.batch {
-            (*batch, *place) = (self.batch, self.words.place_of(text));
-        }
-        self.words.push_place(*place);
-    }
-
-    fn finish(&mut self) -> ArrayRef {
-        self.batch += 1;
-        self.words.finish()
-    }
-}
-
 /// An address, as text.
 #[derive(Default)]
 pub(super) struct Address {

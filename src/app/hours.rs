@@ -342,20 +342,22 @@ impl<'a> Hours<'a> {
                 let feeding: Vec<&EdgeEntry> = feeding.copied().collect();
                 in_order(&feeding, 1).into_iter().for_each(&mut gather);
             };
-            let write = |writer: &mut HourWriter| {
-                let edges = in_order(&edges, self.threads).into_iter();
-                writer.edges(&all_words, edges.map(Ok))
+            let write = |writer: &mut HourWriter, sorted: Vec<&EdgeEntry>| {
+                writer.edges(&all_words, sorted.into_iter().map(Ok))
             };
             match writer {
                 None => tell(),
                 Some(writer) if self.threads == 1 => {
                     tell();
-                    write(writer)?;
+                    write(writer, in_order(&edges, 1))?;
                 }
-                Some(writer) => std::thread::scope(|scope| {
-                    scope.spawn(tell);
-                    write(writer)
-                })?,
+                Some(writer) => {
+                    let sorted = in_order(&edges, self.threads);
+                    std::thread::scope(|scope| {
+                        scope.spawn(tell);
+                        write(writer, sorted)
+                    })?;
+                }
             }
         } else {
             for edge in table.drain() {

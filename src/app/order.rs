@@ -2,94 +2,84 @@
 
 use std::cmp::Ordering;
 
+use super::shared::Claims;
+use super::work::on_threads;
 use crate::judge::edges::EdgeEntry;
 use crate::net::Addr;
 
-/// An entry behind the digests of its client and its server, which nearly always tell.
-type Placed<'e> = ([u64; 2], &'e EdgeEntry);
+/// An entry behind a digest of its client and its server, which nearly always tells.
+type Placed<'e> = (u128, &'e EdgeEntry);
 
 /// Entries fewer than these are not worth a thread.
 const MANY: usize = 32 * 1024;
+/// Parts that each thread sorts: so many that all threads end at about the same time.
+const PARTS: usize = 4;
+/// How many entries tell where a part ends.
+const SAMPLE: usize = 64;
 
-/// The entries in order, sorted by so many threads. All of them are different edges.
+/// The entries in order, sorted by so many threads.
 pub fn in_order<'e>(entries: &[&'e EdgeEntry], threads: usize) -> Vec<&'e EdgeEntry> {
-    let placed = sorted(entries, threads).into_iter();
-    placed.map(|(_, entry)| entry).collect()
-}
-
-fn sorted<'e>(entries: &[&'e EdgeEntry], threads: usize) -> Vec<Placed<'e>> {
     if threads < 2 || entries.len() < MANY {
-        let placed = entries
-            .iter()
-            .map(|entry| ([entry.client(), entry.server()].map(digest), *entry));
-        let mut placed: Vec<Placed<'_>> = placed.collect();
-        placed.sort_unstable_by(compare);
-        return placed;
+        let mut placed = entries.iter().map(|entry| place(entry)).collect();
+        sort(&mut placed);
+        return placed.into_iter().map(|(_, entry)| entry).collect();
     }
-    let (some, others) = entries.split_at(entries.len() / 2);
-    let (some, others) = both(
-        || sorted(some, threads / 2),
-        || sorted(others, threads - threads / 2),
-    );
-    merge(&some, &others)
+    let bounds = bounds(entries, threads * PARTS);
+    let some = entries.chunks(entries.len().div_ceil(threads));
+    let divided = on_threads(some.map(|some| || divide(some, &bounds)));
+    let claims = Claims::of(bounds.len() + 1);
+    let part = |number: usize| {
+        let pieces: Vec<&[Placed<'_>]> = divided.iter().map(|parts| &parts[number][..]).collect();
+        let mut part = pieces.concat();
+        sort(&mut part);
+        (number, part)
+    };
+    let claim = || claims.iter().map(part).collect::<Vec<_>>();
+    let sorted = on_threads((0..threads).map(|_| &claim));
+    let mut parts: Vec<_> = sorted.into_iter().flatten().collect();
+    parts.sort_unstable_by_key(|(number, _)| *number);
+    let placed = parts.iter().flat_map(|(_, part)| part);
+    placed.map(|(_, entry)| *entry).collect()
 }
 
-/// What two threads make.
-fn both<A: Send, B>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B) -> (A, B) {
-    std::thread::scope(|scope| {
-        let one = scope.spawn(one);
-        let other = other();
-        let one = one.join();
-        (
-            one.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            other,
-        )
-    })
+/// Where about equal parts of the entries, so many, begin, but for the first.
+fn bounds<'e>(entries: &[&'e EdgeEntry], parts: usize) -> Vec<Placed<'e>> {
+    let step = (entries.len() / (parts * SAMPLE)).max(1);
+    let sample = entries.iter().step_by(step);
+    let mut sample = sample.map(|entry| place(entry)).collect();
+    sort(&mut sample);
+    (1..parts)
+        .map(|part| sample[part * sample.len() / parts])
+        .collect()
 }
 
-/// Two that are in order as one. One thread begins with the first, another one with the last, and they meet in the middle.
-fn merge<'e>(some: &[Placed<'e>], others: &[Placed<'e>]) -> Vec<Placed<'e>> {
-    let mut all = [some, others].concat();
-    let middle = all.len() / 2;
-    let (low, high) = all.split_at_mut(middle);
-    let is_before = |one: &Placed<'_>, other: &Placed<'_>| compare(one, other).is_lt();
-    let from_first = || {
-        let (mut some, mut others) = (some.iter().peekable(), others.iter().peekable());
-        for place in low {
-            let next = match (some.peek(), others.peek()) {
-                (Some(one), Some(other)) if is_before(other, one) => others.next(),
-                (Some(_), _) => some.next(),
-                (None, _) => others.next(),
-            };
-            next.into_iter().for_each(|next| *place = *next);
-        }
-    };
-    let from_last = || {
-        let (mut some, mut others) = (some.iter().rev().peekable(), others.iter().rev().peekable());
-        for place in high.iter_mut().rev() {
-            let next = match (some.peek(), others.peek()) {
-                (Some(one), Some(other)) if is_before(other, one) => some.next(),
-                (_, Some(_)) => others.next(),
-                (_, None) => some.next(),
-            };
-            next.into_iter().for_each(|next| *place = *next);
-        }
-    };
-    both(from_first, from_last);
-    all
+/// The entries of each part.
+fn divide<'e>(entries: &[&'e EdgeEntry], bounds: &[Placed<'e>]) -> Vec<Vec<Placed<'e>>> {
+    let room = entries.len() / (bounds.len() + 1);
+    let part = || Vec::with_capacity(room + room / 4);
+    let mut parts: Vec<_> = (0..=bounds.len()).map(|_| part()).collect();
+    for entry in entries {
+        let placed = place(entry);
+        let part = bounds.partition_point(|bound| compare(bound, &placed).is_le());
+        parts[part].push(placed);
+    }
+    parts
+}
+
+fn sort(entries: &mut Vec<Placed<'_>>) {
+    entries.sort_unstable_by(compare);
 }
 
 fn compare(one: &Placed<'_>, other: &Placed<'_>) -> Ordering {
-    let ([client, server], [other_client, other_server]) = (one.0, other.0);
-    let by_client = client.cmp(&other_client);
+    let by_digest = one.0.cmp(&other.0);
+    by_digest.then_with(|| one.1.compare(other.1))
+}
+
+fn place(entry: &EdgeEntry) -> Placed<'_> {
+    let (client, server) = (digest(entry.client()), digest(entry.server()));
     // Of the same network two clients may differ, which comes before their servers.
-    let by_server = || match client {
-        ..BETWEEN => server.cmp(&other_server),
-        _ => Ordering::Equal,
-    };
-    by_client
-        .then_with(by_server)
-        .then_with(|| one.1.compare(other.1))
+    let server = if client < BETWEEN { server } else { 0 };
+    (u128::from(client) << 64 | u128::from(server), entry)
 }
 
 /// Below it a digest is the whole address.
@@ -129,7 +119,7 @@ mod tests {
     fn any_number_of_threads_gives_the_same_order() {
         let mut random = ChaCha8Rng::seed_from_u64(3);
         // Keys of few different bytes, so that every part of a key decides now and then.
-        let mut entries: Vec<EdgeEntry> = (0..MANY * 5)
+        let entries: Vec<EdgeEntry> = (0..MANY * 5)
             .map(|_| {
                 let mut entry: EdgeEntry = bytemuck::Zeroable::zeroed();
                 let key = bytemuck::bytes_of_mut(&mut entry.key).iter_mut();
@@ -146,8 +136,6 @@ mod tests {
                 entry
             })
             .collect();
-        let mut known = std::collections::HashSet::new();
-        entries.retain(|entry| known.insert(entry.key));
         let mut expected: Vec<&EdgeEntry> = entries.iter().collect();
         expected.sort_by(|one, other| one.compare(other));
         for threads in [1, 2, 3, 8] {

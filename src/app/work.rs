@@ -254,10 +254,12 @@ impl Batch<'_, '_> {
     }
 }
 
-/// What so many threads make of the same work.
-pub(super) fn on_threads<T: Send>(threads: usize, work: impl Fn() -> T + Sync) -> Vec<T> {
+/// What threads make of these works, each of one.
+pub(super) fn on_threads<T: Send, W: FnOnce() -> T + Send>(
+    works: impl Iterator<Item = W>,
+) -> Vec<T> {
     std::thread::scope(|scope| {
-        let running: Vec<_> = (0..threads).map(|_| scope.spawn(&work)).collect();
+        let running: Vec<_> = works.map(|work| scope.spawn(work)).collect();
         running
             .into_iter()
             .map(|thread| {
@@ -350,7 +352,7 @@ impl Batch<'_, '_> {
             }
             Ok((gathered, accounts))
         };
-        let results = on_threads(threads, gather);
+        let results = on_threads((0..threads).map(|_| &gather));
         let (mut slots, mut accounts): (BTreeMap<u32, Gathered>, Vec<Account>) = Default::default();
         for result in results {
             let (gathered, more) = result?;

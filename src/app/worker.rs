@@ -265,12 +265,13 @@ impl Batch<'_, '_> {
         board: &Arc<Board<Fetched>>,
         threads: usize,
     ) -> anyhow::Result<BTreeMap<u32, Arc<Evidence>>> {
-        let results = on_threads(threads, || {
+        let work = || {
             let others = StopsOthers(board);
             Worker::new(self, board).run()?;
             std::mem::forget(others);
             Ok(())
-        });
+        };
+        let results = on_threads((0..threads).map(|_| &work));
         results.into_iter().collect::<anyhow::Result<()>>()?;
         Ok(board.take_evidence())
     }

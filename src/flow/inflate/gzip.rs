@@ -26,7 +26,7 @@ pub(crate) struct Gunzip {
     deflate: Deflate,
     window: Vec<u8>,
     /// [`STRETCH`], or less for tests.
-    pub(super) stretch: usize,
+    pub(in crate::flow) stretch: usize,
 }
 
 impl Default for Gunzip {

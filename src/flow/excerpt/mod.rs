@@ -266,3 +266,6 @@ impl Picker<'_> {
         self.begun.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

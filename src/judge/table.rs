@@ -5,7 +5,7 @@
 use hashbrown::HashMap;
 
 use super::arena::{Chunks, HashArena, prefetch, prefetch_line};
-use super::connection::{Connection, Contribution, Key, Tag, View};
+use super::connection::{Connection, Contribution, Facts, Key, Tag, View};
 
 /// Connections of one slot (or of a part of it: one thread's, one partition's).
 #[derive(Default)]
@@ -24,9 +24,10 @@ struct Undo {
     len: usize,
     /// Which of them have changed, by bit.
     has_changed: Vec<u64>,
-    /// Those, in pieces as they are in the table: each piece of memory serves either.
-    connections: Chunks<Connection>,
-    places: Vec<u32>,
+    /// What those were, by place.
+    facts: Chunks<(u32, Facts)>,
+    /// What views were before each change: the connection's place, their own, and they.
+    views: Chunks<(u32, u32, View)>,
     overflow: Overflow,
 }
 
@@ -54,8 +55,7 @@ impl ConnectionTable {
         };
         let undo = self.undo.as_ref().map_or(0, |undo| {
             let words = undo.has_changed.len() * size_of::<u64>();
-            let places = undo.places.capacity() * size_of::<u32>();
-            undo.connections.memory() + words + places + overflow(&undo.overflow)
+            undo.facts.memory() + undo.views.memory() + words + overflow(&undo.overflow)
         });
         self.connections.memory() + overflow(&self.overflow) + undo
     }
@@ -66,8 +66,8 @@ impl ConnectionTable {
         self.undo.get_or_insert_with(|| Undo {
             len,
             has_changed: vec![0; len.div_ceil(64)],
-            connections: Chunks::default(),
-            places: Vec::new(),
+            facts: Chunks::default(),
+            views: Chunks::default(),
             overflow: Overflow::new(),
         });
     }
@@ -83,9 +83,14 @@ impl ConnectionTable {
         self.connections.truncate(undo.len);
         self.overflow
             .retain(|place, _| (*place as usize) < undo.len);
-        for (place, connection) in undo.places.into_iter().zip(undo.connections.iter()) {
-            *self.connections.at_mut(place as usize) = *connection;
-            self.overflow.remove(&place);
+        // The last change first.
+        for (place, view_place, view) in undo.views.iter().rev() {
+            let connection = self.connections.at_mut(*place as usize);
+            connection.restore_view(*view_place as usize, view);
+        }
+        for (place, facts) in undo.facts.iter() {
+            self.connections.at_mut(*place as usize).restore(facts);
+            self.overflow.remove(place);
         }
         self.overflow.extend(undo.overflow);
     }
@@ -135,7 +140,7 @@ impl ConnectionTable {
             if let Some(undo) = &mut self.undo
                 && place < undo.len
             {
-                undo.note(place, &self.connections, &self.overflow);
+                undo.note(place, contribution.tag, &self.connections, &self.overflow);
             }
             self.add_view(place, contribution.tag, &contribution.view);
             let connection = self.connections.at_mut(place);
@@ -217,20 +222,27 @@ impl ConnectionTable {
 }
 
 impl Undo {
-    /// A connection is about to change.
+    /// The view of this tag of a connection is about to change, or to be added.
     #[inline]
-    fn note(&mut self, place: usize, connections: &HashArena<Connection>, overflow: &Overflow) {
-        let (word, bit) = (&mut self.has_changed[place / 64], 1 << (place % 64));
-        if *word & bit != 0 {
-            return;
-        }
-        *word |= bit;
+    fn note(
+        &mut self,
+        place: usize,
+        tag: Tag,
+        connections: &HashArena<Connection>,
+        overflow: &Overflow,
+    ) {
         let connection = connections.at(place);
+        let (word, bit) = (&mut self.has_changed[place / 64], 1 << (place % 64));
         let place = place as u32;
-        self.places.push(place);
-        self.connections.push(*connection);
-        if let Some(views) = overflow.get(&place).filter(|_| connection.has_overflow()) {
-            self.overflow.insert(place, views.clone());
+        if *word & bit == 0 {
+            *word |= bit;
+            self.facts.push((place, connection.facts()));
+            if let Some(views) = overflow.get(&place).filter(|_| connection.has_overflow()) {
+                self.overflow.insert(place, views.clone());
+            }
+        }
+        if let Some((view_place, view)) = connection.inline_view(tag) {
+            self.views.push((place, view_place as u32, *view));
         }
     }
 }

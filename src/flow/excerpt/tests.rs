@@ -48,7 +48,10 @@ const HEADER: &str = "version interface-id srcaddr dstaddr srcport dstport proto
 fn line(number: usize, kind: u8) -> String {
     let row = |space: &str, end: &str| {
         let port = 1024 + number % 60_000;
-        let words = format!("5 eni-{} 10.0.0.1 10.0.1.2 {port} 443 6 1772002800 1772002860 REJECT OK note-{number}", number % 7);
+        let words = format!(
+            "5 eni-{} 10.0.0.1 10.0.1.2 {port} 443 6 1772002800 1772002860 REJECT OK note-{number}",
+            number % 7
+        );
         words.replace(' ', space) + end
     };
     match kind {
@@ -158,7 +161,9 @@ fn another_object_is_not_taken_for_the_one_that_was_read() {
     let marks = read(&packed, &mut scratch).1.expect("regular");
     let mut lines = |object: &Bytes, lines: &[u32]| {
         let excerpt = marks.read(object, lines, &marked(), &mut scratch);
-        excerpt.expect("read").map(|excerpt| excerpt.lines().to_vec())
+        excerpt
+            .expect("read")
+            .map(|excerpt| excerpt.lines().to_vec())
     };
     assert_eq!(lines(&packed, &[3, 400]), Some(vec![3, 400]));
     assert_eq!(lines(&other, &[3, 400]), None);
@@ -173,7 +178,8 @@ fn objects_whose_rows_are_not_their_lines_have_no_marks() {
         .map(|number| format!("{{\"message\":\"{}\"}}\n", line(number, 9)))
         .collect();
     let other = HEADER.replace("srcport dstport", "dstport srcport");
-    let default = "2 123456789012 eni-1 10.0.0.1 10.0.1.2 40000 443 6 1 40 1772002800 1772002860 REJECT OK\n";
+    let default =
+        "2 123456789012 eni-1 10.0.0.1 10.0.1.2 40000 443 6 1 40 1772002800 1772002860 REJECT OK\n";
     for (text, is_regular) in [
         (format!("{HEADER}\n{rows}"), true),
         (format!("\n{HEADER}\n\n{rows}"), true),

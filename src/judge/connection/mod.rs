@@ -47,6 +47,18 @@ pub struct Connection {
 
 const _: () = assert!(size_of::<Connection>() == 256);
 
+/// What records change of a connection beside its views, but for their tags: those of views that it has stay.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    inline: u8,
+    services_known: u8,
+    overflowed: u8,
+    kinds: [u8; 2],
+    accepted: [u8; 2],
+    services: [u32; 2],
+    objects: u64,
+}
+
 /// One record on its way into a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Contribution {
@@ -132,13 +144,11 @@ impl Connection {
         if tag.lane() == Lane::Accepted {
             self.accepted[sender] |= view.kinds;
         }
-        let used = self.inline as usize;
-        for place in 0..used {
-            if self.tags[place] == tag {
-                self.views[place].merge(view);
-                return true;
-            }
+        if let Some(place) = self.inline_place(tag) {
+            self.views[place].merge(view);
+            return true;
         }
+        let used = self.inline as usize;
         if used == INLINE_VIEWS {
             self.overflowed = 1;
             return false;
@@ -147,6 +157,50 @@ impl Connection {
         self.views[used] = *view;
         self.inline += 1;
         true
+    }
+
+    /// Where the view of a tag is among the inline ones.
+    #[inline]
+    fn inline_place(&self, tag: Tag) -> Option<usize> {
+        let used = &self.tags[..self.inline as usize];
+        used.iter().position(|known| *known == tag)
+    }
+
+    /// The inline view of a tag, and its place among them.
+    #[inline]
+    pub fn inline_view(&self, tag: Tag) -> Option<(usize, &View)> {
+        let place = self.inline_place(tag)?;
+        Some((place, &self.views[place]))
+    }
+
+    /// What it is beside its views.
+    #[inline]
+    pub fn facts(&self) -> Facts {
+        Facts {
+            inline: self.inline,
+            services_known: self.services_known,
+            overflowed: self.overflowed,
+            kinds: self.kinds,
+            accepted: self.accepted,
+            services: self.services,
+            objects: self.objects,
+        }
+    }
+
+    /// Makes it what it was when it had these facts, but for views that have changed.
+    pub fn restore(&mut self, facts: &Facts) {
+        self.inline = facts.inline;
+        self.services_known = facts.services_known;
+        self.overflowed = facts.overflowed;
+        self.kinds = facts.kinds;
+        self.accepted = facts.accepted;
+        self.services = facts.services;
+        self.objects = facts.objects;
+    }
+
+    /// Makes an inline view what it was.
+    pub fn restore_view(&mut self, place: usize, view: &View) {
+        self.views[place] = *view;
     }
 
     /// Notes what a record says of the ends' services.

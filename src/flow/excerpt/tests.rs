@@ -63,10 +63,14 @@ fn line(number: usize, kind: u8) -> String {
     }
 }
 
+/// Members of these texts, in blocks of a few kilobytes.
 fn gzip(texts: &[&str]) -> Bytes {
     let members = texts.iter().flat_map(|text| {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(text.as_bytes()).expect("memory");
+        for some in text.as_bytes().chunks(3_000) {
+            encoder.write_all(some).expect("memory");
+            encoder.flush().expect("memory");
+        }
         encoder.finish().expect("memory")
     });
     members.collect()
@@ -115,7 +119,7 @@ proptest! {
         let mut scratch = scratch();
         let (all, marks) = read(&packed, &mut scratch);
         let marks = marks.expect("a header, and lines below it");
-        prop_assert!(text.len() < 200_000 || marks.marks.len() > 2);
+        prop_assert!(marks.marks.len() + 3 > text.len() / 9_000);
 
         let mut wanted: Vec<u32> = picks
             .iter()
@@ -141,10 +145,10 @@ proptest! {
         let half: Vec<u32> = wanted.iter().copied().step_by(2).collect();
         let mut some = Records { wanted: Some(half.clone()), ..Records::default() };
         excerpt.decode(HEADER, &marked(), &mut scratch, &mut some).expect("decoded");
-        // Malformed lines are looked at whatever is wanted.
-        let expected: Vec<_> = again.found.into_iter().filter(|(line, ..)| half.contains(&(*line as u32))).collect();
-        let irregular = |(line, ..): &(u64, Record, String)| lines[*line as usize - 1].contains("  ");
-        some.found.retain(|found| half.contains(&(found.0 as u32)) || !irregular(found));
+        let is_in_half = |(line, ..): &(u64, Record, String)| half.contains(&(*line as u32));
+        let expected: Vec<_> = again.found.into_iter().filter(is_in_half).collect();
+        // Rows that the fast path does not know come whatever is wanted.
+        some.found.retain(is_in_half);
         prop_assert_eq!(some.found, expected);
     }
 }

@@ -74,8 +74,8 @@ impl Deflate {
     }
 
     /// Inflates into `out` from `place` on, behind all that was inflated before or its last [`WINDOW`] bytes, until the
-    /// stream ends or less than [`SLACK`] bytes are left; with `stops`, until a block begins. Returns where it stopped;
-    /// nothing behind means anything.
+    /// stream ends, less than [`SLACK`] bytes are left, or a block begins at `stop` or behind. Returns where it stopped; nothing
+    /// behind means anything.
     ///
     /// # Errors
     /// When the stream is broken.
@@ -84,11 +84,11 @@ impl Deflate {
         input: &[u8],
         out: &mut [u8],
         mut place: usize,
-        stops: bool,
+        stop: usize,
     ) -> Result<usize, Broken> {
         let first = place;
         while self.state != State::Done && place + SLACK <= out.len() {
-            if stops && self.state == State::Head && place > first {
+            if self.state == State::Head && place >= stop && place > first {
                 break;
             }
             place = match self.state {

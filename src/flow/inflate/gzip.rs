@@ -199,8 +199,8 @@ impl Gunzip {
     ) -> Result<usize, Ended> {
         let mut stretch = 0;
         loop {
-            let stops = stretch >= self.stretch;
-            let until = self.deflate.fill(packed, &mut self.window, from, stops)?;
+            let stop = from.saturating_add(self.stretch.saturating_sub(stretch));
+            let until = self.deflate.fill(packed, &mut self.window, from, stop)?;
             stretch += until - from;
             take(Step::Slice(&self.window[from..until]))?;
             if let Some(end) = self.deflate.end() {
@@ -210,7 +210,7 @@ impl Gunzip {
             let kept = until.min(WINDOW);
             self.window.copy_within(until - kept..until, 0);
             from = kept;
-            if let Some(bit) = self.deflate.block().filter(|_| stops) {
+            if let Some(bit) = self.deflate.block().filter(|_| stretch >= self.stretch) {
                 let window = &self.window[..kept];
                 take(Step::Block(Place { bit, window }))?;
                 stretch = 0;

@@ -434,6 +434,7 @@ impl Run<'_> {
             Some(_) => self.settings.keep,
             None => Keep::None,
         };
+        let leftovers = Leftovers::new(shares.bodies, shares.lines, shares.rejected);
         Batch {
             policy: self.policy,
             urls: objects.iter().map(|object| object.url.clone()).collect(),
@@ -448,12 +449,15 @@ impl Run<'_> {
             options: DecodeOptions {
                 layout: self.settings.layout.clone(),
                 max_row_group: shares.object,
-                marks: keep == Keep::Flagged,
+                max_marks: match keep {
+                    Keep::Flagged => leftovers.most_rejected(),
+                    Keep::None | Keep::All => 0,
+                },
                 ..DecodeOptions::default()
             },
             rulings_memory: shares.rulings / self.settings.threads.max(1),
             ends_at_once: shares.ends,
-            leftovers: Leftovers::new(shares.bodies, shares.lines, shares.rejected),
+            leftovers,
             fetcher: &shared.fetcher,
             runtime: self.runtime,
             reporters,

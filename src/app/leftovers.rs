@@ -104,7 +104,7 @@ impl Leftovers {
         }
     }
 
-    /// Bytes that the rejected records of one object may take.
+    /// Bytes that the rejected records of one object may take, and as many its marks.
     pub fn most_rejected(&self) -> usize {
         self.rejected / 8
     }

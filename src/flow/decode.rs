@@ -94,7 +94,7 @@ pub struct Decoded {
     pub bytes: u64,
     /// Earliest `start` and latest `end` of its records, seconds; none without records.
     pub times: Option<(u32, u32)>,
-    /// Where reading may begin, where that was asked for and there are such places.
+    /// Where reading may begin, where that was asked for, and there are such places but not too many.
     pub marks: Option<Marks>,
 }
 
@@ -111,8 +111,8 @@ pub struct DecodeOptions {
     pub max_ratio: u64,
     /// Bound of a line's length in bytes (1 MiB; longer lines are malformed, never buffered).
     pub max_line: usize,
-    /// Whether to find [`Decoded::marks`].
-    pub marks: bool,
+    /// Bytes that [`Decoded::marks`] may take; with 0 they are not looked for.
+    pub max_marks: usize,
 }
 
 impl Default for DecodeOptions {
@@ -123,7 +123,7 @@ impl Default for DecodeOptions {
             max_bytes: 8 << 30,
             max_ratio: 1000,
             max_line: 1 << 20,
-            marks: false,
+            max_marks: 0,
         }
     }
 }
@@ -196,7 +196,7 @@ fn decode_bytes<S: RecordSink>(
     }
     // Checksums come last.
     sink.unverified();
-    let marks = options.marks.then(|| Marks::of(bytes));
+    let marks = (options.max_marks > 0).then(|| Marks::of(bytes));
     let mut decoder = TextDecoder::new(options, &mut scratch.text).with_marks(marks);
     let take = |step: Step<'_>| {
         match step {

@@ -313,7 +313,7 @@ fn to_seconds(time: u64) -> Option<u32> {
     (seconds.wrapping_sub(FIRST_SECOND) < LAST_SECOND - FIRST_SECOND).then_some(seconds as u32)
 }
 
-/// A text's first bytes as [`word`], for texts that are not in a [`Cell`].
+/// A text's first bytes as [`word`], for texts that are not in a cell.
 pub(crate) fn short_word(text: &[u8]) -> u64 {
     if text.len() > 8 {
         return NO_WORD;

@@ -134,6 +134,8 @@ pub struct Marks {
     /// A digest of the object as stored.
     digest: u64,
     marks: Vec<Mark>,
+    /// Bytes that they take.
+    size: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -148,21 +150,19 @@ impl Marks {
     pub(super) fn of(packed: &[u8]) -> Marks {
         Marks {
             digest: xxh3_64(packed),
-            marks: Vec::new(),
+            ..Marks::default()
         }
     }
 
     /// Adds a place behind so many whole lines.
     pub(super) fn add(&mut self, lines: u64, place: Resume) {
+        self.size += size_of::<Mark>() + place.memory();
         self.marks.push(Mark { lines, place });
     }
 
     /// Bytes in use.
     pub fn memory(&self) -> usize {
-        let marks = self.marks.iter();
-        marks
-            .map(|mark| size_of::<Mark>() + mark.place.memory())
-            .sum()
+        self.size
     }
 
     /// The stretch of the object that a line is read from: how many marks lie before the line's beginning.

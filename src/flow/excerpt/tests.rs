@@ -78,7 +78,7 @@ fn gzip(texts: &[&str]) -> Bytes {
 
 fn marked() -> DecodeOptions {
     DecodeOptions {
-        marks: true,
+        max_marks: usize::MAX,
         ..DecodeOptions::default()
     }
 }
@@ -195,6 +195,20 @@ fn objects_whose_rows_are_not_their_lines_have_no_marks() {
     ] {
         let (_, marks) = read(&gzip(&[&text]), &mut scratch());
         assert_eq!(marks.is_some(), is_regular, "{}", &text[..200]);
+    }
+    let few = DecodeOptions {
+        max_marks: 50_000,
+        ..DecodeOptions::default()
+    };
+    for (count, has_marks) in [(100, true), (3_000, false)] {
+        let packed = gzip(&[&format!("{HEADER}\n{}", self::rows(count))]);
+        let decoded = decode(
+            Input::Bytes(&packed),
+            &few,
+            &mut scratch(),
+            &mut Records::default(),
+        );
+        assert_eq!(decoded.expect("whole").marks.is_some(), has_marks);
     }
     let plain = Bytes::from(format!("{HEADER}\n{rows}"));
     assert!(read(&plain, &mut scratch()).1.is_none());

@@ -7,8 +7,8 @@ use super::work::on_threads;
 use crate::judge::edges::EdgeEntry;
 use crate::net::Addr;
 
-/// An entry behind a digest of its client and its server, which nearly always tells.
-type Placed<'e> = (u128, &'e EdgeEntry);
+/// An entry behind the digests of its client and its server, which nearly always tell.
+type Placed<'e> = ([u64; 2], &'e EdgeEntry);
 
 /// Entries fewer than these are not worth a thread.
 const MANY: usize = 32 * 1024;
@@ -71,15 +71,17 @@ fn sort(entries: &mut Vec<Placed<'_>>) {
 }
 
 fn compare(one: &Placed<'_>, other: &Placed<'_>) -> Ordering {
-    let by_digest = one.0.cmp(&other.0);
-    by_digest.then_with(|| one.1.compare(other.1))
+    // As one number, which takes no branch.
+    let number = |[client, server]: [u64; 2]| u128::from(client) << 64 | u128::from(server);
+    let by_digests = number(one.0).cmp(&number(other.0));
+    by_digests.then_with(|| one.1.compare(other.1))
 }
 
 fn place(entry: &EdgeEntry) -> Placed<'_> {
     let (client, server) = (digest(entry.client()), digest(entry.server()));
     // Of the same network two clients may differ, which comes before their servers.
     let server = if client < BETWEEN { server } else { 0 };
-    (u128::from(client) << 64 | u128::from(server), entry)
+    ([client, server], entry)
 }
 
 /// Below it a digest is the whole address.

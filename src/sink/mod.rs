@@ -37,6 +37,7 @@ mod objects;
 mod packed;
 mod quarantine;
 mod record_columns;
+mod record_parts;
 mod records;
 mod row_group;
 mod rows;

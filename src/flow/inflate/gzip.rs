@@ -142,10 +142,10 @@ impl Gunzip {
         take: &mut impl FnMut(Step<'_>) -> Result<(), Ended>,
     ) -> Result<(), Ended> {
         let mut at = match from {
-            None => 0,
+            None => self.member(packed, 0, take)?,
             Some(from) => self.rest_of_member(packed, from, take)?,
         };
-        while from.is_none() && at == 0 || at < packed.len() {
+        while at < packed.len() {
             at = self.member(packed, at, take)?;
         }
         Ok(())

@@ -204,27 +204,22 @@ impl Batch<'_, '_> {
         if rejected.marks.share(&others) > MOST {
             return Ok(false);
         }
-        let mut parts = vec![&rejected.lines];
-        let others = if others.is_empty() {
-            None
-        } else {
+        let layout = &rejected.layout;
+        if !others.is_empty() {
             let body = self.fetch_again(rank, Some(leftover));
             let body = body.map_err(|error| error.reason.to_string())?;
             let input = body.input(&mut memory.read);
             let Input::Bytes(bytes) = input.map_err(|error| error.to_string())? else {
                 return Ok(false);
             };
-            let read = rejected.marks.read(bytes, &others, options, scratch);
-            let Some(excerpt) = read.map_err(|error| error.to_string())? else {
+            let marks = &rejected.marks;
+            let decoded = marks.decode(bytes, &others, layout, options, scratch, sink);
+            if !decoded.map_err(|error| error.to_string())? {
                 return Ok(false);
-            };
-            Some(excerpt)
-        };
-        parts.extend(&others);
-        for part in parts {
-            part.decode(&rejected.layout, options, scratch, sink)
-                .map_err(|error| error.to_string())?;
+            }
         }
+        let decoded = rejected.lines.decode(layout, options, scratch, sink);
+        decoded.map_err(|error| error.to_string())?;
         Ok(true)
     }
 

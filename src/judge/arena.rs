@@ -43,7 +43,7 @@ impl<T> Chunks<T> {
     }
 
     /// All rows, by their places.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flatten()
     }
 

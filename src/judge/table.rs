@@ -5,7 +5,7 @@
 use hashbrown::HashMap;
 
 use super::arena::{Chunks, HashArena, prefetch, prefetch_line};
-use super::connection::{Connection, Contribution, Facts, Key, Tag, View};
+use super::connection::{Connection, Contribution, Facts, INLINE_VIEWS, Key, Tag, View};
 
 /// Connections of one slot (or of a part of it: one thread's, one partition's).
 #[derive(Default)]
@@ -22,14 +22,17 @@ type Overflow = HashMap<u32, Vec<(Tag, View)>>;
 struct Undo {
     /// How many connections there were.
     len: usize,
-    /// Which of them have changed, by bit.
-    has_changed: Vec<u64>,
+    /// What of each has changed: [`FACTS`], and a bit for each inline view.
+    has_changed: Vec<u8>,
     /// What those were, by place.
     facts: Chunks<(u32, Facts)>,
-    /// What views were before each change: the connection's place, their own, and they.
+    /// What views were: the connection's place, their own, and they.
     views: Chunks<(u32, u32, View)>,
     overflow: Overflow,
 }
+
+/// A bit above those of inline views.
+const FACTS: u8 = 1 << INLINE_VIEWS;
 
 impl ConnectionTable {
     /// An empty table.
@@ -54,8 +57,8 @@ impl ConnectionTable {
             overflow.len() * 64 + views.sum::<usize>()
         };
         let undo = self.undo.as_ref().map_or(0, |undo| {
-            let words = undo.has_changed.len() * size_of::<u64>();
-            undo.facts.memory() + undo.views.memory() + words + overflow(&undo.overflow)
+            let changes = undo.has_changed.len();
+            undo.facts.memory() + undo.views.memory() + changes + overflow(&undo.overflow)
         });
         self.connections.memory() + overflow(&self.overflow) + undo
     }
@@ -65,7 +68,7 @@ impl ConnectionTable {
         let len = self.len();
         self.undo.get_or_insert_with(|| Undo {
             len,
-            has_changed: vec![0; len.div_ceil(64)],
+            has_changed: vec![0; len],
             facts: Chunks::default(),
             views: Chunks::default(),
             overflow: Overflow::new(),
@@ -83,8 +86,7 @@ impl ConnectionTable {
         self.connections.truncate(undo.len);
         self.overflow
             .retain(|place, _| (*place as usize) < undo.len);
-        // The last change first.
-        for (place, view_place, view) in undo.views.iter().rev() {
+        for (place, view_place, view) in undo.views.iter() {
             let connection = self.connections.at_mut(*place as usize);
             connection.restore_view(*view_place as usize, view);
         }
@@ -232,16 +234,19 @@ impl Undo {
         overflow: &Overflow,
     ) {
         let connection = connections.at(place);
-        let (word, bit) = (&mut self.has_changed[place / 64], 1 << (place % 64));
+        let has_changed = &mut self.has_changed[place];
         let place = place as u32;
-        if *word & bit == 0 {
-            *word |= bit;
+        if *has_changed & FACTS == 0 {
+            *has_changed |= FACTS;
             self.facts.push((place, connection.facts()));
             if let Some(views) = overflow.get(&place).filter(|_| connection.has_overflow()) {
                 self.overflow.insert(place, views.clone());
             }
         }
-        if let Some((view_place, view)) = connection.inline_view(tag) {
+        if let Some((view_place, view)) = connection.inline_view(tag)
+            && *has_changed & 1 << view_place == 0
+        {
+            *has_changed |= 1 << view_place;
             self.views.push((place, view_place as u32, *view));
         }
     }

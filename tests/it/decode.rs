@@ -739,6 +739,28 @@ fn lines_of_an_export_task_have_a_time_in_front() {
 }
 
 #[test]
+fn a_time_that_is_the_first_field_stays_one() {
+    // The last row has too little behind it to go the fast way, and so has the one of two blanks.
+    let row =
+        "2025-02-25T12:25:04Z 10.0.0.1 10.0.1.2 40000 443 6 1 40 1772002800 1772002860 ACCEPT OK";
+    let words = "10.0.0.1:40000 > 10.0.1.2:443 6 1/40 1772002800-1772002860 accept delivered-at=2025-02-25T12:25:04Z";
+    check(
+        format!(
+            "delivered-at srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status\n{row}\n{}\n{row}\n2025-02-25T12:25:04Z {row}\n{row}",
+            row.replacen(' ', "  ", 1)
+        ),
+        &format!(
+            "2 {words}
+             3 {words}
+             4 {words}
+             5 {words}
+             6 {words}
+             6 lines 1 headers 5 records"
+        ),
+    );
+}
+
+#[test]
 fn the_events_of_a_subscription_are_lines() {
     let text = format!(
         r#"{{"messageType":"CONTROL_MESSAGE","owner":"CloudwatchLogs","logEvents":[{{"id":"","timestamp":1,"message":"CWL CONTROL MESSAGE: Checking health of destination Firehose."}}]}}

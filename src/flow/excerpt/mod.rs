@@ -9,11 +9,12 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::decode::{DecodeError, DecodeOptions, MalformedLine, Scratch};
 use super::inflate::{Resume, Step};
-use super::text::TextDecoder;
+use super::text::{TextDecoder, TextScratch};
 use super::{Field, Fields, Record, RecordSink};
 
-/// Bytes of a piece of an excerpt, unless a line is longer.
+/// Bytes of a piece of an excerpt, unless a line is longer; the first ones are shorter, so that few lines take little.
 const PIECE: usize = 256 << 10;
+const FIRST_PIECE: usize = 4 << 10;
 
 /// Lines of an object, in order.
 #[derive(Default)]
@@ -40,7 +41,8 @@ impl Excerpt {
 
     #[cold]
     fn begin_piece(&mut self, needed: usize) -> &mut Vec<u8> {
-        let piece = Vec::with_capacity(needed.max(PIECE));
+        let usual = self.size.clamp(FIRST_PIECE, PIECE);
+        let piece = Vec::with_capacity(needed.max(usual));
         self.size += piece.capacity();
         self.pieces.push(piece);
         self.pieces.last_mut().expect("it was just pushed")
@@ -56,6 +58,10 @@ impl Excerpt {
         self.size + self.lines.capacity() * size_of::<u32>()
     }
 
+    fn clear(&mut self) {
+        *self = Excerpt::default();
+    }
+
     /// Decodes the lines as the rows of this layout that they are; the sink is asked for, and given, their numbers in the
     /// object.
     ///
@@ -68,9 +74,19 @@ impl Excerpt {
         scratch: &mut Scratch,
         sink: &mut impl RecordSink,
     ) -> Result<(), DecodeError> {
+        self.decode_with(layout, options, &mut scratch.text, sink)
+    }
+
+    fn decode_with(
+        &self,
+        layout: &str,
+        options: &DecodeOptions,
+        scratch: &mut TextScratch,
+        sink: &mut impl RecordSink,
+    ) -> Result<(), DecodeError> {
         let lines = &self.lines;
         let mut sink = Numbered { sink, lines };
-        let mut decoder = TextDecoder::new(options, &mut scratch.text);
+        let mut decoder = TextDecoder::new(options, scratch);
         decoder.push(layout.as_bytes(), &mut sink)?;
         decoder.push(b"\n", &mut sink)?;
         for piece in &self.pieces {
@@ -179,37 +195,47 @@ impl Marks {
         stretches.len() as f64 / (self.marks.len() + 1) as f64
     }
 
-    /// Reads these lines, in order, of the object that is stored as these bytes; none if it is another now.
+    /// Decodes these lines, in order, of the object that is stored as these bytes, as [`Excerpt::decode`] does. False, and the
+    /// sink has nothing, if it is another object now.
     ///
     /// # Errors
-    /// When the object cannot be read.
-    pub fn read(
+    /// When the object cannot be read, or does not have such lines.
+    pub fn decode(
         &self,
         packed: &Bytes,
         lines: &[u32],
+        layout: &str,
         options: &DecodeOptions,
         scratch: &mut Scratch,
-    ) -> Result<Option<Excerpt>, DecodeError> {
+        sink: &mut impl RecordSink,
+    ) -> Result<bool, DecodeError> {
         if xxh3_64(packed) != self.digest {
-            return Ok(None);
+            return Ok(false);
         }
-        let mut picked = Picker {
+        let Scratch { gunzip, text } = scratch;
+        let mut decode = |excerpt: &Excerpt| excerpt.decode_with(layout, options, text, sink);
+        let mut picker = Picker {
             wanted: lines,
             line: 1,
             begun: Vec::new(),
+            most: options.max_line,
             excerpt: Excerpt::default(),
         };
-        while let Some(first) = picked.wanted.first() {
+        while let Some(first) = picker.wanted.first() {
             let stretch = self.stretch(*first);
             let mark = stretch.checked_sub(1).map(|before| &self.marks[before]);
-            picked.line = mark.map_or(1, |mark| mark.lines as u32 + 1);
+            picker.line = mark.map_or(1, |mark| mark.lines as u32 + 1);
             let mut has_ended = true;
             let each = |step: Step<'_>| {
                 if let Step::Slice(slice) = step {
-                    picked.take(slice);
+                    picker.take(slice);
+                }
+                if picker.excerpt.size >= PIECE {
+                    decode(&picker.excerpt)?;
+                    picker.excerpt.clear();
                 }
                 // Others may be nearer to another mark.
-                let next = picked.wanted.first();
+                let next = picker.wanted.first();
                 has_ended = next.is_some_and(|next| self.stretch(*next) <= stretch);
                 Ok(if has_ended {
                     ControlFlow::Continue(())
@@ -218,16 +244,20 @@ impl Marks {
                 })
             };
             let place = mark.map(|mark| &mark.place);
-            let most = options.max_bytes;
-            scratch.gunzip.each_step(packed, place, most, each)?;
+            gunzip.each_step(packed, place, options.max_bytes, each)?;
             if has_ended {
-                // The last line has no newline; others that are still wanted are not there.
-                picked.end();
-                return Ok(picked.wanted.is_empty().then_some(picked.excerpt));
+                // The last line has no newline.
+                picker.end();
+                break;
             }
-            picked.begun.clear();
+            picker.begun.clear();
         }
-        Ok(Some(picked.excerpt))
+        if !picker.wanted.is_empty() {
+            let message = "expected the lines that it had when it was read first, got fewer";
+            return Err(std::io::Error::other(message).into());
+        }
+        decode(&picker.excerpt)?;
+        Ok(true)
     }
 }
 
@@ -237,29 +267,44 @@ struct Picker<'w> {
     wanted: &'w [u32],
     /// The line that the text is in.
     line: u32,
-    /// The beginning of that line, if it is wanted.
+    /// The beginning of that line, if it is wanted, without blanks before it.
     begun: Vec<u8>,
+    /// Bytes of a line behind which it is no row.
+    most: usize,
     excerpt: Excerpt,
 }
 
 impl Picker<'_> {
     fn take(&mut self, mut text: &[u8]) {
         while let Some(end) = memchr(b'\n', text) {
-            if self.wanted.first() == Some(&self.line) {
-                self.begun.extend_from_slice(&text[..end]);
-                self.end();
-            }
+            self.go_on(&text[..end]);
+            self.end();
             self.line += 1;
             text = &text[end + 1..];
         }
-        if self.wanted.first() == Some(&self.line) {
-            self.begun.extend_from_slice(text);
-        }
+        self.go_on(text);
     }
 
-    /// Ends the line that has begun, if it is wanted.
+    #[inline]
+    fn is_wanted(&self) -> bool {
+        self.wanted.first() == Some(&self.line)
+    }
+
+    /// Takes some more of a line, without its newline.
+    fn go_on(&mut self, mut text: &[u8]) {
+        if !self.is_wanted() {
+            return;
+        }
+        if self.begun.is_empty() {
+            text = text.trim_ascii_start();
+        }
+        let room = self.most - self.begun.len().min(self.most);
+        self.begun.extend_from_slice(&text[..text.len().min(room)]);
+    }
+
+    /// Ends the line that has begun.
     fn end(&mut self) {
-        if self.wanted.first() == Some(&self.line) && !self.begun.is_empty() {
+        if self.is_wanted() && !self.begun.is_empty() {
             self.excerpt.push(self.line, &self.begun);
             self.wanted = &self.wanted[1..];
         }

@@ -130,11 +130,9 @@ proptest! {
         wanted.sort_unstable();
         wanted.dedup();
         prop_assert!((0.0..=1.0).contains(&marks.share(&wanted)));
-        let excerpt = marks.read(&packed, &wanted, &marked(), &mut scratch).expect("read");
-        let excerpt = excerpt.expect("the same object, and such lines");
-        prop_assert_eq!(excerpt.lines(), &wanted);
         let mut again = Records::default();
-        excerpt.decode(HEADER, &marked(), &mut scratch, &mut again).expect("decoded");
+        let is_same = marks.decode(&packed, &wanted, HEADER, &marked(), &mut scratch, &mut again);
+        prop_assert!(is_same.expect("such lines"));
         let is_wanted = |line: &u64| wanted.binary_search(&(*line as u32)).is_ok();
         let expected: Vec<_> = all.found.into_iter().filter(|(line, ..)| is_wanted(line)).collect();
         prop_assert_eq!(&again.found, &expected);
@@ -142,6 +140,9 @@ proptest! {
         prop_assert_eq!(again.malformed, malformed);
 
         // Half of what was read, by lines of the object.
+        let mut excerpt = Excerpt::default();
+        wanted.iter().for_each(|line| excerpt.push(*line, lines[*line as usize - 1].as_bytes()));
+        prop_assert_eq!(excerpt.lines(), &wanted);
         let half: Vec<u32> = wanted.iter().copied().step_by(2).collect();
         let mut some = Records { wanted: Some(half.clone()), ..Records::default() };
         excerpt.decode(HEADER, &marked(), &mut scratch, &mut some).expect("decoded");
@@ -164,15 +165,57 @@ fn another_object_is_not_taken_for_the_one_that_was_read() {
     let mut scratch = scratch();
     let marks = read(&packed, &mut scratch).1.expect("regular");
     let mut lines = |object: &Bytes, lines: &[u32]| {
-        let excerpt = marks.read(object, lines, &marked(), &mut scratch);
-        excerpt
-            .expect("read")
-            .map(|excerpt| excerpt.lines().to_vec())
+        let mut found = Records::default();
+        let decoded = marks.decode(object, lines, HEADER, &marked(), &mut scratch, &mut found);
+        let found: Vec<u64> = found.found.iter().map(|(line, ..)| *line).collect();
+        (decoded.map_err(|error| error.to_string()), found)
     };
-    assert_eq!(lines(&packed, &[3, 400]), Some(vec![3, 400]));
-    assert_eq!(lines(&other, &[3, 400]), None);
+    assert_eq!(lines(&packed, &[3, 400]), (Ok(true), vec![3, 400]));
+    assert_eq!(lines(&other, &[3, 400]), (Ok(false), vec![]));
     // Nor are lines that are not there.
-    assert_eq!(lines(&packed, &[400, 600]), None);
+    assert!(lines(&packed, &[400, 600]).0.is_err());
+}
+
+#[test]
+fn what_is_read_again_takes_little_memory() {
+    // A line behind many blanks, and many lines.
+    let text = format!("{HEADER}\n{}{}", " ".repeat(3 << 20), rows(20_000));
+    let packed = gzip(&[&text]);
+    let mut scratch = scratch();
+    let (all, marks) = read(&packed, &mut scratch);
+    let wanted: Vec<u32> = (2..20_002).collect();
+    let mut again = Records::default();
+    let marks = marks.expect("regular");
+    let decoded = marks.decode(
+        &packed,
+        &wanted,
+        HEADER,
+        &marked(),
+        &mut scratch,
+        &mut again,
+    );
+    assert!(decoded.expect("read") && again.found == all.found);
+
+    let mut picker = Picker {
+        wanted: &wanted,
+        line: 1,
+        begun: Vec::new(),
+        most: 1 << 20,
+        excerpt: Excerpt::default(),
+    };
+    picker.take(format!("{HEADER}\n").as_bytes());
+    for _ in 0..8 {
+        picker.take(&[b' '; 1 << 20]);
+        assert_eq!(picker.begun.capacity(), 0);
+    }
+    for _ in 0..8 {
+        picker.take(&[b'x'; 1 << 20]);
+        assert!(picker.begun.capacity() <= 2 << 20);
+    }
+
+    let mut few = Excerpt::default();
+    few.push(2, line(1, 9).as_bytes());
+    assert!(few.memory() < 8 << 10);
 }
 
 #[test]

@@ -100,7 +100,7 @@ impl TextDecoder<'_> {
             self.blank();
             return Ok(());
         }
-        let text = if starts_with_time(raw) {
+        let text = if starts_with_time(raw) && !self.is_row(raw) {
             without_first_word(raw)
         } else {
             raw
@@ -127,6 +127,18 @@ impl TextDecoder<'_> {
         self.scratch.line = line;
         self.scratch.bounds = bounds;
         result
+    }
+
+    /// Whether a line is a row as it stands, the time that it begins with its first field.
+    fn is_row(&mut self, text: &[u8]) -> bool {
+        let Some(program) = &self.program else {
+            return false;
+        };
+        let (line, bounds) = (&mut self.scratch.line, &mut self.scratch.bounds);
+        even_out(text, line, bounds);
+        // SAFETY: as in `row`.
+        bounds.len() == program.width + 1
+            && assemble(&unsafe { TextRow::<false>::new(line, bounds, program) }, 1).is_ok()
     }
 
     /// Takes a line that is a record if anything; `line` and `bounds` are what [`even_out`] made of `raw`.

@@ -120,8 +120,9 @@ impl<'a> TextDecoder<'a> {
         if let Some(marks) = &mut self.marks {
             marks.add(self.tally.lines, place.keep());
         }
-        let most = self.options.max_marks;
-        self.marks.take_if(|marks| marks.memory() > most);
+        let (most, is_irregular) = (self.options.max_marks, self.is_irregular);
+        self.marks
+            .take_if(|marks| is_irregular || marks.memory() > most);
     }
 
     /// Ends the text and gives its account. Bytes after decompression are the caller's to fill in.

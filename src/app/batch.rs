@@ -271,6 +271,12 @@ impl Run<'_> {
         let let_go = outcome.days.values().map(|day| day.let_go).sum();
         let findings = outcome.days.into_values().flat_map(|day| day.findings);
         coverage.finish(counts.ignored, &mut report);
+        if report.coverage.objects > 0 && report.coverage.lines.lines == 0 && kept.is_empty() {
+            return Err(ScanError::NoObjects {
+                message: "nothing to judge: no object holds a line".to_owned(),
+                hint: None,
+            });
+        }
         outcome.summary.finish(&mut report);
         report.take_findings(findings.collect(), let_go, &settings.known);
         Ok(report)

@@ -215,4 +215,13 @@ fn standard_input_is_an_object() {
         from_file["coverage"]["lines"]
     );
     assert_eq!(from_input["coverage"]["objects"], 1);
+
+    // What nothing came out of must not look like logs without findings.
+    let ran = scan("-", None, &[], std::process::Stdio::null());
+    assert_eq!(ran.code, 2, "{}", ran.stdout);
+    assert!(
+        ran.stderr.contains("no object holds a line"),
+        "{}",
+        ran.stderr
+    );
 }

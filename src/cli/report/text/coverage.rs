@@ -234,11 +234,9 @@ fn names(entries: &[(&str, u64)], unit: &str) -> String {
         .take(MAX_NAMES)
         .map(|(name, number)| format!("{name} {}{unit}", count(*number)))
         .collect();
-    if entries.len() > MAX_NAMES {
-        parts.push(format!(
-            "{} others",
-            count((entries.len() - MAX_NAMES) as u64)
-        ));
+    if let Some(others @ [_, ..]) = entries.get(MAX_NAMES..) {
+        let number: u64 = others.iter().map(|(_, number)| number).sum();
+        parts.push(format!("{} others {}{unit}", others.len(), count(number)));
     }
     parts.join(", ")
 }

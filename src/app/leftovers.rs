@@ -53,20 +53,14 @@ struct Kept {
 impl Leftover {
     /// What is left over of an object that was read to its end.
     pub fn of(body: Option<Bytes>, notes: Option<LineNotes>, decoded: &mut Decoded) -> Leftover {
-        let LineNotes { hashes, rejected } = match notes {
-            Some(notes) => notes,
-            None => {
-                return Leftover {
-                    body,
-                    lines: None,
-                    rejected: None,
-                };
-            }
+        let (lines, rejected) = match notes {
+            Some(LineNotes { hashes, rejected }) => (Some(hashes), rejected),
+            None => (None, None),
         };
         let rejected = rejected.zip(decoded.marks.take());
         Leftover {
             body,
-            lines: Some(hashes),
+            lines,
             rejected: rejected.map(|(lines, marks)| Rejected {
                 lines,
                 layout: decoded.layout.clone(),

@@ -89,9 +89,9 @@ impl Field {
     ];
 
     /// All other fields that are not times: few sets of them are met again and again.
-    pub const OF_KIND: [Field; Field::COUNT - 2 - 8 - 19] = {
+    pub const OF_KIND: [Field; NUM_OF_KIND] = {
         let (of_record, of_reporter) = (places(&Field::OF_RECORD), places(&Field::OF_REPORTER));
-        let mut rest = [Field::Version; Field::COUNT - 2 - 8 - 19];
+        let mut rest = [Field::Version; NUM_OF_KIND];
         let (mut place, mut found) = (0, 0);
         while place < Field::COUNT {
             let field = Field::ALL[place];
@@ -125,6 +125,9 @@ impl Field {
         place(&PLACES, self)
     }
 }
+
+/// How many fields are neither of a record, nor of a reporter, nor one of the two times.
+const NUM_OF_KIND: usize = Field::COUNT - Field::OF_RECORD.len() - Field::OF_REPORTER.len() - 2;
 
 /// Stands for no place.
 const ABSENT: u8 = u8::MAX;

@@ -58,10 +58,6 @@ impl Excerpt {
         self.size + self.lines.capacity() * size_of::<u32>()
     }
 
-    fn clear(&mut self) {
-        *self = Excerpt::default();
-    }
-
     /// Decodes the lines as the rows of this layout that they are; the sink is asked for, and given, their numbers in the
     /// object.
     ///
@@ -231,8 +227,7 @@ impl Marks {
                     picker.take(slice);
                 }
                 if picker.excerpt.size >= PIECE {
-                    decode(&picker.excerpt)?;
-                    picker.excerpt.clear();
+                    decode(&std::mem::take(&mut picker.excerpt))?;
                 }
                 // Others may be nearer to another mark.
                 let next = picker.wanted.first();

@@ -98,7 +98,7 @@ impl Body {
             Body::File(file) => {
                 let mut memory = Vec::from(std::mem::take(&mut buffer.0));
                 memory.clear();
-                memory.reserve(file.size as usize + 1);
+                memory.reserve_exact(file.size as usize + 1);
                 (&file.file).read_to_end(&mut memory)?;
                 buffer.0 = memory.into();
                 Ok(Input::Bytes(&buffer.0))

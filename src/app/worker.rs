@@ -112,8 +112,8 @@ impl<'a, 'h> Worker<'a, 'h> {
             table: &whole.table,
             runs: &runs,
         };
-        let (mut evidence, company) = prove(&connections, self.batch.ends_at_once)?;
-        evidence.seal(EVIDENCE_CAP);
+        let (proofs, company) = prove(&connections, self.batch.ends_at_once)?;
+        let evidence = proofs.seal(EVIDENCE_CAP);
         self.batch.coverage.let_go(evidence.let_go);
         let judging = if self.board.is_judged(slot) {
             Some(Judging::new(whole, runs, company))

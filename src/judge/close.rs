@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use super::connection::{Connection, End, Key, Kinds, Side};
-use super::evidence::Evidence;
+use super::evidence::Proofs;
 use super::orient::{Peers, peer_key};
 use super::ruling::{Judge, Ruling, SlotContext, TalkingPairs, pair};
 use super::table::ConnectionTable;
@@ -93,18 +93,18 @@ pub struct Company {
 ///
 /// # Errors
 /// When a partition cannot be read back.
-pub fn prove(slot: &dyn Pieces, ends_at_once: usize) -> io::Result<(Evidence, Company)> {
-    let (mut evidence, mut company) = (Evidence::default(), Company::default());
+pub fn prove(slot: &dyn Pieces, ends_at_once: usize) -> io::Result<(Proofs, Company)> {
+    let (mut proofs, mut company) = (Proofs::default(), Company::default());
     let (mut icmp, mut asked, mut num_ends) = (TalkingPairs::default(), Peers::default(), 0);
     each_connection(slot, &mut |connection| {
         let (key, flags) = (connection.key(), OwnFlags(connection));
         let client = flags.client();
         if let Some(client) = client {
-            evidence.prove_client(&key, client);
+            proofs.prove_client(&key, client);
         }
         for side in [Side::Low, Side::High] {
             if flags.is_listener(side) {
-                evidence.prove_listener(key.protocol, key.end(side));
+                proofs.prove_listener(key.protocol, key.end(side));
             }
         }
         if is_icmp(key.protocol) {
@@ -120,7 +120,7 @@ pub fn prove(slot: &dyn Pieces, ends_at_once: usize) -> io::Result<(Evidence, Co
     })?;
     if num_ends <= ends_at_once {
         company.count(slot, asked, &icmp)?;
-        return Ok((evidence, company));
+        return Ok((proofs, company));
     }
     let rounds = num_ends.div_ceil(ends_at_once) as u64;
     for round in 0..rounds {
@@ -133,7 +133,7 @@ pub fn prove(slot: &dyn Pieces, ends_at_once: usize) -> io::Result<(Evidence, Co
         })?;
         company.count(slot, asked, &icmp)?;
     }
-    Ok((evidence, company))
+    Ok((proofs, company))
 }
 
 /// Asks how many peers the ends of a connection have, as far as they are `wanted`.

@@ -6,22 +6,20 @@
 
 use super::connection::{End, Key, Side};
 
-/// How many connections, and how many ends, a slot may hand on. 2 million of each take 64 MB; fewer would lose the
+/// How many connections, and how many ends, a slot may hand on. 2 million of each take 40 MB; fewer would lose the
 /// direction of long connections in busy slots.
 pub const EVIDENCE_CAP: usize = 2 << 20;
 
-/// What one slot proved. Sorted, so that it is looked up by bisection and the same whatever the order of arrival.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Evidence {
+/// What one slot proves, as its connections are gone through.
+#[derive(Default)]
+pub struct Proofs {
     /// Fingerprints of connections; the lowest bit is 1 if the high end is the client.
     connections: Vec<u128>,
-    /// Fingerprints of (protocol, end) that answered an accepted SYN with an accepted SYN-ACK.
+    /// Fingerprints of (protocol, end) that answered an accepted SYN with an accepted SYN-ACK, the lowest bit free.
     listeners: Vec<u128>,
-    /// Entries beyond the cap that were let go.
-    pub let_go: u64,
 }
 
-impl Evidence {
+impl Proofs {
     /// Notes that flags proved this side of the connection to be the client.
     pub fn prove_client(&mut self, key: &Key, client: Side) {
         self.connections.push(key.fingerprint() | client as u128);
@@ -32,57 +30,104 @@ impl Evidence {
         self.listeners.push(end.fingerprint(protocol));
     }
 
-    /// Sorts, and lets go what is beyond the cap. Call once, when the slot is whole.
-    pub fn seal(&mut self, cap: usize) {
-        for sorted in [&mut self.connections, &mut self.listeners] {
-            sorted.sort_unstable();
-            sorted.dedup();
-            self.let_go += sorted.len().saturating_sub(cap) as u64;
-            sorted.truncate(cap);
-            sorted.shrink_to_fit();
+    /// The evidence of the slot, which is whole now: of the connections so many at most, and as many ends.
+    pub fn seal(self, cap: usize) -> Evidence {
+        let mut let_go = 0;
+        let mut seal = |mut fingerprints: Vec<u128>| {
+            fingerprints.sort_unstable();
+            fingerprints.dedup();
+            let_go += fingerprints.len().saturating_sub(cap) as u64;
+            fingerprints.truncate(cap);
+            Fingerprints::of(&fingerprints)
+        };
+        Evidence {
+            connections: seal(self.connections),
+            listeners: seal(self.listeners),
+            let_go,
         }
     }
+}
 
-    /// Adds the evidence of another part of the same slot. Call before sealing.
-    pub fn merge(&mut self, other: Evidence) {
-        self.connections.extend(other.connections);
-        self.listeners.extend(other.listeners);
-    }
+/// What one slot proved: the same whatever the order of arrival.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    connections: Fingerprints,
+    listeners: Fingerprints,
+    /// Entries beyond the cap that were let go.
+    pub let_go: u64,
+}
 
+impl Evidence {
     /// The client of a connection, if this slot proved it.
     fn client(&self, fingerprint: u128) -> Option<Side> {
-        let known = first_from(&self.connections, fingerprint)?;
-        (known & !1 == fingerprint).then_some(if known & 1 == 0 {
-            Side::Low
-        } else {
-            Side::High
-        })
+        let side = self.connections.find(fingerprint)?;
+        Some(if side { Side::High } else { Side::Low })
     }
 
     /// Whether this slot proved that the end accepts connections.
     fn is_listener(&self, fingerprint: u128) -> bool {
-        first_from(&self.listeners, fingerprint) == Some(fingerprint)
+        self.listeners.find(fingerprint).is_some()
     }
 }
 
-/// The first of sorted fingerprints that is not below this one. Hashes lie evenly, so the search begins where it should
-/// be, and widens from there.
-fn first_from(sorted: &[u128], fingerprint: u128) -> Option<u128> {
-    let guess = ((fingerprint >> 64) * sorted.len() as u128) >> 64;
-    let (mut low, mut high) = (guess as usize, guess as usize);
-    let mut step = 8;
-    while low > 0 && sorted[low - 1] >= fingerprint {
-        high = low - 1;
-        low = low.saturating_sub(step);
-        step *= 2;
+/// Fingerprints by their first bits, which tell where one is, and of what follows them 63 bits and the lowest: nine or ten
+/// bytes each. Another fingerprint is taken for one of them once in 10^18 times.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Fingerprints {
+    /// How many of the first bits.
+    bits: u32,
+    /// Where those with the same first bits end, by these bits.
+    ends: Vec<u32>,
+    /// What is kept of each, in order.
+    kept: Vec<u64>,
+}
+
+impl Fingerprints {
+    /// Of sorted fingerprints.
+    fn of(sorted: &[u128]) -> Fingerprints {
+        // Two to four with the same first bits.
+        let bits = (sorted.len() / 2).max(1).ilog2();
+        let mut ends = vec![0; 1 << bits];
+        for fingerprint in sorted {
+            ends[first_bits(*fingerprint, bits)] += 1;
+        }
+        let mut end = 0;
+        for count in &mut ends {
+            end += *count;
+            *count = end;
+        }
+        Fingerprints {
+            bits,
+            ends,
+            kept: sorted.iter().map(|known| kept_of(*known, bits)).collect(),
+        }
     }
-    while high < sorted.len() && sorted[high] < fingerprint {
-        low = high + 1;
-        high = (high + step).min(sorted.len());
-        step *= 2;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.kept.is_empty()
     }
-    let within = sorted[low..high].partition_point(|known| *known < fingerprint);
-    sorted.get(low + within).copied()
+
+    /// The lowest bit of the known fingerprint that is this one but for that bit; the lower one if there are two.
+    fn find(&self, fingerprint: u128) -> Option<bool> {
+        let place = first_bits(fingerprint, self.bits);
+        let end = *self.ends.get(place)?;
+        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let alike = &self.kept[start as usize..end as usize];
+        let wanted = kept_of(fingerprint, self.bits) & !1;
+        let known = alike.get(alike.partition_point(|known| *known < wanted))?;
+        (known & !1 == wanted).then_some(known & 1 == 1)
+    }
+}
+
+fn first_bits(fingerprint: u128, bits: u32) -> usize {
+    // Shifting by all bits at once is more than a shift can do.
+    (fingerprint >> 1 >> (u128::BITS - 1 - bits)) as usize
+}
+
+fn kept_of(fingerprint: u128, bits: u32) -> u64 {
+    let after = (fingerprint << bits >> 64) as u64;
+    after & !1 | fingerprint as u64 & 1
 }
 
 /// The evidence that a slot is judged by: its own, and that of the slots of the horizon.
@@ -124,15 +169,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_search_agrees_with_a_scan(known in prop::collection::vec((0u128..20, 0u128..4), 0..200), probes in prop::collection::vec((0u128..20, 0u128..4), 20), shift in 0u32..120) {
-            // From evenly spread over all bits to crowded at one end.
-            let value = |(high, low): (u128, u128)| (high << shift) + low;
-            let mut sorted: Vec<u128> = known.into_iter().map(value).collect();
+        fn what_is_found_is_what_a_scan_finds(known in prop::collection::vec(0u64..300, 0..200), cap in 1usize..250) {
+            // Spread over all bits, as fingerprints are; the lowest bit tells nothing of the others.
+            let value = |number: u64| xxhash_rust::xxh3::xxh3_128(&(number / 2).to_le_bytes()) & !1 | u128::from(number & 1);
+            let mut sorted: Vec<u128> = known.iter().map(|number| value(*number)).collect();
+            let proofs = Proofs { connections: sorted.clone(), listeners: sorted.iter().map(|known| known & !1).collect() };
+            let evidence = proofs.seal(cap);
             sorted.sort_unstable();
-            for probe in probes.into_iter().map(value).chain([0, u128::MAX]) {
-                let expected = sorted.iter().copied().find(|known| *known >= probe);
-                prop_assert_eq!(first_from(&sorted, probe), expected);
+            sorted.dedup();
+            let kept = &sorted[..sorted.len().min(cap)];
+            for number in (0..400).step_by(2) {
+                let probe = value(number);
+                let client = kept.iter().find(|known| *known & !1 == probe).map(|known| if known & 1 == 0 { Side::Low } else { Side::High });
+                prop_assert_eq!(evidence.client(probe), client);
             }
+            let mut ends: Vec<u128> = sorted.iter().map(|known| known & !1).collect();
+            ends.dedup();
+            let over = ends.split_off(ends.len().min(cap));
+            prop_assert!(ends.iter().all(|end| evidence.is_listener(*end)));
+            prop_assert!(!over.iter().any(|end| evidence.is_listener(*end)));
+            prop_assert_eq!(evidence.let_go, (sorted.len() - kept.len() + over.len()) as u64);
         }
     }
 }

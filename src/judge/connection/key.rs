@@ -165,13 +165,13 @@ impl Key {
 }
 
 impl End {
-    /// 128 bits that stand for (protocol, end) in carried evidence.
+    /// 128 bits that stand for (protocol, end) in carried evidence, the lowest bit free.
     pub fn fingerprint(&self, protocol: u8) -> u128 {
         let mut bytes = [0u8; 21];
         bytes[..16].copy_from_slice(&self.addr.bits().to_le_bytes());
         bytes[16..18].copy_from_slice(&self.port.to_le_bytes());
         bytes[18..20].copy_from_slice(&self.home.0.to_le_bytes());
         bytes[20] = protocol;
-        xxhash_rust::xxh3::xxh3_128(&bytes)
+        xxhash_rust::xxh3::xxh3_128(&bytes) & !1
     }
 }

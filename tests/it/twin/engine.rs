@@ -136,9 +136,8 @@ fn engine(
     let mut companies = BTreeMap::new();
     for (slot, part) in &parts {
         // So few ends at a time that peers are mostly counted in rounds.
-        let (mut proven, company) = prove(&part.table, 5).map_err(|error| error.to_string())?;
-        proven.seal(EVIDENCE_CAP);
-        evidence.insert(*slot, proven);
+        let (proofs, company) = prove(&part.table, 5).map_err(|error| error.to_string())?;
+        evidence.insert(*slot, proofs.seal(EVIDENCE_CAP));
         companies.insert(*slot, company);
     }
 
@@ -214,7 +213,7 @@ fn engine(
     let mut edge_counts = BTreeMap::new();
     for (hour, mut table) in tables {
         let mut words = EdgeWords::new(&policy, &snapshot, &urls);
-        for entry in table.drain() {
+        for entry in table.entries().copied() {
             let (key, counts) = edge(hour, &words.row(&entry));
             edge_counts.insert(key, counts);
         }

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Times whole runs of `tidegate scan` against gunzip alone, and against DuckDB and Polars where they are installed.
 
-    cargo build --release && python3 benches/scan.py [--records N] [--threads N] [--repeat N] [--folder DIR]
+    cargo build --release && python3 benches/scan.py [--records N] [--slots N] [--threads N] [--repeat N] [--ours] [--folder DIR]
 
 Makes its input with `tidegate generate --profile bench` (version 5, 29 fields, 16 gzip objects of 4 slots) and keeps it
 in the folder. Every step runs `--repeat` times, in turns, and the fastest run counts, so that what else the machine does
-weighs on all alike. Gunzip alone is Debian's `libdeflate-gunzip` (package libdeflate-tools), one process a thread;
+weighs on all alike; of the peaks of memory the least, the middle and the greatest are told. Gunzip alone is Debian's `libdeflate-gunzip` (package libdeflate-tools), one process a thread;
 without it there are no ratios. Needs nothing but Python's own library.
 """
 
@@ -14,6 +14,7 @@ import glob
 import importlib.util
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -52,6 +53,7 @@ def main():
     parser.add_argument("--slots", type=int, default=4)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=4)
+    parser.add_argument("--ours", action="store_true", help="leave out other programs and --keep all")
     parser.add_argument("--folder", default=os.path.join(tempfile.gettempdir(), "tidegate-bench"))
     options = parser.parse_args()
     target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
@@ -79,26 +81,26 @@ def main():
             out.write("\n".join(objects))
         steps["gunzip alone"] = ["xargs", "-P", threads, "-n", "1", "-a", listing, "libdeflate-gunzip", "-c"]
     steps["scan"] = scan
-    for keep in ["none", "flagged", "all"]:
+    for keep in ["none", "flagged"] if options.ours else ["none", "flagged", "all"]:
         steps[f"scan --lake --keep {keep}"] = [*scan, "--lake", lake, "--keep", keep]
     pattern = os.path.join(logs, "**", "*.gz")
-    if importlib.util.find_spec("duckdb"):
+    if importlib.util.find_spec("duckdb") and not options.ours:
         steps["DuckDB: count and sum"] = [sys.executable, "-c", DUCKDB, pattern, threads]
-    if importlib.util.find_spec("polars"):
+    if importlib.util.find_spec("polars") and not options.ours:
         steps["Polars: count and sum"] = [sys.executable, "-c", POLARS, pattern]
 
-    best = {}
+    runs = {step: [] for step in steps}
     for _ in range(options.repeat):
         for step, command in steps.items():
             shutil.rmtree(lake, ignore_errors=True)
-            seconds, memory = timed(command, {**os.environ, "POLARS_MAX_THREADS": threads})
-            if step not in best or seconds < best[step][0]:
-                best[step] = (seconds, memory)
-    base = best.get("gunzip alone", (None,))[0]
+            runs[step].append(timed(command, {**os.environ, "POLARS_MAX_THREADS": threads}))
+    best = {step: min(seconds for seconds, _ in found) for step, found in runs.items()}
+    base = best.get("gunzip alone")
     print(f"{options.records:,} records, {len(objects)} objects, {sum(map(os.path.getsize, objects)) / 1e6:.0f} MB, {threads} threads")
-    for step, (seconds, memory) in best.items():
-        ratio = f"{seconds / base:5.1f} x" if base else ""
-        print(f"{step:28} {seconds:7.2f} s {ratio:8} {memory:7.0f} MiB")
+    for step, found in runs.items():
+        ratio = f"{best[step] / base:5.2f} x" if base else ""
+        peaks = [memory for _, memory in found]
+        print(f"{step:28} {best[step]:7.2f} s {ratio:8} {min(peaks):5.0f} {statistics.median(peaks):5.0f} {max(peaks):5.0f} MiB")
 
 
 main()

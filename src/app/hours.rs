@@ -12,8 +12,8 @@ use crate::judge::part::{SlotPart, Unjudgeable};
 use crate::judge::reporter::{Reporter, ReporterId, Reporters};
 use crate::policy::Policy;
 use crate::sink::{
-    Day, ExternalSorter, Hour, HourAsides, HourWriter, Lake, ObjectRow, RecordBlock, RecordPacker,
-    RecordSorter, RowCounts,
+    Day, Hour, HourAsides, HourWriter, Lake, ObjectRow, RecordBlock, RecordPacker, RecordSorter,
+    RowCounts, SortedRuns,
 };
 
 use super::days::{Days, GatheredDay};
@@ -23,12 +23,6 @@ use super::memory::{Shares, give_back};
 use super::order::in_order;
 use super::summary::Summary;
 
-type EdgeSorter = ExternalSorter<
-    EdgeEntry,
-    fn(&EdgeEntry, &EdgeEntry) -> std::cmp::Ordering,
-    Box<dyn FnMut(&mut EdgeEntry, &EdgeEntry) -> bool + Send>,
->;
-
 /// What an hour has gathered so far. Shared by the threads that work on it.
 pub struct HourState {
     start: u32,
@@ -37,7 +31,8 @@ pub struct HourState {
     /// Who reported in it.
     pub reporters: Arc<Reporters>,
     tables: Mutex<Vec<EdgeTable>>,
-    sorter: Mutex<EdgeSorter>,
+    /// Edges that went to disk.
+    runs: SortedRuns<EdgeEntry>,
     rows: Mutex<Rows>,
     records: Option<Mutex<RecordSorter>>,
 }
@@ -71,11 +66,16 @@ impl HourState {
     /// When edges go to disk and cannot.
     pub fn make_room(&self, table: &mut EdgeTable) -> io::Result<()> {
         if table.memory() > self.table_share {
-            let mut sorter = lock(&self.sorter);
-            for entry in table.drain() {
-                sorter.push(entry)?;
-            }
+            self.put_aside(table, 1)?;
         }
+        Ok(())
+    }
+
+    /// Writes a table's edges to disk, sorted by so many threads.
+    fn put_aside(&self, table: &mut EdgeTable, threads: usize) -> io::Result<()> {
+        let edges: Vec<&EdgeEntry> = table.entries().collect();
+        self.runs.add(in_order(&edges, threads))?;
+        table.clear();
         Ok(())
     }
 
@@ -229,23 +229,15 @@ impl<'a> Hours<'a> {
         }
         let reporters = reporters();
         let merging = reporters.clone();
-        let combine = move |known: &mut EdgeEntry, other: &EdgeEntry| {
-            known.merge(other, &merging);
-            true
-        };
+        let combine = move |known: &mut EdgeEntry, other: &EdgeEntry| known.merge(other, &merging);
         let keeps = self.lake.is_some() && self.keep_records;
         let records = keeps.then(|| Mutex::new(RecordSorter::new(self.temp, self.shares.records)));
         let hour = Arc::new(HourState {
             start,
-            table_share: self.shares.edge_tables / self.threads,
+            table_share: self.shares.edges / self.threads,
             reporters,
             tables: Mutex::default(),
-            sorter: Mutex::new(ExternalSorter::new(
-                self.temp,
-                self.shares.edges,
-                EdgeEntry::compare,
-                Box::new(combine),
-            )),
+            runs: SortedRuns::new(self.temp, EdgeEntry::compare, combine),
             rows: Mutex::default(),
             records,
         });
@@ -280,6 +272,7 @@ impl<'a> Hours<'a> {
             return Ok(());
         };
         let name = Hour::of(start);
+        let failed = || format!("cannot commit the hour {name} to the lake");
         // Encoding records takes the most memory of all.
         if self.shares.is_tight {
             give_back();
@@ -292,14 +285,12 @@ impl<'a> Hours<'a> {
             None => None,
         };
         if let (Some(writer), Some(records)) = (&mut writer, hour.take_records(self.temp)) {
-            writer.records(records, urls);
+            writer.records(records, urls).with_context(failed)?;
         }
         self.commit_edges(&hour, urls, writer.as_mut())?;
         self.commit_rows(&hour, writer.as_mut())?;
         let Some(writer) = writer else { return Ok(()) };
-        let rows = writer
-            .commit()
-            .with_context(|| format!("cannot commit the hour {name} to the lake"))?;
+        let rows = writer.commit().with_context(failed)?;
         let mut total = lock(&self.total);
         total.written.insert(name);
         for (table, count) in rows {
@@ -316,14 +307,12 @@ impl<'a> Hours<'a> {
     ) -> anyhow::Result<()> {
         let reporters = hour.reporters.snapshot();
         let mut words = EdgeWords::new(self.policy, &reporters, urls);
-        let empty: EdgeSorter =
-            ExternalSorter::new(self.temp, 0, EdgeEntry::compare, Box::new(|_, _| true));
-        let mut sorter = std::mem::replace(&mut *lock(&hour.sorter), empty);
-        let mut table = EdgeTable::new(hour.reporters.clone());
-        for other in lock(&hour.tables).drain(..) {
-            table.merge(other);
+        let mut tables = std::mem::take(&mut *lock(&hour.tables));
+        let mut connections = Asides::default();
+        for table in &mut tables {
+            connections += table.take_asides();
         }
-        let asides = hour.asides(&reporters, table.take_asides());
+        let asides = hour.asides(&reporters, connections);
         let mut guard = lock(&self.total);
         let total = &mut *guard;
         total.summary.add_asides(&asides);
@@ -334,7 +323,9 @@ impl<'a> Hours<'a> {
         if let Some(writer) = &mut writer {
             writer.asides(asides);
         }
-        if sorter.is_empty() {
+        if hour.runs.is_empty() {
+            let mut table = EdgeTable::new(hour.reporters.clone());
+            tables.into_iter().for_each(|other| table.merge(other));
             let edges: Vec<&EdgeEntry> = table.entries().collect();
             let mut tell = || {
                 edges.iter().for_each(|edge| summary.add(&edge.told()));
@@ -360,10 +351,10 @@ impl<'a> Hours<'a> {
                 }
             }
         } else {
-            for edge in table.drain() {
-                sorter.push(edge)?;
+            for mut table in tables {
+                hour.put_aside(&mut table, self.threads)?;
             }
-            let mut edges = sorter.finish()?.inspect(|edge| {
+            let mut edges = hour.runs.merge()?.inspect(|edge| {
                 let Ok(edge) = edge else { return };
                 summary.add(&edge.told());
                 if edge.may_feed(self.policy) {

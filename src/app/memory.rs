@@ -10,9 +10,7 @@ pub struct Shares {
     pub tables: usize,
     /// Ends of a slot's connections whose peers a thread counts at a time.
     pub ends: usize,
-    /// Edges of an hour in the tables of all threads, before they go to the hour's sorter.
-    pub edge_tables: usize,
-    /// Edges in an hour's sorter.
+    /// Edges of an hour in the tables of all threads, before they go to disk.
     pub edges: usize,
     /// Rulings that all threads keep on the records of a slot.
     pub rulings: usize,
@@ -22,7 +20,7 @@ pub struct Shares {
     pub lines: usize,
     /// Their rejected records, and where else they may be read from.
     pub rejected: usize,
-    /// Judged records in an hour's sorter.
+    /// Judged records of an hour, before they go to disk.
     pub records: usize,
     /// Objects that are fetched or wait for their turn, as stored.
     pub ahead: u64,
@@ -46,13 +44,12 @@ impl Shares {
             tables: part(4),
             // The table of counts has up to twice the room that its entries take.
             ends: part(8) / (2 * size_of::<((u8, Home, Addr, u16), u32)>()),
-            edge_tables: part(6),
-            edges: part(16),
+            edges: part(64),
             rulings: part(8),
             bodies: part(8),
             lines: part(32),
             rejected: part(8),
-            records: (memory / 16 * 3) as usize,
+            records: part(32),
             ahead: memory / 8,
             object: memory / 8,
             writers: part(128 << 20).max(1),
@@ -61,14 +58,14 @@ impl Shares {
     }
 }
 
-/// Has all threads share one heap, so that each uses what others freed, and has it keep that, unless memory is tight: a
-/// scan fills and frees the same large tables slot after slot, and each page that comes from the system anew costs an
-/// interruption. To be called before there are threads.
+/// Has all threads share one heap, so that each uses what others freed, and has it keep that, unless memory is tight: each
+/// page that comes from the system anew costs an interruption. To be called before there are threads.
 pub fn share_heap(shares: &Shares) {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
-        /// The largest that glibc takes (mallopt(3), `DEFAULT_MMAP_THRESHOLD_MAX`).
-        const LARGE: libc::c_int = 32 << 20;
+        /// What is as large as this and finds no room comes from the system and goes back to it, so that the heap does not
+        /// become one of holes between what stays: the rows and the index of a table, objects, what is sorted.
+        const LARGE: libc::c_int = 1 << 20;
         const STEP: libc::c_int = 16 << 20;
         // SAFETY: sets numbers of the allocator.
         unsafe {

@@ -10,7 +10,6 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use tempfile::TempDir;
 
-use super::aside::Aside;
 use super::columns::BATCH_ROWS;
 use super::edge_columns::{EdgeColumns, edges_schema};
 use super::lake::ledger_name;
@@ -32,8 +31,6 @@ pub struct HourWriter {
     lake: Lake,
     hour: Hour,
     threads: usize,
-    // Before the folder, so that its thread has ended when the folder goes.
-    records: Option<Aside<Result<TableWriter, LakeError>>>,
     folder: TempDir,
     edges: EdgeColumns,
     edge_files: TableWriter,
@@ -41,6 +38,7 @@ pub struct HourWriter {
     objects: Vec<ObjectRow>,
     asides: HourAsides,
     quarantine: QuarantineSorter,
+    records: Option<TableWriter>,
 }
 
 impl HourWriter {
@@ -150,17 +148,16 @@ impl HourWriter {
         self.quarantine.push(line)
     }
 
-    /// Takes all judged records of the hour, of objects with these URLs by rank. They are written meanwhile; what goes
-    /// wrong is told when the hour is prepared.
-    pub fn records(&mut self, records: RecordSorter, urls: &[Arc<str>]) {
+    /// Takes all judged records of the hour, of objects with these URLs by rank.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be read or written.
+    pub fn records(&mut self, records: RecordSorter, urls: &[Arc<str>]) -> Result<(), LakeError> {
         let (notes, folder) = (self.lake.notes(), self.folder.path());
-        let files = TableWriter::new(Table::Records, records_schema(), notes, folder);
-        let (urls, threads) = (urls.to_vec(), self.threads);
-        self.records = Some(Aside::begin(move || {
-            let mut files = files?;
-            records.write(&urls, threads, &mut files)?;
-            Ok(files)
-        }));
+        let mut files = TableWriter::new(Table::Records, records_schema(), notes, folder)?;
+        records.write(urls, self.threads, &mut files)?;
+        self.records = Some(files);
+        Ok(())
     }
 
     /// Ends the files and looks up what has to be done to put them in place.
@@ -179,7 +176,7 @@ impl HourWriter {
             )
         })?;
         let tables = [
-            (Table::Records, self.records.map(Aside::end).transpose()?),
+            (Table::Records, self.records),
             (Table::Edges, Some(self.edge_files)),
             (Table::Quarantine, Some(quarantine)),
             (Table::Objects, Some(objects)),

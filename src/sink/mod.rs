@@ -14,10 +14,9 @@
 //! | `objects` | hour | each object read, and what became of its lines: the ledger |
 //! | `findings` | day | what a person is told |
 //!
-//! What does not fit into memory is sorted with [`RecordSorter`] (rows as bytes) and [`ExternalSorter`] (rows of fixed
-//! size, equal ones combined).
+//! What does not fit into memory is sorted with [`RecordSorter`] (rows as bytes) and [`SortedRuns`] (rows of fixed size,
+//! equal ones combined).
 
-mod aside;
 mod columns;
 mod commit;
 mod dictionary_column;
@@ -60,6 +59,6 @@ pub use quarantine::{QuarantineRow, QuarantinedLine};
 pub use record_columns::records_schema;
 pub use records::{RecordBlock, RecordPacker, RecordSorter};
 pub use shared_parts::PartNumber;
-pub use spill::{ExternalSorter, Merged};
+pub use spill::SortedRuns;
 pub use store::{Listed, Store, StoreError};
 pub use table::Table;

@@ -15,8 +15,8 @@ pub(super) fn in_turn<I: Send, O: Send, W: FnMut(I) -> O, E>(
     mut next: impl FnMut() -> Result<Option<I>, E>,
     mut take: impl FnMut(O) -> Result<(), E>,
 ) -> Result<(), E> {
-    // One that is worked on and one that waits for each thread; a single one has nobody to wait for.
-    let most = if threads > 1 { 2 * threads } else { 1 };
+    // One that waits beside those that are worked on; a single thread has nobody to wait for.
+    let most = if threads > 1 { threads + 1 } else { 1 };
     let (sender, inputs) = channel::<(usize, I)>();
     let inputs = Mutex::new(inputs);
     std::thread::scope(|scope| {

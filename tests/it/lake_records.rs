@@ -134,7 +134,7 @@ fn put(sorter: &mut RecordSorter, rows: &[u64]) {
 pub(super) fn take_records(hour: &mut HourWriter, rows: &[u64]) {
     let mut sorter = RecordSorter::new(&std::env::temp_dir(), usize::MAX);
     put(&mut sorter, rows);
-    hour.records(sorter, &urls());
+    hour.records(sorter, &urls()).expect("taken");
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn an_object_that_is_left_out_leaves_no_record() {
             .for_each(|object| sorter.leave_out(object));
         put(&mut sorter, others);
         let mut hour = place.lake().hour(Hour::of(SIX)).expect("begun");
-        hour.records(sorter, &urls());
+        hour.records(sorter, &urls()).expect("taken");
         hour.commit().expect("committed");
         snapshot(&place.store())
     };
@@ -177,7 +177,7 @@ fn lake_of(
     let spilled = sorter.has_spilled();
     let mut hour = lake.hour(Hour::of(SIX)).expect("begun");
     fill(&mut hour, 9_000, 500, random);
-    hour.records(sorter, &urls());
+    hour.records(sorter, &urls()).expect("taken");
     let rows = hour.commit().expect("committed");
     assert_eq!(
         rows["records"],
@@ -225,7 +225,7 @@ fn records_are_in_the_order_of_the_table_and_have_all_that_was_put_in() {
     }
     let lake = place.lake();
     let mut hour = lake.hour(Hour::of(SIX)).expect("begun");
-    hour.records(sorter, &urls());
+    hour.records(sorter, &urls()).expect("taken");
     hour.commit().expect("committed");
     let path = format!("lake/records/{}/part-0000.parquet", Hour::of(SIX).folder());
     let file = std::fs::File::open(place.root.path().join(path)).expect("a file");

@@ -183,10 +183,10 @@ impl EdgeTable {
         self.entries.iter()
     }
 
-    /// Takes all edges out, in no particular order.
-    pub fn drain(&mut self) -> impl Iterator<Item = EdgeEntry> {
-        self.flush();
-        std::mem::take(&mut self.entries).into_rows()
+    /// Forgets all edges.
+    pub fn clear(&mut self) {
+        self.pending.clear();
+        self.entries = HashArena::default();
     }
 }
 

@@ -225,7 +225,7 @@ impl<B> Board<B> {
                 self.changed.notify_all();
                 return None;
             }
-            if let Some(task) = state.pick(current, self.horizon_secs()) {
+            if let Some(task) = state.pick(current, self.horizon_secs(), self.limits.threads) {
                 if matches!(task, Task::Judge(..)) {
                     // Whoever waits may help.
                     self.changed.notify_all();
@@ -404,7 +404,12 @@ impl<B> State<B> {
         self.hours.is_empty() && self.slots.iter().all(|slot| slot.phase == Phase::Done)
     }
 
-    fn pick(&mut self, current: &mut Option<usize>, horizon_secs: u32) -> Option<Task<B>> {
+    fn pick(
+        &mut self,
+        current: &mut Option<usize>,
+        horizon_secs: u32,
+        threads: usize,
+    ) -> Option<Task<B>> {
         if let Some(&(hour, 0)) = self.hours.front()
             && !self.committing
         {
@@ -422,7 +427,9 @@ impl<B> State<B> {
         if let Some(slot) = self.begun(|share| matches!(share, Share::Record(_))) {
             return self.join(slot);
         }
-        if let Some(slot) = self.judgeable(horizon_secs) {
+        if !self.folding_ends(threads)
+            && let Some(slot) = self.judgeable(horizon_secs)
+        {
             return self.join(slot);
         }
         let rank = |slot: usize| (Some(slot) != *current, self.slots[slot].hands > 0, slot);
@@ -451,6 +458,15 @@ impl<B> State<B> {
         state.phase = Phase::Judging;
         state.hands += 1;
         Some(Task::Judge(slot, state.share.clone()?))
+    }
+
+    /// Whether what is left to fold are two objects for each thread. They go first then, so that at the end all threads
+    /// have something to judge, also while one proves the last slot. Not beside the commit of an hour, which takes memory
+    /// and time of its own.
+    fn folding_ends(&self, threads: usize) -> bool {
+        self.hours.len() == 1
+            && self.to_fetch.is_empty()
+            && (1..=2 * threads).contains(&self.fetched.len())
     }
 
     /// Lets go of evidence that neither a slot that is not done nor one after the batch is judged by.

@@ -115,6 +115,8 @@ impl HourWriter {
                     last = ends(edge);
                     rows.push(edge, &mut words);
                 }
+                // Encoding takes room enough.
+                drop(edges);
                 write(&rows.finish()?)
             }
         };

@@ -77,7 +77,10 @@ pub(super) fn write_groups(
                 left_out.is_empty()
                     || object_of(row).is_none_or(|object| !left_out.contains(&object))
             };
-            write(&columns.batch(rows.rows().filter(is_wanted), texts)?)
+            let batch = columns.batch(rows.rows().filter(is_wanted), texts)?;
+            // Encoding takes room enough.
+            drop(rows);
+            write(&batch)
         }
     };
     files.write_groups(threads, worker, sorted.groups())

@@ -213,8 +213,8 @@ fn engine(
     let mut edge_counts = BTreeMap::new();
     for (hour, mut table) in tables {
         let mut words = EdgeWords::new(&policy, &snapshot, &urls);
-        for entry in table.entries().copied() {
-            let (key, counts) = edge(hour, &words.row(&entry));
+        for entry in table.entries() {
+            let (key, counts) = edge(hour, &words.row(entry));
             edge_counts.insert(key, counts);
         }
     }

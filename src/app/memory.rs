@@ -44,7 +44,7 @@ impl Shares {
             tables: part(4),
             // The table of counts has up to twice the room that its entries take.
             ends: part(8) / (2 * size_of::<((u8, Home, Addr, u16), u32)>()),
-            edges: part(64),
+            edges: part(32),
             rulings: part(8),
             bodies: part(8),
             lines: part(32),

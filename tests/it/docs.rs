@@ -43,7 +43,14 @@ fn options_in_the_documentation_exist_and_every_option_is_documented() {
     for page in pages() {
         let text = fs::read_to_string(&page).expect("a readable page");
         for option in options(&text) {
-            let of_others = ["--release", "--path", "--bench", "--locked"];
+            let of_others = [
+                "--release",
+                "--path",
+                "--bench",
+                "--locked",
+                "--repeat",
+                "--ours",
+            ];
             let of_another_program = of_others.contains(&option.as_str());
             assert!(
                 known.contains(&option) || of_another_program,

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Times whole runs of `tidegate scan` against gunzip alone, and against DuckDB and Polars where they are installed.
 
-    cargo build --release && python3 benches/scan.py [--records N] [--slots N] [--threads N] [--repeat N] [--ours] [--folder DIR]
+    cargo build --release
+    python3 benches/scan.py [--records N] [--records-per-connection N] [--slots N] [--threads N] [--repeat N] [--ours]
+                            [--folder DIR]
 
 Makes its input with `tidegate generate --profile bench` (version 5, 29 fields, 16 gzip objects of 4 slots) and keeps it
 in the folder. Every step runs `--repeat` times, in turns, and the fastest run counts, so that what else the machine does
-weighs on all alike; of the peaks of memory the least, the middle and the greatest are told. Gunzip alone is Debian's `libdeflate-gunzip` (package libdeflate-tools), one process a thread;
+weighs on all alike; of the peaks of memory the least, the middle and the greatest are told. `--ours` leaves out other
+programs and `--keep all`. Gunzip alone is Debian's `libdeflate-gunzip` (package libdeflate-tools), one process a thread;
 without it there are no ratios. Needs nothing but Python's own library.
 """
 

@@ -23,6 +23,10 @@ use super::memory::{Shares, give_back};
 use super::order::in_order;
 use super::summary::Summary;
 
+/// What a thread's table of edges may take however little the share of the threads: below a few pieces of its memory it
+/// would be written to disk edge by edge, bytes.
+const TABLE_AT_LEAST: usize = 2 << 20;
+
 /// What an hour has gathered so far. Shared by the threads that work on it.
 pub struct HourState {
     start: u32,
@@ -74,7 +78,10 @@ impl HourState {
     /// Writes a table's edges to disk, sorted by so many threads.
     fn put_aside(&self, table: &mut EdgeTable, threads: usize) -> io::Result<()> {
         let edges: Vec<&EdgeEntry> = table.entries().collect();
-        self.runs.add(in_order(&edges, threads))?;
+        self.runs.add(in_order(&edges, threads)).map_err(|error| {
+            let what = format!("cannot write edges to the temporary folder: {error}");
+            io::Error::new(error.kind(), what)
+        })?;
         table.clear();
         Ok(())
     }
@@ -234,7 +241,7 @@ impl<'a> Hours<'a> {
         let records = keeps.then(|| Mutex::new(RecordSorter::new(self.temp, self.shares.records)));
         let hour = Arc::new(HourState {
             start,
-            table_share: self.shares.edges / self.threads,
+            table_share: (self.shares.edges / self.threads).max(TABLE_AT_LEAST),
             reporters,
             tables: Mutex::default(),
             runs: SortedRuns::new(self.temp, EdgeEntry::compare, combine),
@@ -287,7 +294,8 @@ impl<'a> Hours<'a> {
         if let (Some(writer), Some(records)) = (&mut writer, hour.take_records(self.temp)) {
             writer.records(records, urls).with_context(failed)?;
         }
-        self.commit_edges(&hour, urls, writer.as_mut())?;
+        self.commit_edges(&hour, urls, writer.as_mut())
+            .with_context(failed)?;
         self.commit_rows(&hour, writer.as_mut())?;
         let Some(writer) = writer else { return Ok(()) };
         let rows = writer.commit().with_context(failed)?;

@@ -3,7 +3,8 @@
 use crate::judge::connection::Home;
 use crate::net::Addr;
 
-/// What each part of a run may hold, bytes. Two hours can be open at once, and each thread has an edge table in each.
+/// What each part of a run may hold, bytes. While an hour is committed others are open, and each thread has an edge table
+/// in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shares {
     /// The connections of all open slots, before they go to disk.

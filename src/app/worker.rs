@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::judge::close::{judge_piece, prove};
 use crate::judge::edges::Told;
-use crate::judge::evidence::{EVIDENCE_CAP, Evidence, Horizon};
+use crate::judge::evidence::{Evidence, Horizon};
 use crate::judge::facts::SlotFacts;
 use crate::judge::part::{Parts, SlotPart};
 use crate::judge::records::Rulings;
@@ -113,7 +113,7 @@ impl<'a, 'h> Worker<'a, 'h> {
             runs: &runs,
         };
         let (proofs, company) = prove(&connections, self.batch.ends_at_once)?;
-        let evidence = proofs.seal(EVIDENCE_CAP);
+        let evidence = proofs.seal();
         self.batch.coverage.let_go(evidence.let_go);
         let judging = if self.board.is_judged(slot) {
             Some(Judging::new(whole, runs, company))

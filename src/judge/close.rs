@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use super::connection::{Connection, End, Key, Kinds, Side};
-use super::evidence::Proofs;
+use super::evidence::{EVIDENCE_CAP, Proofs};
 use super::orient::{Peers, peer_key};
 use super::ruling::{Judge, Ruling, SlotContext, TalkingPairs, pair};
 use super::table::ConnectionTable;
@@ -94,7 +94,7 @@ pub struct Company {
 /// # Errors
 /// When a partition cannot be read back.
 pub fn prove(slot: &dyn Pieces, ends_at_once: usize) -> io::Result<(Proofs, Company)> {
-    let (mut proofs, mut company) = (Proofs::default(), Company::default());
+    let (mut proofs, mut company) = (Proofs::new(EVIDENCE_CAP), Company::default());
     let (mut icmp, mut asked, mut num_ends) = (TalkingPairs::default(), Peers::default(), 0);
     each_connection(slot, &mut |connection| {
         let (key, flags) = (connection.key(), OwnFlags(connection));

@@ -11,41 +11,74 @@ use super::connection::{End, Key, Side};
 pub const EVIDENCE_CAP: usize = 2 << 20;
 
 /// What one slot proves, as its connections are gone through.
-#[derive(Default)]
 pub struct Proofs {
-    /// Fingerprints of connections; the lowest bit is 1 if the high end is the client.
+    cap: usize,
+    /// Fingerprints of connections, each of which comes once; the lowest bit is 1 if the high end is the client.
     connections: Vec<u128>,
     /// Fingerprints of (protocol, end) that answered an accepted SYN with an accepted SYN-ACK, the lowest bit free.
     listeners: Vec<u128>,
+    /// How many listeners there are when they are next looked through for equal ones: a server has many connections.
+    look_at: usize,
+    /// Connections beyond the cap that were let go.
+    let_go: u64,
 }
 
 impl Proofs {
-    /// Notes that flags proved this side of the connection to be the client.
+    /// Of a slot that hands on so many connections at most, and as many ends.
+    pub fn new(cap: usize) -> Proofs {
+        Proofs {
+            cap,
+            connections: Vec::new(),
+            listeners: Vec::new(),
+            look_at: 2 * cap,
+            let_go: 0,
+        }
+    }
+
+    /// Notes that flags proved this side of the connection to be the client. Each connection is noted once.
     pub fn prove_client(&mut self, key: &Key, client: Side) {
-        self.connections.push(key.fingerprint() | client as u128);
+        self.add_connection(key.fingerprint() | client as u128);
     }
 
     /// Notes that the end accepts connections.
     pub fn prove_listener(&mut self, protocol: u8, end: End) {
-        self.listeners.push(end.fingerprint(protocol));
+        self.add_listener(end.fingerprint(protocol));
     }
 
-    /// The evidence of the slot, which is whole now: of the connections so many at most, and as many ends.
-    pub fn seal(self, cap: usize) -> Evidence {
-        let mut let_go = 0;
-        let mut seal = |mut fingerprints: Vec<u128>| {
-            fingerprints.sort_unstable();
-            fingerprints.dedup();
-            let_go += fingerprints.len().saturating_sub(cap) as u64;
-            fingerprints.truncate(cap);
-            Fingerprints::of(&fingerprints)
-        };
-        Evidence {
-            connections: seal(self.connections),
-            listeners: seal(self.listeners),
-            let_go,
+    fn add_connection(&mut self, fingerprint: u128) {
+        self.connections.push(fingerprint);
+        if self.connections.len() >= 2 * self.cap {
+            self.let_go += keep_least(&mut self.connections, self.cap);
         }
     }
+
+    fn add_listener(&mut self, fingerprint: u128) {
+        self.listeners.push(fingerprint);
+        if self.listeners.len() >= self.look_at {
+            keep_least(&mut self.listeners, usize::MAX);
+            self.look_at = self.look_at.max(2 * self.listeners.len());
+        }
+    }
+
+    /// The evidence of the slot, which is whole now.
+    pub fn seal(mut self) -> Evidence {
+        let connections = keep_least(&mut self.connections, self.cap);
+        let listeners = keep_least(&mut self.listeners, self.cap);
+        Evidence {
+            connections: Fingerprints::of(&self.connections),
+            listeners: Fingerprints::of(&self.listeners),
+            let_go: self.let_go + connections + listeners,
+        }
+    }
+}
+
+/// Sorts fingerprints and keeps the least ones, so many and each once; how many others it let go.
+fn keep_least(fingerprints: &mut Vec<u128>, most: usize) -> u64 {
+    fingerprints.sort_unstable();
+    fingerprints.dedup();
+    let over = fingerprints.len().saturating_sub(most);
+    fingerprints.truncate(most);
+    over as u64
 }
 
 /// What one slot proved: the same whatever the order of arrival.
@@ -152,6 +185,10 @@ impl Horizon<'_> {
 
     /// Whether the end has proven to accept connections, in this slot or an earlier one.
     pub fn is_listener(&self, protocol: u8, end: End) -> bool {
+        let mut slots = std::iter::once(&self.own).chain(&self.earlier);
+        if slots.all(|slot| slot.listeners.is_empty()) {
+            return false;
+        }
         let fingerprint = end.fingerprint(protocol);
         self.own.is_listener(fingerprint)
             || self
@@ -173,10 +210,13 @@ mod tests {
             // Spread over all bits, as fingerprints are; the lowest bit tells nothing of the others.
             let value = |number: u64| xxhash_rust::xxh3::xxh3_128(&(number / 2).to_le_bytes()) & !1 | u128::from(number & 1);
             let mut sorted: Vec<u128> = known.iter().map(|number| value(*number)).collect();
-            let proofs = Proofs { connections: sorted.clone(), listeners: sorted.iter().map(|known| known & !1).collect() };
-            let evidence = proofs.seal(cap);
+            let mut proofs = Proofs::new(cap);
+            sorted.iter().for_each(|known| proofs.add_listener(known & !1));
+            let mut told = std::collections::BTreeSet::new();
+            sorted.retain(|known| told.insert(*known));
+            sorted.iter().for_each(|known| proofs.add_connection(*known));
+            let evidence = proofs.seal();
             sorted.sort_unstable();
-            sorted.dedup();
             let kept = &sorted[..sorted.len().min(cap)];
             for number in (0..400).step_by(2) {
                 let probe = value(number);

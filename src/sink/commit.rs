@@ -11,6 +11,7 @@ use arrow::datatypes::Schema;
 use tempfile::TempDir;
 
 use super::columns::BATCH_ROWS;
+use super::dictionary_column::PAGE_ROWS;
 use super::edge_columns::{EdgeColumns, edges_schema};
 use super::lake::ledger_name;
 use super::objects::ObjectBatch;
@@ -114,6 +115,9 @@ impl HourWriter {
                     assert!(last <= ends(edge), "edges come in order");
                     last = ends(edge);
                     rows.push(edge, &mut words);
+                    if rows.len() == PAGE_ROWS {
+                        write(&rows.finish()?)?;
+                    }
                 }
                 // Encoding takes room enough.
                 drop(edges);

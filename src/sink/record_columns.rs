@@ -12,6 +12,7 @@ use arrow::error::ArrowError;
 
 use super::LakeError;
 use super::columns::table;
+use super::dictionary_column::PAGE_ROWS;
 use super::packed::Unpacker;
 use super::record_parts::{BuildPart, FieldParts, JudgementBatch, OwnTexts, push_part};
 use super::rows::{GroupRows, SortedRows, came_back_other};
@@ -77,10 +78,11 @@ pub(super) fn write_groups(
                 left_out.is_empty()
                     || object_of(row).is_none_or(|object| !left_out.contains(&object))
             };
-            let batch = columns.batch(rows.rows().filter(is_wanted), texts)?;
-            // Encoding takes room enough.
-            drop(rows);
-            write(&batch)
+            let mut rows = rows.rows().filter(is_wanted).peekable();
+            while rows.peek().is_some() {
+                write(&columns.batch(rows.by_ref().take(PAGE_ROWS), texts)?)?;
+            }
+            Ok(())
         }
     };
     files.write_groups(threads, worker, sorted.groups())

@@ -13,7 +13,7 @@ use super::text::{TextDecoder, TextScratch};
 use super::{Field, Fields, Record, RecordSink};
 
 /// Bytes of a piece of an excerpt, unless a line is longer; the first ones are shorter, so that few lines take little.
-const PIECE: usize = 256 << 10;
+const PIECE: usize = 1 << 20;
 const FIRST_PIECE: usize = 4 << 10;
 
 /// Lines of an object, in order.

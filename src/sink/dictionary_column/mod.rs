@@ -32,8 +32,8 @@ use crate::flow::Dictionary;
 
 /// How hard pages are compressed.
 pub(super) const ZSTD_LEVEL: i32 = 1;
-/// Rows of a page: the least that a reader skips by the page index.
-const PAGE_ROWS: usize = 16 * 1024;
+/// Rows of a page: the least that a reader skips by the page index, and what a batch need not exceed.
+pub(super) const PAGE_ROWS: usize = 16 * 1024;
 /// The place that stands for null.
 const ABSENT: i32 = -1;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tidegate::flow::{DecodeOptions, Fields, Input, Record, Scratch, decode};
 use tidegate::judge::close::{Pieces, judge_piece, prove};
 use tidegate::judge::edges::{EdgeTable, EdgeWords};
-use tidegate::judge::evidence::{EVIDENCE_CAP, Evidence, Horizon};
+use tidegate::judge::evidence::{Evidence, Horizon};
 use tidegate::judge::facts::SlotFacts;
 use tidegate::judge::fold::{Folder, ObjectFacts};
 use tidegate::judge::part::Parts;
@@ -137,7 +137,7 @@ fn engine(
     for (slot, part) in &parts {
         // So few ends at a time that peers are mostly counted in rounds.
         let (proofs, company) = prove(&part.table, 5).map_err(|error| error.to_string())?;
-        evidence.insert(*slot, proofs.seal(EVIDENCE_CAP));
+        evidence.insert(*slot, proofs.seal());
         companies.insert(*slot, company);
     }
 

@@ -34,6 +34,9 @@ use super::work::Batch;
 /// Objects that are fetched ahead. Fewer leave a thread waiting for S3's first byte; more only take memory.
 const OBJECTS_AHEAD: usize = 16;
 
+/// Threads that fetching runs on: it waits more than it works.
+pub(super) const FETCHING_THREADS: usize = 2;
+
 /// Judges what the settings name, and reports.
 ///
 /// # Errors
@@ -41,7 +44,7 @@ const OBJECTS_AHEAD: usize = 16;
 /// lack is in the report instead.
 pub fn scan(settings: &ScanSettings, progress: &dyn Progress) -> Result<RunReport, ScanError> {
     let policy = policy_file::load(&settings.policy)?;
-    let runtime = runtime()?;
+    let runtime = runtime(FETCHING_THREADS)?;
     let temp = tempfile::Builder::new()
         .prefix("tidegate-")
         .tempdir()
@@ -70,10 +73,10 @@ pub fn scan(settings: &ScanSettings, progress: &dyn Progress) -> Result<RunRepor
     run.scan()
 }
 
-/// What fetching runs on.
-pub(super) fn runtime() -> Result<Runtime, ScanError> {
+/// What fetching, and queries, run on.
+pub(super) fn runtime(threads: usize) -> Result<Runtime, ScanError> {
     let built = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(threads)
         .enable_all()
         .build();
     Ok(built.context("cannot start the threads that fetch")?)

@@ -14,6 +14,7 @@ mod pipeline;
 pub mod plan;
 pub mod policy_file;
 pub mod progress;
+pub mod query;
 pub mod report;
 mod room;
 pub mod settings;

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
+use super::sql::AnswerFormat;
 use super::units::{self, When};
 use crate::app::settings::{DEFAULT_HORIZON, Format, Keep, MAX_HORIZON, Output};
 use crate::policy::Severity;
+use crate::sql::Engine;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -24,6 +26,18 @@ Examples:
   tidegate scan s3://my-logs/AWSLogs --policy policy.toml --since 7d
   tidegate scan logs/ --policy policy.toml --lake lake --output sarif=findings.sarif --fail-on high
   tidegate scan s3://my-logs/AWSLogs --policy policy.toml --since 2026-02-01 --until 2026-03-01 --plan";
+
+const SQL_EXAMPLES: &str = "\
+Tables:
+  flows                                            raw logs, with --logs
+  records, edges, findings, objects, quarantine    a lake's, with --lake; or judged on the fly, with --logs and --policy
+  policy_rules, policy_tiers, policy_subnets, policy_groups, policy_destinations    with --policy
+
+Examples:
+  tidegate sql --logs logs/ -c \"select action, count(*), sum(bytes) from flows group by action\"
+  tidegate sql --lake lake top-violations
+  tidegate sql --lake lake host-timeline --param addr=10.0.64.7 --param since=7d
+  tidegate sql --logs s3://my-logs/AWSLogs --policy policy.toml --format csv -f question.sql";
 
 /// Judges AWS VPC flow logs against a network segmentation policy.
 #[derive(Debug, Parser)]
@@ -42,6 +56,10 @@ pub(super) enum Command {
     /// Judge historical flow logs against a policy.
     #[command(after_help = SCAN_EXAMPLES)]
     Scan(Box<ScanArgs>),
+
+    /// Ask questions in SQL of raw flow logs, of a lake, and of a policy.
+    #[command(after_help = SQL_EXAMPLES)]
+    Sql(Box<SqlArgs>),
 
     /// Work on policy files.
     #[command(subcommand)]
@@ -90,6 +108,81 @@ pub(super) struct GenerateArgs {
     /// How many records a connection of `bench` has on average, 1 to 16.
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub records_per_connection: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SqlArgs {
+    /// The name of a curated query; --list shows them.
+    #[arg(value_name = "QUERY", conflicts_with_all = ["command", "file"])]
+    pub query: Option<String>,
+
+    /// The SQL to run; several statements are separated by semicolons.
+    #[arg(short = 'c', long, value_name = "SQL", conflicts_with = "file")]
+    pub command: Option<String>,
+
+    /// A file with the SQL to run.
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+
+    /// The value of a parameter of the curated query: name=value; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE", requires = "query")]
+    pub param: Vec<String>,
+
+    /// List the curated queries and their parameters.
+    #[arg(long)]
+    pub list: bool,
+
+    /// List the functions beside those of the engine.
+    #[arg(long)]
+    pub functions: bool,
+
+    /// Print the statements that make the lake's tables in another engine.
+    #[arg(long, value_name = "ENGINE", requires = "lake", value_parser = engine())]
+    pub ddl: Option<Engine>,
+
+    /// A folder of curated queries of one's own; may be given several times.
+    #[arg(long, value_name = "DIR")]
+    pub queries: Vec<PathBuf>,
+
+    /// The lake to read: what `scan --lake` wrote.
+    #[arg(long, value_name = "DIR|s3://…", help_heading = "Tables")]
+    pub lake: Option<String>,
+
+    /// Raw flow logs: s3://bucket/prefix, a file, a folder, or a glob; may be given several times.
+    #[arg(long, value_name = "SOURCE", help_heading = "Tables")]
+    pub logs: Vec<String>,
+
+    /// The policy file.
+    #[arg(long, value_name = "FILE", help_heading = "Tables")]
+    pub policy: Option<PathBuf>,
+
+    /// The fields of lines that have no header: '${version} ${account-id} …'.
+    #[arg(long, value_name = "FORMAT", help_heading = "Tables")]
+    pub layout: Option<String>,
+
+    /// The format of the answer.
+    #[arg(long, value_name = "FORMAT", help_heading = "Answer", default_value = "table", value_parser = answer_format())]
+    pub format: AnswerFormat,
+
+    /// Write the answer into this file.
+    #[arg(short = 'o', long, value_name = "FILE", help_heading = "Answer")]
+    pub output: Option<PathBuf>,
+
+    /// How many rows a table shows, or `all`.
+    #[arg(long, value_name = "N|all", help_heading = "Answer", default_value = "1000", value_parser = units::limit)]
+    pub rows: usize,
+
+    /// Threads that a query is spread over; default: one per core.
+    #[arg(long, value_name = "N", help_heading = "Resources", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+
+    /// The bound on memory, such as 1GiB or 512MB; what does not fit goes to disk.
+    #[arg(long, value_name = "SIZE", help_heading = "Resources", default_value = "1GiB", value_parser = units::memory)]
+    pub memory: u64,
+
+    /// Seconds that a query may take.
+    #[arg(long, value_name = "SECONDS", help_heading = "Resources", value_parser = clap::value_parser!(u32).range(1..))]
+    pub timeout: Option<u32>,
 }
 
 #[derive(Debug, Args)]
@@ -180,6 +273,17 @@ fn keep() -> impl TypedValueParser<Value = Keep> {
 fn format() -> impl TypedValueParser<Value = Format> {
     PossibleValuesParser::new(Format::ALL.iter().map(|format| format.as_str()))
         .map(|word| Format::from_word(&word).expect("the parser lets known words through only"))
+}
+
+fn answer_format() -> impl TypedValueParser<Value = AnswerFormat> {
+    PossibleValuesParser::new(AnswerFormat::ALL.iter().map(|format| format.as_str())).map(|word| {
+        AnswerFormat::from_word(&word).expect("the parser lets known words through only")
+    })
+}
+
+fn engine() -> impl TypedValueParser<Value = Engine> {
+    PossibleValuesParser::new(Engine::ALL.iter().map(|engine| engine.as_str()))
+        .map(|word| Engine::from_word(&word).expect("the parser lets known words through only"))
 }
 
 /// `info` is no choice: it is never a finding.

@@ -70,16 +70,8 @@ pub(super) fn scan(args: &ScanArgs, now: u32) -> Result<ScanSettings, ScanError>
             .unwrap_or_default(),
         plan: args.plan,
         rejudge: args.rejudge,
-        layout: args
-            .layout
-            .as_deref()
-            .map(layout)
-            .transpose()?
-            .map(Arc::new),
-        threads: args.threads.map_or_else(
-            || thread::available_parallelism().map_or(1, usize::from),
-            usize::from,
-        ),
+        layout: layout(args.layout.as_deref())?,
+        threads: threads(args.threads),
         memory: args.memory,
         horizon: args.horizon,
     })
@@ -134,7 +126,23 @@ fn read_known(path: &Path) -> Result<BTreeSet<String>, ScanError> {
     })
 }
 
-fn layout(text: &str) -> Result<Layout, ScanError> {
+/// The number of threads that was given, else one for each core.
+pub(super) fn threads(given: Option<u16>) -> usize {
+    let cores = || thread::available_parallelism().map_or(1, usize::from);
+    given.map_or_else(cores, usize::from)
+}
+
+/// The layout of lines without a header, where one is given.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn layout(text: Option<&str>) -> Result<Option<Arc<Layout>>, ScanError> {
+    text.map(parse_layout)
+        .transpose()
+        .map(|layout| layout.map(Arc::new))
+}
+
+fn parse_layout(text: &str) -> Result<Layout, ScanError> {
     let wrong = |why: String| {
         usage(
             format!("cannot use the --layout: {why}"),

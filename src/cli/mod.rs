@@ -10,6 +10,7 @@ mod policy;
 mod report;
 mod say;
 mod scan;
+mod sql;
 mod units;
 
 use clap::Parser;
@@ -71,6 +72,7 @@ pub fn run(args: impl Iterator<Item = std::ffi::OsString>) -> Exit {
     log::start(&line.log_format, &bar);
     match line.command {
         Command::Scan(args) => scan::run(&args, &bar),
+        Command::Sql(args) => sql::run(&args),
         Command::Policy(command) => policy::run(&command),
         Command::Generate(args) => generate::run(&args),
     }

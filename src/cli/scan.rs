@@ -1,18 +1,16 @@
 //! `tidegate scan`: settings, the run, its reports, the exit code.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use super::args::ScanArgs;
 use super::bar::Bar;
 use super::report::{self, Look};
-use super::{Exit, meant, say};
+use super::{Exit, meant, say, units};
 use crate::app::error::ScanError;
 use crate::app::memory::{Shares, share_heap};
 use crate::app::report::RunReport;
 use crate::app::settings::{Format, ScanSettings};
 
 pub(super) fn run(args: &ScanArgs, bar: &Bar) -> Exit {
-    let settings = match meant::scan(args, now()) {
+    let settings = match meant::scan(args, units::now()) {
         Ok(settings) => settings,
         Err(error) => return say::failure(&error),
     };
@@ -24,14 +22,6 @@ pub(super) fn run(args: &ScanArgs, bar: &Bar) -> Exit {
     };
     bar.clear();
     ended.unwrap_or_else(|error| say::failure(&error))
-}
-
-/// Seconds since 1970. The program's only look at the clock; everything behind it is told.
-fn now() -> u32 {
-    let seconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
 fn plan(settings: &ScanSettings, bar: &Bar) -> Result<Exit, ScanError> {

@@ -1,5 +1,7 @@
 //! Small words of the command line with a unit or a shape: times, sizes, counts, accounts.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -23,6 +25,14 @@ impl When {
             When::Ago(age) => now.saturating_sub(age),
         }
     }
+}
+
+/// Seconds since 1970. The program's only look at the clock; everything behind it is told.
+pub(super) fn now() -> u32 {
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
 /// Reads RFC 3339, a date (00:00 UTC) or an age (`90m`, `24h`, `7d`, `2w`).

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
     ArrayRef, ArrowPrimitiveType, Int32Builder, Int64Builder, MapBuilder, MapFieldNames,
-    PrimitiveBuilder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
+    PrimitiveBuilder, RecordBatch, RecordBatchOptions, StringBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::{
     DataType, Field as ArrowField, Fields as ArrowFields, Schema, SchemaRef, TimeUnit,
@@ -222,9 +222,10 @@ impl FlowsBuilder {
 
     /// Ends the batch and begins the next.
     pub fn finish(&mut self) -> RecordBatch {
-        self.rows = 0;
+        // Told, because a batch may have no columns.
+        let rows = RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.rows)));
         let arrays = self.columns.iter_mut().map(Column::finish).collect();
-        RecordBatch::try_new(self.schema(), arrays)
+        RecordBatch::try_new_with_options(self.schema(), arrays, &rows)
             .expect("builders make the types of the schema, and as many rows each")
     }
 }

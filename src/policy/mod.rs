@@ -9,6 +9,7 @@
 //! and `space` compile addresses. Then questions are answered: `fit` says whether an end is what a name says, `weigh` how
 //! the conditions of rules stand, `decide` what the policy says; `decider` remembers it.
 
+mod ask;
 mod by_name;
 mod decide;
 mod decider;
@@ -24,6 +25,7 @@ mod names;
 mod nearest;
 mod pinned;
 mod problem;
+mod rows;
 mod ruleset;
 mod scope;
 mod section;
@@ -40,7 +42,9 @@ mod tests;
 
 pub use decide::{Decision, End, Lacked, Miss, Question};
 pub use decider::Decider;
+pub(crate) use nearest::nearest;
 pub use problem::{PolicyError, PolicyErrors};
+pub use rows::{DestinationRow, GroupRow, RuleRow, SubnetRow};
 pub use ruleset::REASONS;
 pub use test_case::TestCase;
 pub(crate) use word::words;

@@ -41,6 +41,12 @@ pub(super) enum Name {
 }
 
 impl Name {
+    /// The word that is written for it, if that is a reserved one.
+    pub(super) fn reserved_word(self) -> Option<&'static str> {
+        let mut all = RESERVED.into_iter();
+        all.find(|(_, name)| *name == self).map(|(word, _)| word)
+    }
+
     /// How much a word says, least number first: which of several rules that qualify names itself.
     pub(super) fn rank(self) -> u8 {
         match self {

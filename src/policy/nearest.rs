@@ -2,7 +2,7 @@
 
 /// The known name that takes the fewest edits to reach, if that is few for its length, or that begins with what was
 /// written. Of several the one with the same first letter, then the first by name.
-pub(super) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let wanted: Vec<char> = name.chars().take(64).flat_map(char::to_lowercase).collect();
     let bound = (wanted.len() / 3).max(1);
     known

@@ -3,7 +3,7 @@
 use super::file::{File, TestEnd};
 use super::problem::Problems;
 use super::ruleset::Rules;
-use super::{Answer, End, NetworkId, Policy, Question};
+use super::{Answer, Policy};
 use crate::net::Addr;
 
 /// A `[[test]]`: a flow, and what the policy is expected to say of it.
@@ -56,33 +56,13 @@ impl Policy {
     /// What the policy says of a test's flow: seen from the first network (by name) that holds one of its ends, without
     /// service fields, path or encryption, at its instant, else when the policy takes effect.
     pub fn run_test(&self, test: &TestCase) -> super::Decision {
-        let networks = || (0..self.places.networks.len()).map(|at| NetworkId(at as u16));
-        let holds = |network: &NetworkId| {
-            [test.client, test.server]
-                .iter()
-                .any(|addr| self.place(*network, *addr).home == Some(*network))
-        };
-        let network = networks().find(holds).unwrap_or(NetworkId(0));
-        let end = |addr: Addr| {
-            let place = self.place(network, addr);
-            End {
-                home: place.home,
-                class: place.class,
-                groups: &[],
-                services: 0,
-                services_known: false,
-            }
-        };
         let at = test.at.or(self.effective).unwrap_or(0);
-        self.decide(&Question {
-            client: end(test.client),
-            server: end(test.server),
-            protocol: test.protocol,
-            server_port: test.server_port,
-            ipv4: test.client.is_v4() && test.server.is_v4(),
-            at: u32::try_from(at.max(0)).unwrap_or(u32::MAX),
-            path: None,
-            encrypted: None,
-        })
+        self.decide_by_addr(
+            test.client,
+            test.server,
+            test.protocol,
+            test.server_port,
+            at,
+        )
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{Int64Type, Schema};
+use arrow::datatypes::{Int64Type, Schema, SchemaRef};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::columns::{BATCH_ROWS, Columns, count_at, seconds_at, table, text_at};
@@ -74,6 +74,11 @@ fn not_empty(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
+/// The schema of batches of `findings`.
+pub(super) fn findings_schema() -> SchemaRef {
+    Arc::new(Schema::new(FindingBatch::fields()))
+}
+
 impl Lake {
     /// Puts the findings of a day in place, worst first, replacing those there are. `let_go` is how many connections would
     /// have made more than a day may have; `made_from` is what [`Lake::made_from`] says of the edges they were made from.
@@ -88,7 +93,7 @@ impl Lake {
         made_from: &str,
     ) -> Result<(), LakeError> {
         let folder = tempfile::tempdir_in(self.temp()).map_err(LakeError::Temporary)?;
-        let schema = Arc::new(Schema::new(FindingBatch::fields()));
+        let schema = findings_schema();
         let mut notes = self.notes();
         notes.push((MADE_FROM, made_from.to_owned()));
         notes.push((LET_GO, let_go.to_string()));

@@ -70,6 +70,11 @@ impl Day {
         (0..HOURS_PER_DAY).map(move |hour| Hour(self.0 * HOURS_PER_DAY + hour))
     }
 
+    /// The days from this one until another, which is included.
+    pub fn until(self, last: Day) -> impl Iterator<Item = Day> {
+        (self.0..=last.0).map(Day)
+    }
+
     /// Its folder below a table's: `date=2026-02-25`.
     pub fn folder(self) -> String {
         format!("date={self}")

@@ -17,7 +17,8 @@ use super::objects::read_objects;
 use super::table::{Notes, part_name};
 use super::{Day, Hour, HourAsides, HourWriter, Identity, LakeError, ObjectRow, Store, Table};
 
-const DESCRIPTION: &str = "lake.json";
+/// The file that says what a lake belongs to.
+pub(super) const DESCRIPTION: &str = "lake.json";
 const POLICY_ID: &str = "tidegate.policy_id";
 const POLICY_HASH: &str = "tidegate.policy_hash";
 /// The note in an hour's `objects` file that says for which identity it was committed.
@@ -279,7 +280,7 @@ pub(super) fn ledger_name(hour: Hour) -> String {
 }
 
 /// The hour of a ledger, by its name below the table's folder.
-fn ledger_hour(name: &str) -> Option<Hour> {
+pub(super) fn ledger_hour(name: &str) -> Option<Hour> {
     Hour::from_folder(name.strip_suffix(&format!("/{}", part_name(0)))?)
 }
 

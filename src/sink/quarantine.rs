@@ -91,6 +91,11 @@ table! {
     }
 }
 
+/// The schema of batches of `quarantine`.
+pub(super) fn quarantine_schema() -> SchemaRef {
+    Arc::new(Schema::new(QuarantineBatch::fields()))
+}
+
 /// A line as the table shows it.
 struct Quarantined<'a> {
     source: &'a str,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, SortingColumn};
@@ -13,7 +13,12 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use super::dictionary_column::ZSTD_LEVEL;
+use super::edge_columns::edges_schema;
 use super::encoder::{Encoder, Form};
+use super::findings::findings_schema;
+use super::objects::ObjectBatch;
+use super::quarantine::quarantine_schema;
+use super::record_columns::records_schema;
 use super::row_group::{EncodedGroup, GROUP_ROWS, RowGroups, num_leaves};
 use super::turns::in_turn;
 use super::{Day, Hour, LakeError};
@@ -70,6 +75,15 @@ pub enum Table {
 }
 
 impl Table {
+    /// All of them.
+    pub const ALL: [Table; 5] = [
+        Table::Records,
+        Table::Edges,
+        Table::Findings,
+        Table::Objects,
+        Table::Quarantine,
+    ];
+
     /// The tables that an hour has, in the order in which their files are put in place.
     pub const HOURLY: [Table; 4] = [
         Table::Records,
@@ -87,6 +101,32 @@ impl Table {
             Table::Objects => "objects",
             Table::Findings => "findings",
         }
+    }
+
+    /// Its columns as a reader of its files finds them: text is text, no dictionary.
+    pub fn schema(self) -> SchemaRef {
+        let written = match self {
+            Table::Records => records_schema(),
+            Table::Edges => edges_schema(),
+            Table::Quarantine => quarantine_schema(),
+            Table::Objects => Arc::new(Schema::new(ObjectBatch::fields())),
+            Table::Findings => findings_schema(),
+        };
+        let plain = written
+            .fields()
+            .iter()
+            .map(|field| match field.data_type() {
+                DataType::Dictionary(_, text) => {
+                    field.as_ref().clone().with_data_type(text.as_ref().clone())
+                }
+                _ => field.as_ref().clone(),
+            });
+        Arc::new(Schema::new(plain.collect::<Vec<Field>>()))
+    }
+
+    /// The table of this name.
+    pub fn from_name(name: &str) -> Option<Table> {
+        Table::ALL.into_iter().find(|table| table.name() == name)
     }
 
     /// The folder of an hour, with a slash at the end.

@@ -35,7 +35,12 @@ fn commands_of_the_documentation_run() {
 fn options_in_the_documentation_exist_and_every_option_is_documented() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut known = BTreeSet::new();
-    for command in [vec!["scan"], vec!["generate"], vec!["policy", "check"]] {
+    for command in [
+        vec!["scan"],
+        vec!["sql"],
+        vec!["generate"],
+        vec!["policy", "check"],
+    ] {
         let help = run(folder.path(), &[command, vec!["--help"]].concat());
         known.extend(options(&help.stdout));
     }

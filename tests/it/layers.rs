@@ -5,19 +5,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each top-level module with those that it may use. Modules on one line of the layering do not use each other.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     (
         "cli",
         &[
-            "app", "source", "sink", "generate", "judge", "policy", "flow", "net",
+            "app", "sql", "source", "sink", "generate", "judge", "policy", "flow", "net",
         ],
     ),
     (
         "app",
         &[
-            "source", "sink", "generate", "judge", "policy", "flow", "net",
+            "sql", "source", "sink", "generate", "judge", "policy", "flow", "net",
         ],
     ),
+    ("sql", &["source", "sink", "policy", "flow", "net"]),
     ("source", &["judge", "policy", "flow", "net"]),
     ("sink", &["judge", "policy", "flow", "net"]),
     ("generate", &["flow", "net"]),

@@ -51,6 +51,8 @@ mod same_lake;
 mod source;
 // The program and its sources: a bucket says what a folder says, what cannot be read is named, exit codes.
 mod source_program;
+// `tidegate sql`: tables, functions, pushdown, what is refused, curated queries.
+mod sql;
 // What the program shows on a terminal and nowhere else.
 #[cfg(target_os = "linux")]
 mod terminal;

@@ -1,7 +1,8 @@
 //! A local folder as a store. A file is written under a name that starts with `_`, flushed to the disk, then renamed.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -59,6 +60,18 @@ impl Local {
             name,
             fs::read(self.root.join(name)).map(Bytes::from),
         )
+    }
+
+    pub fn get_range(&self, name: &str, range: Range<u64>) -> Result<Option<Bytes>, StoreError> {
+        let read = || {
+            let mut file = File::open(self.root.join(name))?;
+            file.seek(SeekFrom::Start(range.start))?;
+            let length = range.end.saturating_sub(range.start);
+            let mut bytes = Vec::with_capacity(length as usize);
+            file.take(length).read_to_end(&mut bytes)?;
+            Ok(bytes.into())
+        };
+        self.unless_absent("read", name, read())
     }
 
     pub fn open(&self, name: &str) -> Result<Option<File>, StoreError> {

@@ -6,6 +6,7 @@ mod local;
 mod s3;
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -127,6 +128,17 @@ impl Store {
         match &self.backend {
             Backend::Local(local) => names.iter().map(|name| local.get(name)).collect(),
             Backend::S3(s3) => s3.get_each(names),
+        }
+    }
+
+    /// The bytes of a file from `range.start` until `range.end`, fewer where it ends before; none if there is no such file.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn get_range(&self, name: &str, range: Range<u64>) -> Result<Option<Bytes>, StoreError> {
+        match &self.backend {
+            Backend::Local(local) => local.get_range(name, range),
+            Backend::S3(s3) => s3.get_range(name, range),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::future::Future;
 use std::io::{Seek, Write};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -119,20 +120,28 @@ impl S3 {
     }
 
     pub fn get(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
-        self.runtime.block_on(self.read(name))
+        self.runtime.block_on(self.read(name, None))
+    }
+
+    pub fn get_range(&self, name: &str, range: Range<u64>) -> Result<Option<Bytes>, StoreError> {
+        self.runtime.block_on(self.read(name, Some(range)))
     }
 
     pub fn get_each(&self, names: &[String]) -> Result<Vec<Option<Bytes>>, StoreError> {
         let reads = futures::stream::iter(names)
-            .map(|name| self.read(name))
+            .map(|name| self.read(name, None))
             .buffered(4 * IN_FLIGHT);
         self.runtime.block_on(reads.try_collect())
     }
 
-    async fn read(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+    async fn read(
+        &self,
+        name: &str,
+        range: Option<Range<u64>>,
+    ) -> Result<Option<Bytes>, StoreError> {
         let mut attempt = 1;
         loop {
-            let Some(body) = self.body(name).await? else {
+            let Some(body) = self.body(name, range.as_ref()).await? else {
                 return Ok(None);
             };
             match body.collect().await {
@@ -149,7 +158,7 @@ impl S3 {
         self.runtime.block_on(async {
             let mut attempt = 1;
             'attempt: loop {
-                let Some(mut body) = self.body(name).await? else {
+                let Some(mut body) = self.body(name, None).await? else {
                     return Ok(None);
                 };
                 let mut file = tempfile::tempfile_in(temp).map_err(local)?;
@@ -169,12 +178,20 @@ impl S3 {
         })
     }
 
-    async fn body(&self, name: &str) -> Result<Option<ByteStream>, StoreError> {
+    async fn body(
+        &self,
+        name: &str,
+        range: Option<&Range<u64>>,
+    ) -> Result<Option<ByteStream>, StoreError> {
+        // The last byte is part of it.
+        let range =
+            range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
         match self
             .client
             .get_object()
             .bucket(&*self.bucket)
             .key(self.key(name))
+            .set_range(range)
             .send()
             .await
         {

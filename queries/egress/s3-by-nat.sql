@@ -1,0 +1,12 @@
+-- title: S3 and DynamoDB by NAT
+-- answers: Who reaches S3 or DynamoDB through NAT although a gateway endpoint is free?
+-- read: Each row is money and a path past endpoint policies.
+-- param most int 50: How many rows.
+-- tables: edges
+select coalesce(client_workload, client_addr) as client, client_tier, server_tier, via, verdict, rule,
+       sum(connections) as connections, sum(bytes_to_server + bytes_to_client) as bytes
+from edges
+where server_tier in ('aws:S3', 'aws:DYNAMODB') and coalesce(via, 'unknown') <> 'gateway-endpoint'
+group by 1, client_tier, server_tier, via, verdict, rule
+order by bytes desc, client, server_tier, via, verdict
+limit $most

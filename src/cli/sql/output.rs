@@ -1,0 +1,147 @@
+//! The formats of answers.
+
+use std::io::{self, Write};
+
+use arrow::array::RecordBatch;
+use arrow::csv;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use arrow::ipc::writer::FileWriter;
+use arrow::json::writer::{JsonArray, LineDelimited, WriterBuilder};
+use parquet::arrow::ArrowWriter;
+
+use super::table::Table;
+use crate::policy::words;
+
+words! {
+    /// The format of an answer.
+    AnswerFormat {
+        /// A table for people.
+        Table = "table",
+        /// Values with commas, under a line of names.
+        Csv = "csv",
+        /// The same with tabs.
+        Tsv = "tsv",
+        /// One JSON array of objects.
+        Json = "json",
+        /// One JSON object a line.
+        Ndjson = "ndjson",
+        /// A Parquet file.
+        Parquet = "parquet",
+        /// An Arrow IPC file.
+        Arrow = "arrow",
+    }
+}
+
+/// How tables look.
+pub(super) struct Look {
+    /// Columns of the terminal.
+    pub width: usize,
+    /// Rows that are shown.
+    pub most: usize,
+}
+
+/// Why an answer could not be written.
+pub(super) enum WriteError {
+    Io(io::Error),
+    Arrow(ArrowError),
+}
+
+impl From<io::Error> for WriteError {
+    fn from(error: io::Error) -> WriteError {
+        WriteError::Io(error)
+    }
+}
+
+impl From<ArrowError> for WriteError {
+    fn from(error: ArrowError) -> WriteError {
+        match error {
+            ArrowError::IoError(_, error) => WriteError::Io(error),
+            other => WriteError::Arrow(other),
+        }
+    }
+}
+
+impl From<parquet::errors::ParquetError> for WriteError {
+    fn from(error: parquet::errors::ParquetError) -> WriteError {
+        WriteError::from(ArrowError::from(error))
+    }
+}
+
+type Out<'o> = &'o mut (dyn Write + Send);
+type JsonWriter<'o, F> = arrow::json::Writer<Out<'o>, F>;
+
+/// Writes an answer.
+pub(super) enum Writer<'o> {
+    Table(Table, Out<'o>),
+    Csv(Box<csv::Writer<Out<'o>>>),
+    Json(Box<JsonWriter<'o, JsonArray>>),
+    Ndjson(Box<JsonWriter<'o, LineDelimited>>),
+    Parquet(Box<ArrowWriter<Out<'o>>>),
+    Arrow(Box<FileWriter<Out<'o>>>),
+}
+
+impl<'o> Writer<'o> {
+    /// Begins an answer with these columns.
+    pub fn begin(
+        format: AnswerFormat,
+        schema: &SchemaRef,
+        out: Out<'o>,
+        look: &Look,
+    ) -> Result<Writer<'o>, WriteError> {
+        let separated = |out, delimiter| {
+            let builder = csv::WriterBuilder::new().with_delimiter(delimiter);
+            Box::new(builder.with_header(true).build(out))
+        };
+        let json = WriterBuilder::new().with_explicit_nulls(true);
+        Ok(match format {
+            AnswerFormat::Table => Writer::Table(Table::new(schema, look.width, look.most), out),
+            AnswerFormat::Csv => Writer::Csv(Writer::header(separated(out, b','), schema)?),
+            AnswerFormat::Tsv => Writer::Csv(Writer::header(separated(out, b'\t'), schema)?),
+            AnswerFormat::Json => Writer::Json(Box::new(json.build(out))),
+            AnswerFormat::Ndjson => Writer::Ndjson(Box::new(json.build(out))),
+            AnswerFormat::Parquet => {
+                Writer::Parquet(Box::new(ArrowWriter::try_new(out, schema.clone(), None)?))
+            }
+            AnswerFormat::Arrow => Writer::Arrow(Box::new(FileWriter::try_new(out, schema)?)),
+        })
+    }
+
+    /// Names of columns are written even where there are no rows.
+    fn header(
+        mut writer: Box<csv::Writer<Out<'o>>>,
+        schema: &SchemaRef,
+    ) -> Result<Box<csv::Writer<Out<'o>>>, WriteError> {
+        writer.write(&RecordBatch::new_empty(schema.clone()))?;
+        Ok(writer)
+    }
+
+    /// Writes some rows.
+    pub fn write(&mut self, rows: &RecordBatch) -> Result<(), WriteError> {
+        match self {
+            Writer::Table(table, _) => table.add(rows)?,
+            Writer::Csv(writer) => writer.write(rows)?,
+            Writer::Json(writer) => writer.write(rows)?,
+            Writer::Ndjson(writer) => writer.write(rows)?,
+            Writer::Parquet(writer) => writer.write(rows)?,
+            Writer::Arrow(writer) => writer.write(rows)?,
+        }
+        Ok(())
+    }
+
+    /// Ends the answer.
+    pub fn finish(self) -> Result<(), WriteError> {
+        match self {
+            Writer::Table(table, out) => out.write_all(table.render().as_bytes())?,
+            Writer::Csv(_) => {}
+            Writer::Json(mut writer) => {
+                writer.finish()?;
+                writer.into_inner().write_all(b"\n")?;
+            }
+            Writer::Ndjson(mut writer) => writer.finish()?,
+            Writer::Parquet(writer) => drop(writer.close()?),
+            Writer::Arrow(mut writer) => writer.finish()?,
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,128 @@
+//! The files of a lake as its readers see them, whoever it was made for: those of committed hours, and of days.
+
+use std::collections::BTreeSet;
+
+use super::identity::Description;
+use super::lake::{DESCRIPTION, is_part, ledger_hour};
+use super::{Day, Hour, LakeError, Store, Table};
+
+/// Days for which their folders are listed one by one. Of more, the whole table is listed: a thousand files a request.
+const FEW_DAYS: usize = 3;
+
+/// A lake to be read. Cheap to clone; every method blocks.
+#[derive(Clone, Debug)]
+pub struct LakeFiles {
+    store: Store,
+}
+
+/// A file of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LakeFile {
+    /// Its name below the lake's root.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The day that it belongs to.
+    pub day: Day,
+    /// The hour that it belongs to; none for findings, which belong to days.
+    pub hour: Option<Hour>,
+}
+
+impl LakeFiles {
+    /// Opens the lake in a store.
+    ///
+    /// # Errors
+    /// When there is none, or one of a newer format, or the store fails.
+    pub fn open(store: Store) -> Result<LakeFiles, LakeError> {
+        let failed = |reason: String, hint| LakeError::Description {
+            url: store.url(),
+            reason,
+            hint,
+        };
+        let Some(text) = store.get(DESCRIPTION)? else {
+            let hint = "a lake is what `tidegate scan --lake` writes; name its topmost folder";
+            return Err(failed("there is no such file".to_owned(), hint));
+        };
+        Description::parse(&text).map_err(|(reason, hint)| failed(reason, hint))?;
+        Ok(LakeFiles { store })
+    }
+
+    /// Where its files are.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The files of a table whose hours (of findings, whose days) lie between the two, both included; sorted by time. What
+    /// is not committed has none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn files(
+        &self,
+        table: Table,
+        first: Option<Hour>,
+        last: Option<Hour>,
+    ) -> Result<Vec<LakeFile>, LakeError> {
+        let is_wanted = |hour: Hour| {
+            first.is_none_or(|first| first <= hour) && last.is_none_or(|last| hour <= last)
+        };
+        let is_wanted_day = |day: Day| {
+            first.is_none_or(|first| first.day() <= day)
+                && last.is_none_or(|last| day <= last.day())
+        };
+        let days = few_days(first, last);
+        let mut files = Vec::new();
+        for listed in self.list(table, days.as_deref())? {
+            let Some((folder, _)) = listed.name.rsplit_once('/') else {
+                continue;
+            };
+            let Some(folder) = folder.strip_prefix(table.name()) else {
+                continue;
+            };
+            let folder = folder.trim_start_matches('/');
+            let hour = Hour::from_folder(folder);
+            let Some(day) = hour.map(Hour::day).or_else(|| Day::from_folder(folder)) else {
+                continue;
+            };
+            let is_of_time = hour.map_or_else(|| is_wanted_day(day), is_wanted);
+            if is_part(&listed.name) && is_of_time && hour.is_none() == (table == Table::Findings) {
+                files.push(LakeFile {
+                    name: listed.name,
+                    size: listed.size,
+                    day,
+                    hour,
+                });
+            }
+        }
+        if table != Table::Findings && table != Table::Objects {
+            let committed = self.committed(days.as_deref())?;
+            files.retain(|file| file.hour.is_some_and(|hour| committed.contains(&hour)));
+        }
+        Ok(files)
+    }
+
+    fn committed(&self, days: Option<&[Day]>) -> Result<BTreeSet<Hour>, LakeError> {
+        let all = format!("{}/", Table::Objects.name());
+        let ledgers = self.list(Table::Objects, days)?;
+        let hour = |name: &str| ledger_hour(name.strip_prefix(&all)?);
+        Ok(ledgers.iter().filter_map(|file| hour(&file.name)).collect())
+    }
+
+    fn list(&self, table: Table, days: Option<&[Day]>) -> Result<Vec<super::Listed>, LakeError> {
+        let Some(days) = days else {
+            return Ok(self.store.list(&format!("{}/", table.name()))?);
+        };
+        let mut files = Vec::new();
+        for day in days {
+            files.extend(self.store.list(&table.day_folder(*day))?);
+        }
+        Ok(files)
+    }
+}
+
+/// The days from one hour to another, if they are few.
+fn few_days(first: Option<Hour>, last: Option<Hour>) -> Option<Vec<Day>> {
+    let (first, last) = (first?.day(), last?.day());
+    let days: Vec<Day> = first.until(last).take(FEW_DAYS + 1).collect();
+    (days.len() <= FEW_DAYS).then_some(days)
+}

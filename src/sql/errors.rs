@@ -1,0 +1,72 @@
+//! Errors of queries in words for people: what is nearest to a name that there is not.
+
+use datafusion::common::{DataFusionError, SchemaError};
+use datafusion::prelude::SessionContext;
+
+use crate::policy::nearest;
+
+/// The names of all tables, sorted.
+pub(super) fn tables(context: &SessionContext) -> Vec<String> {
+    let catalog = context.catalog("tidegate");
+    let schema = catalog.and_then(|catalog| catalog.schema("public"));
+    let mut names = schema.map_or_else(Vec::new, |schema| schema.table_names());
+    names.sort();
+    names
+}
+
+/// The same error, with the nearest table where it names one that there is not. DataFusion does so for columns and
+/// functions.
+pub(super) fn with_nearest(error: DataFusionError, context: &SessionContext) -> DataFusionError {
+    let text = error.strip_backtrace();
+    let missing = text
+        .split_once("table 'tidegate.public.")
+        .and_then(|(_, rest)| rest.split_once("' not found"));
+    let Some((missing, _)) = missing else {
+        return error;
+    };
+    let tables = tables(context);
+    let near = nearest(missing, tables.iter().map(String::as_str));
+    let hint = match (near, what_brings(missing)) {
+        (_, Some(option)) => format!("\nhint: `{missing}` needs {option}"),
+        (Some(near), _) => format!("\nhint: there is `{near}`"),
+        (None, None) => format!("\nhint: there are {}", tables.join(", ")),
+    };
+    DataFusionError::Plan(format!("there is no table `{missing}`{hint}"))
+}
+
+/// The option that brings a table which is not there.
+fn what_brings(table: &str) -> Option<&'static str> {
+    if table == "flows" {
+        return Some("--logs");
+    }
+    if table.starts_with("policy_") {
+        return super::policy_tables::NAMES
+            .contains(&table)
+            .then_some("--policy");
+    }
+    crate::sink::Table::from_name(table)
+        .map(|_| "--lake, or --logs and --policy to judge on the fly")
+}
+
+/// Whether the error says that the memory did not suffice.
+pub(super) fn is_memory(error: &DataFusionError) -> bool {
+    matches!(error.find_root(), DataFusionError::ResourcesExhausted(_))
+}
+
+/// What a query failed by, for people.
+pub fn explain(error: &DataFusionError) -> (String, Option<String>) {
+    let text = error.strip_backtrace();
+    if is_memory(error) {
+        let hint = "give more --memory, or ask for less: fewer columns, a shorter time, a limit";
+        return (text, Some(hint.to_owned()));
+    }
+    if let DataFusionError::SchemaError(schema, _) = error.find_root()
+        && let SchemaError::FieldNotFound { .. } = &**schema
+    {
+        return (text, None);
+    }
+    match text.split_once("\nhint: ") {
+        Some((what, hint)) => (what.to_owned(), Some(hint.to_owned())),
+        None => (text, None),
+    }
+}

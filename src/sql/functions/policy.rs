@@ -1,0 +1,119 @@
+//! Functions that ask the policy.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, ListBuilder, StringArray, StringBuilder};
+use arrow::datatypes::{DataType, Field, Int64Type, TimeUnit, TimestampMicrosecondType};
+use datafusion::common::Result;
+
+use super::{Doc, Function, addr_at, plan_error, texts};
+use crate::policy::{Decision, Policy};
+
+const ZONE: Doc = Doc {
+    name: "zone",
+    syntax: "zone(addr)",
+    about: "the policy's zone of an address: a tier, unassigned, a destination, aws:…, private, local, internet",
+    example: "zone('10.0.64.7')",
+    gives: "data",
+};
+const GROUPS: Doc = Doc {
+    name: "groups",
+    syntax: "groups(addr)",
+    about: "the policy's groups of an address, as far as prefixes tell them",
+    example: "groups('10.0.64.7')",
+    gives: "[]",
+};
+const DECISION: Doc = Doc {
+    name: "decision",
+    syntax: "decision(client, server, port, protocol, at)",
+    about: "what the policy says of such a flow at that time: allow, deny or unproven; without what only records tell",
+    example: "decision('10.0.64.7', '198.51.100.9', 22, 6, '2026-02-25')",
+    gives: "deny",
+};
+const DECIDING_RULE: Doc = Doc {
+    name: "deciding_rule",
+    syntax: "deciding_rule(client, server, port, protocol, at)",
+    about: "the rule that decides so",
+    example: "deciding_rule('203.0.113.9', '203.0.113.10', 443, 6, '2026-02-25')",
+    gives: "default",
+};
+
+pub(super) fn functions(policy: Option<Arc<Policy>>) -> Vec<Function> {
+    let (text, int) = (DataType::Utf8, DataType::Int64);
+    let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let flow = [text.clone(), text.clone(), int.clone(), int, time];
+    let list = DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)));
+    let asked = policy.clone();
+    let zone = Function::new(
+        &ZONE,
+        std::slice::from_ref(&text),
+        text.clone(),
+        move |of| {
+            let policy = known(&asked, &ZONE)?;
+            let addrs = texts(&of[0]);
+            let zones = (0..addrs.len()).map(|row| Some(policy.zone_of(addr_at(addrs, row)?)));
+            Ok(Arc::new(zones.collect::<StringArray>()) as ArrayRef)
+        },
+    );
+    let asked = policy.clone();
+    let groups = Function::new(&GROUPS, std::slice::from_ref(&text), list, move |of| {
+        let policy = known(&asked, &GROUPS)?;
+        let addrs = texts(&of[0]);
+        let mut lists = ListBuilder::new(StringBuilder::new());
+        for row in 0..addrs.len() {
+            let addr = addr_at(addrs, row);
+            let groups = addr
+                .into_iter()
+                .flat_map(|addr| policy.groups_of_addr(addr));
+            groups.for_each(|group| lists.values().append_value(group));
+            lists.append(addr.is_some());
+        }
+        Ok(Arc::new(lists.finish()) as ArrayRef)
+    });
+    let asked = policy.clone();
+    let decision = Function::new(&DECISION, &flow, text.clone(), move |of| {
+        let policy = known(&asked, &DECISION)?;
+        decided(policy, of, |decision| decision.answer.as_str())
+    });
+    let deciding_rule = Function::new(&DECIDING_RULE, &flow, text, move |of| {
+        let policy = known(&policy, &DECIDING_RULE)?;
+        decided(policy, of, |decision| &policy.rule(decision.rule).id)
+    });
+    let all = [zone, groups, decision, deciding_rule];
+    all.map(Function::stable).into()
+}
+
+fn known<'p>(policy: &'p Option<Arc<Policy>>, doc: &Doc) -> Result<&'p Policy> {
+    policy
+        .as_deref()
+        .ok_or_else(|| plan_error(format!("{} needs --policy", doc.syntax)))
+}
+
+/// What is told of the decision on each row's flow; null where a part of it is null or none.
+fn decided<'p>(
+    policy: &'p Policy,
+    of: &[ArrayRef],
+    tell: impl Fn(&Decision) -> &'p str,
+) -> Result<ArrayRef> {
+    let ports = of[2].as_primitive::<Int64Type>();
+    let protocols = of[3].as_primitive::<Int64Type>();
+    let times = of[4].as_primitive::<TimestampMicrosecondType>();
+    let told = (0..of[0].len()).map(|row| {
+        let client = addr_at(texts(&of[0]), row)?;
+        let server = addr_at(texts(&of[1]), row)?;
+        // Protocols without ports have port 0.
+        let port = if ports.is_valid(row) {
+            u16::try_from(ports.value(row)).ok()?
+        } else {
+            0
+        };
+        let protocol = protocols.is_valid(row).then(|| protocols.value(row))?;
+        let at = times.is_valid(row).then(|| times.value(row))?;
+        let protocol = u8::try_from(protocol).ok()?;
+        let at = at.div_euclid(1_000_000);
+        Some(tell(
+            &policy.decide_by_addr(client, server, protocol, port, at),
+        ))
+    });
+    Ok(Arc::new(told.collect::<StringArray>()))
+}

@@ -1,0 +1,33 @@
+//! SQL over raw flow logs and over a lake: DataFusion's engine, our tables and functions, read-only.
+//!
+//! | table | from | how |
+//! |---|---|---|
+//! | `flows` | raw logs | [`Flows`]: a file source inside the engine's own scan |
+//! | `records`, `edges`, `findings`, `objects`, `quarantine` | a lake | its committed files, in the engine's Parquet scan |
+//! | `policy_…` | a policy | rows in memory |
+//!
+//! A text becomes statements by [`statements`], which lets through what only reads; a [`Session`] runs them within its
+//! [`Bounds`], over the tables that were named and nothing else: there is no store behind it but those.
+
+mod catalog;
+mod ddl;
+mod errors;
+mod flows;
+mod functions;
+mod guard;
+mod lake;
+mod notes;
+mod policy_tables;
+mod session;
+mod stores;
+
+pub use catalog::{CuratedQuery, Param, ParamKind, ParamValue, Params, built_in};
+pub use datafusion::error::DataFusionError as QueryError;
+pub use ddl::{Engine, ddl};
+pub use errors::explain;
+pub use flows::Flows;
+pub use functions::{Doc, docs};
+pub use guard::statements;
+pub use lake::LakeSource;
+pub use notes::Notes;
+pub use session::{Bounds, Rows, Session};

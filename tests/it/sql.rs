@@ -1,0 +1,738 @@
+//! `tidegate sql`: tables, functions and pushdown against rows that stand beside the questions; what is refused; what is
+//! asked of S3; every curated query.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+use crate::cli_program::{Ran, command, run};
+use crate::s3_server::{Fault, Op, S3Server};
+
+const POLICY: &str = "policies/sec-003.toml";
+const SAMPLE: &str = "sample-logs/logs";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A lake of the sample with all records, made once.
+fn lake() -> &'static str {
+    static LAKE: OnceLock<TempDir> = OnceLock::new();
+    let folder = LAKE.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lake = folder.path().join("lake");
+        let lake = lake.to_str().expect("UTF-8");
+        let ran = run(
+            root(),
+            &[
+                "scan", SAMPLE, "--policy", POLICY, "--lake", lake, "--keep", "all",
+            ],
+        );
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        folder
+    });
+    let lake = folder.path().join("lake");
+    Box::leak(
+        lake.into_os_string()
+            .into_string()
+            .expect("UTF-8")
+            .into_boxed_str(),
+    )
+}
+
+fn sql(more: &[&str]) -> Ran {
+    run(root(), &[&["sql"], more].concat())
+}
+
+/// The answer of a question over the sample's logs, as CSV.
+fn flows(question: &str) -> String {
+    let ran = sql(&["--logs", SAMPLE, "--format", "csv", "-c", question]);
+    assert_eq!((ran.code, &*ran.stderr), (0, ""), "{question}");
+    ran.stdout
+}
+
+/// The answer of a question over the sample's lake, as CSV.
+fn of_lake(question: &str) -> String {
+    let ran = sql(&[
+        "--lake",
+        lake(),
+        "--policy",
+        POLICY,
+        "--format",
+        "csv",
+        "-c",
+        question,
+    ]);
+    assert_eq!((ran.code, &*ran.stderr), (0, ""), "{question}");
+    ran.stdout
+}
+
+/// Questions of a file under `tests/sql`, each with the rows that it is answered by:
+///
+/// ```text
+/// select 1 as one
+/// ----
+/// one
+/// 1
+/// ```
+///
+/// A blank line ends the rows. `error: words` stands in place of rows where a question is refused.
+fn check_file(name: &str, options: &[&str]) {
+    let path = root().join("tests/sql").join(name);
+    let text = fs::read_to_string(&path).expect("a file of questions");
+    let blocks = text
+        .split("\n\n")
+        .map(str::trim)
+        .filter(|block| !block.is_empty());
+    let mut checked = 0;
+    for block in blocks.filter(|block| !block.lines().all(|line| line.starts_with('#'))) {
+        let (question, expected) = block
+            .split_once("\n----\n")
+            .expect("a question and its rows");
+        let ran = sql(&[options, &["--format", "csv", "-c", question]].concat());
+        match expected.strip_prefix("error: ") {
+            None => {
+                assert_eq!((ran.code, &*ran.stderr), (0, ""), "{name}: {question}");
+                assert_eq!(ran.stdout.trim_end(), expected, "{name}: {question}");
+            }
+            Some(words) => {
+                assert_ne!(ran.code, 0, "{name}: {question}: {}", ran.stdout);
+                assert!(
+                    ran.stderr.contains(words),
+                    "{name}: {question}: {}",
+                    ran.stderr
+                );
+            }
+        }
+        checked += 1;
+    }
+    assert!(checked > 5, "{name} has questions, {checked} of them");
+}
+
+#[test]
+fn functions_answer_as_their_file_says() {
+    check_file("functions.slt", &["--policy", POLICY]);
+}
+
+#[test]
+fn examples_of_functions_give_what_they_say() {
+    for doc in tidegate::sql::docs() {
+        let question = format!("select cast({} as varchar) as it", doc.example);
+        let ran = sql(&["--policy", POLICY, "--format", "csv", "-c", &question]);
+        assert_eq!(ran.code, 0, "{}: {}", doc.syntax, ran.stderr);
+        let found = ran
+            .stdout
+            .trim_start_matches("it\n")
+            .trim()
+            .trim_matches('"');
+        assert_eq!(found, doc.gives, "{}", doc.example);
+    }
+}
+
+/// Filters that are tested before a row is built, and one that never is.
+const FILTERS: [&str; 22] = [
+    "action = 'REJECT'",
+    "'REJECT' = action",
+    "action <> 'REJECT'",
+    "action in ('REJECT', 'NONE')",
+    "action not in ('REJECT', 'NONE')",
+    "action is null",
+    "action is not null",
+    "dstport = 443",
+    "443 < dstport",
+    "dstport not in (443, 22)",
+    "dstport between 400 and 500",
+    "dstport = 443 and action = 'ACCEPT'",
+    "dstport = 22 or srcaddr = '10.0.64.20'",
+    "protocol = 17 or dstport = 22 and action = 'REJECT'",
+    "protocol in (1, 58)",
+    "bytes > 100000",
+    "packets <= 1",
+    "start >= '2026-02-25T06:00:00Z'",
+    "start < '2026-02-25T05:30:00Z'",
+    "\"end\" = '2026-02-25T06:00:00Z'",
+    "start >= '2026-02-25T05:30:00Z' and \"end\" < '2026-02-25T06:00:00Z'",
+    "tcp_flags = 2 and srcport is not null",
+];
+
+#[test]
+fn filters_mean_the_same_before_a_row_is_built_and_after() {
+    for filter in FILTERS {
+        let sums = "count(*), sum(line), sum(bytes), min(srcaddr), max(source)";
+        let pushed = format!("select {sums} from flows where {filter}");
+        // Nothing that reads text can be pushed through a function that is not known to be harmless.
+        let kept = format!(
+            "select {sums} from flows where nullif(length(concat(cast(({filter}) as varchar), '')), 5) = 4"
+        );
+        let [pushed_plan, kept_plan] =
+            [&pushed, &kept].map(|question| flows(&format!("explain {question}")));
+        assert!(pushed_plan.contains("tested_before_built"), "{pushed_plan}");
+        assert!(!kept_plan.contains("tested_before_built"), "{kept_plan}");
+        let (pushed, kept) = (flows(&pushed), flows(&kept));
+        assert_eq!(pushed, kept, "{filter}");
+        assert!(
+            !pushed.contains("\n0,"),
+            "{filter} finds something: {pushed}"
+        );
+    }
+}
+
+#[test]
+fn layouts_and_parquet_are_one_table() {
+    let by_kind = "select case when source like '%.parquet' then 'parquet' else 'text' end as kind, \
+                   count(distinct source) > 0 as some, count(vpc_id) > 0 as has_vpc, count(tgw_id) > 0 as has_tgw \
+                   from flows group by 1 order by 1";
+    assert_eq!(
+        flows(by_kind),
+        "kind,some,has_vpc,has_tgw\nparquet,true,true,false\ntext,true,true,true\n"
+    );
+    // A field that an object's layout lacks is null in all of its rows, and no other object loses it by that.
+    let mixed = flows(
+        "select count(*) from (select source, count(vpc_id) as some from flows group by source) where some = 0",
+    );
+    assert!(!mixed.contains("\n0\n"), "{mixed}");
+}
+
+#[test]
+fn every_row_of_the_logs_is_a_row_of_the_table() {
+    let counted = of_lake("select sum(records + no_data + skip_data) as rows from objects");
+    assert_eq!(flows("select count(*) as rows from flows"), counted);
+}
+
+#[test]
+fn judged_on_the_fly_is_what_the_lake_holds() {
+    for question in [
+        "select verdict, rule, count(*), sum(bytes) from records group by verdict, rule order by 1, 2",
+        "select verdict, rule, sum(connections), sum(records) from edges group by verdict, rule order by 1, 2",
+        "select finding_id, severity, title from findings order by 1",
+        "select count(*), sum(lines) from objects",
+        // Later records of these hours change nothing of them, and earlier ones are their evidence.
+        "select verdict, rule, count(*) from records where date = '2026-02-25' and hour = 6 group by verdict, rule order by 1, 2",
+    ] {
+        let ran = sql(&[
+            "--logs", SAMPLE, "--policy", POLICY, "--format", "csv", "-c", question,
+        ]);
+        assert_eq!((ran.code, &*ran.stderr), (0, ""), "{question}");
+        assert_eq!(ran.stdout, of_lake(question), "{question}");
+    }
+}
+
+#[test]
+fn what_does_not_only_read_is_refused() {
+    let out = tempfile::tempdir().expect("a folder");
+    let file = out.path().join("out.csv");
+    let copy = format!("copy (select 1) to '{}'", file.display());
+    let external = format!(
+        "create external table x stored as csv location '{}'",
+        root().display()
+    );
+    for statement in [
+        &*copy,
+        &*external,
+        "create table x as select 1",
+        "create view x as select 1",
+        "create schema x",
+        "create database x",
+        "create function f() returns int return 1",
+        "drop table edges",
+        "drop view edges",
+        "insert into edges select * from edges",
+        "update edges set rule = 'x'",
+        "delete from edges",
+        "truncate table edges",
+        "set datafusion.execution.batch_size = 1",
+        "set time zone = 'UTC'",
+        "reset datafusion.execution.batch_size",
+        "prepare p as select 1",
+        "execute p",
+        "deallocate p",
+        "begin",
+        "commit",
+        "analyze table edges",
+        "explain copy (select 1) to '/tmp/x'",
+        "explain analyze insert into edges select * from edges",
+        "select 1; drop table edges",
+        "select 1 into x",
+        "merge into edges using edges e on true when matched then delete",
+    ] {
+        let ran = sql(&["--lake", lake(), "-c", statement]);
+        assert_eq!(ran.code, 2, "{statement}: {}{}", ran.stdout, ran.stderr);
+        assert_eq!(ran.stdout, "", "{statement}");
+        assert!(
+            !ran.stderr.contains("panicked"),
+            "{statement}: {}",
+            ran.stderr
+        );
+    }
+    assert!(!file.exists());
+}
+
+#[test]
+fn no_other_file_is_read() {
+    let readme = root().join("README.md");
+    let readme = readme.display();
+    for question in [
+        format!("select * from '{readme}'"),
+        format!("select * from 'file://{readme}'"),
+        "select * from 's3://bucket/key.parquet'".to_owned(),
+        format!("select * from read_csv('{readme}')"),
+        format!("select * from parquet_metadata('{readme}')"),
+    ] {
+        let ran = sql(&["--lake", lake(), "-c", &question]);
+        assert_eq!(
+            (ran.code, &*ran.stdout),
+            (2, ""),
+            "{question}: {}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn errors_name_what_is_nearest() {
+    for (question, words) in [
+        ("select * from edgs", "there is `edges`"),
+        ("select * from flows", "`flows` needs --logs"),
+        (
+            "select * from policy_rules",
+            "`policy_rules` needs --policy",
+        ),
+        ("select verdct from edges", "verdict"),
+        (
+            "select cidr_contain('10.0.0.0/8', client_addr) from edges",
+            "cidr_contains",
+        ),
+        ("select 1 +", "SQL"),
+        ("", "no statement"),
+    ] {
+        let ran = sql(&["--lake", lake(), "-c", question]);
+        assert_eq!(ran.code, 2, "{question}: {}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{question}: {}", ran.stderr);
+    }
+    let ran = sql(&["--lake", lake(), "top-violation"]);
+    ran.refused(
+        2,
+        &[
+            "there is no query `top-violation`",
+            "there is `top-violations`",
+        ],
+    );
+    let ran = sql(&["--lake", lake(), "host-timeline"]);
+    ran.refused(2, &["needs --param addr=TEXT"]);
+    let ran = sql(&["--lake", lake(), "top-violations", "--param", "most=x"]);
+    ran.refused(
+        2,
+        &["expected a whole number for the parameter `most`, got `x`"],
+    );
+    let ran = sql(&["--lake", "sample-logs", "-c", "select 1"]);
+    ran.refused(2, &["sample-logs/lake.json", "there is no such file"]);
+    let ran = sql(&["--logs", "-", "-c", "select 1"]);
+    ran.refused(2, &["standard input cannot be queried"]);
+}
+
+#[test]
+fn a_query_that_takes_too_much_ends_with_advice() {
+    let heavy = "select sum(a.value * b.value) from generate_series(1, 10000000) a cross join generate_series(1, 100000) b";
+    let ran = sql(&["--timeout", "1", "-c", heavy]);
+    ran.refused(4, &["longer than its 1 s (--timeout)"]);
+    let wide = "select array_agg(concat(cast(value as varchar), repeat('x', 200))) from generate_series(1, 10000000)";
+    let ran = sql(&["--memory", "64MiB", "-c", wide]);
+    ran.refused(4, &["--memory"]);
+}
+
+#[test]
+fn objects_that_cannot_be_read_are_named_and_the_rest_is_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let good = gzip("version srcaddr\n2 10.0.0.1\n2 10.0.0.2\n");
+    fs::write(folder.path().join("good.log.gz"), &good).expect("written");
+    fs::write(folder.path().join("cut.log.gz"), &good[..good.len() - 9]).expect("written");
+    let logs = folder.path().to_str().expect("UTF-8");
+    let ran = sql(&[
+        "--logs",
+        logs,
+        "--format",
+        "csv",
+        "-c",
+        "select count(*) as rows from flows",
+    ]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert_eq!(ran.stdout, "rows\n2\n");
+    assert!(ran.stderr.contains("cut.log.gz"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("none of its rows counts"),
+        "{}",
+        ran.stderr
+    );
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    use std::io::Write;
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packer.write_all(text.as_bytes()).expect("packed");
+    packer.finish().expect("packed")
+}
+
+/// A server whose bucket `logs` holds the sample.
+fn sample_server() -> S3Server {
+    let server = S3Server::start();
+    let sample = root().join(SAMPLE);
+    for entry in walkdir::WalkDir::new(&sample) {
+        let entry = entry.expect("the sample can be read");
+        if entry.file_type().is_file() {
+            let key = entry
+                .path()
+                .strip_prefix(&sample)
+                .expect("below the sample");
+            let bytes = fs::read(entry.path()).expect("a file");
+            server.put("logs", key.to_str().expect("UTF-8"), bytes);
+        }
+    }
+    server
+}
+
+fn in_bucket(server: &S3Server, options: &[&str]) -> Ran {
+    let mut command = command(root());
+    command.arg("sql").args(options).envs(server.env());
+    let output = command.output().expect("the program starts");
+    let text = |bytes| String::from_utf8(bytes).expect("the program writes UTF-8");
+    Ran {
+        code: output.status.code().expect("the program ends by itself"),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
+}
+
+#[test]
+fn only_objects_that_can_hold_rows_are_fetched() {
+    let server = sample_server();
+    let gets = |filter: &str| {
+        server.clear_log();
+        let question = format!("select count(*) as rows from flows where {filter}");
+        let options = ["--logs", "s3://logs", "--format", "csv", "-c", &question];
+        let ran = in_bucket(&server, &options);
+        assert_eq!((ran.code, &*ran.stderr), (0, ""), "{filter}");
+        assert_eq!(ran.stdout, flows(&question), "{filter}");
+        (server.log_of(Op::Get).len(), server.log_of(Op::List).len())
+    };
+    let (all, _) = gets("true");
+    let (half, _) = gets("start >= '2026-02-25T06:30:00Z'");
+    assert!(half > 0 && half < all / 2, "{half} of {all} objects");
+    let (late, lists) = gets("start >= '2026-02-26T12:00:00Z'");
+    assert_eq!(late, 0);
+    let (none, fewer) = gets("key_region = 'eu-north-1'");
+    assert!(none == 0 && fewer <= lists, "{fewer} of {lists} listings");
+    let (account, _) = gets("key_account = '123456789012' and key_time < '2026-02-25T05:10:00Z'");
+    assert!(
+        account > 0 && account < all / 8,
+        "{account} of {all} objects"
+    );
+}
+
+#[test]
+fn objects_of_a_bucket_that_are_denied_are_named() {
+    let server = sample_server();
+    let denied = &server.keys("logs", "")[3];
+    server.fail(Op::Get, denied, 9, Fault::access_denied());
+    let options = ["--logs", "s3://logs", "-c", "select count(*) from flows"];
+    let ran = in_bucket(&server, &options);
+    assert_eq!(ran.code, 3);
+    assert!(
+        ran.stderr.contains(denied.as_str()) && ran.stderr.contains("access denied"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_lake_in_a_bucket_is_read_by_ranges() {
+    let server = S3Server::start();
+    server.create_bucket("lake");
+    for entry in walkdir::WalkDir::new(lake()) {
+        let entry = entry.expect("the lake can be read");
+        if entry.file_type().is_file() {
+            let key = entry.path().strip_prefix(lake()).expect("below the lake");
+            server.put(
+                "lake",
+                key.to_str().expect("UTF-8"),
+                fs::read(entry.path()).expect("a file"),
+            );
+        }
+    }
+    let question = "select rule, sum(connections) as connections from edges where hour = 6 group by rule order by rule";
+    let options = ["--lake", "s3://lake", "--format", "csv", "-c", question];
+    let ran = in_bucket(&server, &options);
+    assert_eq!((ran.code, &*ran.stderr), (0, ""));
+    assert_eq!(ran.stdout, of_lake(question));
+    let gets = server.log_of(Op::Get);
+    let of_edges: Vec<&String> = gets.iter().filter(|get| get.contains("edges/")).collect();
+    assert!(
+        !of_edges.is_empty() && of_edges.iter().all(|get| get.contains("hour=06")),
+        "{gets:?}"
+    );
+    let ranged = server
+        .log()
+        .iter()
+        .filter(|request| request.to_string().contains(" range="))
+        .count();
+    assert!(ranged > 0);
+}
+
+#[test]
+fn an_address_is_found_without_reading_the_other_row_groups() {
+    let plan =
+        of_lake("explain analyze select count(*) from records where client_addr = '203.0.113.254'");
+    // Its text lies between the least and the greatest of both files; their bloom filters exclude it.
+    let excluded = "row_groups_pruned_bloom_filter=2 total → 0 matched";
+    assert!(plan.contains(excluded), "{plan}");
+}
+
+#[test]
+fn hours_without_a_ledger_do_not_count() {
+    let folder = tempfile::tempdir().expect("a folder");
+    copy(Path::new(lake()), folder.path());
+    let lake = folder.path().to_str().expect("UTF-8");
+    let hours = |lake: &str| {
+        let question = "select distinct hour from edges order by hour";
+        sql(&["--lake", lake, "--format", "csv", "-c", question]).stdout
+    };
+    assert_eq!(hours(lake), "hour\n5\n6\n");
+    let ledger = folder
+        .path()
+        .join("objects/date=2026-02-25/hour=05/part-0000.parquet");
+    fs::remove_file(ledger).expect("it was there");
+    assert_eq!(hours(lake), "hour\n6\n");
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in walkdir::WalkDir::new(from) {
+        let entry = entry.expect("it can be read");
+        let target = to.join(entry.path().strip_prefix(from).expect("below"));
+        if entry.file_type().is_dir() {
+            fs::create_dir_all(target).expect("made");
+        } else {
+            fs::copy(entry.path(), target).expect("copied");
+        }
+    }
+}
+
+#[test]
+fn every_format_has_the_same_rows() {
+    let question = "select client_tier, count(*) as edges, max(last_seen) as last_seen from edges group by 1 order by 1";
+    let csv = of_lake(question);
+    let rows = csv.lines().count() - 1;
+    let answer = |format: &str| {
+        let out = tempfile::tempdir().expect("a folder");
+        let file = out.path().join("answer");
+        let path = file.to_str().expect("UTF-8");
+        let ran = sql(&[
+            "--lake",
+            lake(),
+            "--format",
+            format,
+            "-o",
+            path,
+            "-c",
+            question,
+        ]);
+        assert_eq!((ran.code, &*ran.stdout), (0, ""), "{}", ran.stderr);
+        fs::read(&file).expect("written")
+    };
+    assert_eq!(answer("tsv"), csv.replace(',', "\t").into_bytes());
+    let json: serde_json::Value = serde_json::from_slice(&answer("json")).expect("JSON");
+    assert_eq!(json.as_array().expect("an array").len(), rows);
+    let lines = String::from_utf8(answer("ndjson")).expect("UTF-8");
+    let values: Vec<serde_json::Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(json, serde_json::Value::Array(values));
+    assert!(
+        csv.contains(json[0]["last_seen"].as_str().expect("a time")),
+        "{json}"
+    );
+    let parquet = bytes::Bytes::from(answer("parquet"));
+    let read = parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(parquet, 1024);
+    let read: usize = read
+        .expect("Parquet")
+        .map(|batch| batch.expect("rows").num_rows())
+        .sum();
+    assert_eq!(read, rows);
+    let arrow =
+        arrow::ipc::reader::FileReader::try_new(std::io::Cursor::new(answer("arrow")), None);
+    let read: usize = arrow
+        .expect("Arrow")
+        .map(|batch| batch.expect("rows").num_rows())
+        .sum();
+    assert_eq!(read, rows);
+    let table = String::from_utf8(answer("table")).expect("UTF-8");
+    assert!(table.ends_with(&format!("\n{rows} rows\n")), "{table}");
+    let ran = sql(&["--lake", lake(), "--rows", "2", "-c", question]);
+    assert!(
+        ran.stdout
+            .contains(&format!("of which {} are not shown", rows - 2)),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn sql_comes_from_a_file_and_from_standard_input() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("q.sql");
+    fs::write(&file, "select 1 as a; select 2 as b").expect("written");
+    let ran = sql(&["--format", "csv", "-f", file.to_str().expect("UTF-8")]);
+    assert_eq!((ran.code, &*ran.stdout), (0, "a\n1\nb\n2\n"));
+    let mut command = command(root());
+    let input = fs::File::open(&file).expect("opened");
+    let output = command
+        .args(["sql", "--format", "csv"])
+        .stdin(input)
+        .output()
+        .expect("run");
+    assert_eq!(output.stdout, ran.stdout.as_bytes());
+}
+
+/// Values for parameters without a default, and for those that would find nothing in the sample.
+fn given(param: &tidegate::sql::Param) -> Option<&'static str> {
+    Some(match &*param.name {
+        "addr" => "addr=10.0.64.20",
+        "at" => "at=2026-02-25T06:00:00Z",
+        "list" => "list=198.19.0.0/16, 10.0.250.7",
+        "since" if param.default.is_none() => "since=2026-02-25T06:00:00Z",
+        "most" => "most=5",
+        _ => return None,
+    })
+}
+
+#[test]
+fn every_curated_query_answers_as_before() {
+    let queries = tidegate::sql::built_in();
+    assert!(queries.len() >= 39, "{} queries", queries.len());
+    for query in &queries {
+        let mut options = vec![
+            "--lake",
+            lake(),
+            "--policy",
+            POLICY,
+            "--format",
+            "csv",
+            &query.name,
+        ];
+        for value in query.params.iter().filter_map(given) {
+            options.extend(["--param", value]);
+        }
+        let ran = sql(&options);
+        assert_eq!((ran.code, &*ran.stderr), (0, ""), "{}", query.name);
+        insta::assert_snapshot!(
+            format!("query_{}", query.name.replace('-', "_")),
+            ran.stdout
+        );
+    }
+}
+
+#[test]
+fn every_file_of_queries_is_a_query_of_the_program() {
+    let mut files: Vec<PathBuf> = walkdir::WalkDir::new(root().join("queries"))
+        .into_iter()
+        .map(|entry| entry.expect("it can be read").into_path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sql"))
+        .collect();
+    files.sort();
+    let mut known: Vec<PathBuf> = tidegate::sql::built_in()
+        .iter()
+        .map(|query| {
+            root()
+                .join("queries")
+                .join(&query.theme)
+                .join(format!("{}.sql", query.name))
+        })
+        .collect();
+    known.sort();
+    assert_eq!(files, known);
+    // What the head says of tables is what the text names.
+    for query in tidegate::sql::built_in() {
+        for table in [
+            "records",
+            "edges",
+            "findings",
+            "objects",
+            "quarantine",
+            "flows",
+            "policy_rules",
+            "policy_tiers",
+            "policy_subnets",
+        ] {
+            let code: String = query
+                .sql
+                .lines()
+                .filter(|line| !line.starts_with("--"))
+                .collect();
+            let names = [format!("from {table}"), format!("join {table}")];
+            let is_named = names.iter().any(|name| code.contains(name.as_str()));
+            let is_told = query.tables.iter().any(|told| told == table);
+            assert_eq!(is_named, is_told, "{}: {table}", query.name);
+        }
+    }
+}
+
+#[test]
+fn queries_of_ones_own_are_listed_and_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let own = "-- title: Own\n-- answers: What is mine?\n-- read: One row.\n-- param n int 7: A number.\n-- tables: edges\nselect $n as n from edges limit 1\n";
+    fs::write(folder.path().join("mine.sql"), own).expect("written");
+    let queries = folder.path().to_str().expect("UTF-8");
+    let listed = sql(&["--list", "--queries", queries]).stdout;
+    assert!(
+        listed.contains("mine") && listed.contains("What is mine?"),
+        "{listed}"
+    );
+    let ran = sql(&[
+        "--lake",
+        lake(),
+        "--queries",
+        queries,
+        "--format",
+        "csv",
+        "mine",
+        "--param",
+        "n=9",
+    ]);
+    assert_eq!((ran.code, &*ran.stdout), (0, "n\n9\n"), "{}", ran.stderr);
+    fs::write(folder.path().join("bad.sql"), "-- titel: x\nselect 1\n").expect("written");
+    sql(&["--list", "--queries", queries]).refused(2, &["bad.sql", "line 1", "titel"]);
+}
+
+#[test]
+fn statements_for_other_engines_name_every_column() {
+    use tidegate::sql::{Engine, ddl};
+    for engine in Engine::ALL {
+        let text = ddl(*engine, "s3://my-lake/tide/");
+        for table in tidegate::sink::Table::ALL {
+            assert!(
+                text.contains(&format!("s3://my-lake/tide/{}", table.name())),
+                "{text}"
+            );
+            if *engine == Engine::Duckdb {
+                continue;
+            }
+            for field in table.schema().fields() {
+                let names = [
+                    format!("`{}` ", field.name()),
+                    format!("\"{}\" ", field.name()),
+                ];
+                assert!(
+                    names.iter().any(|name| text.contains(name.as_str())),
+                    "{engine:?}: {}",
+                    field.name()
+                );
+            }
+        }
+    }
+    let ran = sql(&["--lake", "s3://my-lake/tide", "--ddl", "athena"]);
+    assert_eq!(
+        (ran.code, &*ran.stdout),
+        (0, &*ddl(Engine::Athena, "s3://my-lake/tide"))
+    );
+}

@@ -188,9 +188,9 @@ impl Answer<'_> {
     ///
     /// # Errors
     /// When the query fails, or takes longer than it may.
-    pub fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
+    pub fn more(&mut self) -> Result<Option<RecordBatch>, QueryError> {
         let mut rows = self.rows.take().expect("it has begun");
-        let next = self.wait(rows.next());
+        let next = self.wait(rows.more());
         self.rows = Some(rows);
         next?
     }

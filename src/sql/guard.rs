@@ -20,9 +20,7 @@ const MAX_DEPTH: usize = 128;
 pub fn statements(text: &str) -> Result<VecDeque<Statement>> {
     let parser = DFParserBuilder::new(text).with_recursion_limit(MAX_DEPTH);
     let statements = parser.build()?.parse_statements()?;
-    statements
-        .iter()
-        .try_for_each(|statement| reads(statement, text))?;
+    statements.iter().try_for_each(reads)?;
     Ok(statements)
 }
 
@@ -34,13 +32,13 @@ pub(super) fn options() -> SQLOptions {
         .with_allow_statements(false)
 }
 
-fn reads(statement: &Statement, text: &str) -> Result<()> {
+fn reads(statement: &Statement) -> Result<()> {
     match statement {
-        Statement::Explain(explain) => reads(&explain.statement, text),
+        Statement::Explain(explain) => reads(&explain.statement),
         Statement::Statement(sql) => match &**sql {
             Sql::Query(_) | Sql::ShowTables { .. } | Sql::ShowColumns { .. } => Ok(()),
             Sql::ExplainTable { .. } | Sql::ShowFunctions { .. } => Ok(()),
-            Sql::Explain { statement, .. } => reads(&Statement::Statement(statement.clone()), text),
+            Sql::Explain { statement, .. } => reads(&Statement::Statement(statement.clone())),
             other => Err(refused(&other.to_string())),
         },
         other => Err(refused(&other.to_string())),

@@ -200,7 +200,7 @@ impl Rows {
     ///
     /// # Errors
     /// When the query fails.
-    pub async fn next(&mut self) -> Result<Option<RecordBatch>> {
+    pub async fn more(&mut self) -> Result<Option<RecordBatch>> {
         if let Some(rows) = self.rows.recv().await {
             return rows.map(Some);
         }

@@ -595,13 +595,14 @@ fn sql_comes_from_a_file_and_from_standard_input() {
 }
 
 /// Values for parameters without a default, and for those that would find nothing in the sample.
-fn given(param: &tidegate::sql::Param) -> Option<&'static str> {
-    Some(match &*param.name {
-        "addr" => "addr=10.0.64.20",
-        "at" => "at=2026-02-25T06:00:00Z",
-        "list" => "list=198.19.0.0/16, 10.0.250.7",
-        "since" if param.default.is_none() => "since=2026-02-25T06:00:00Z",
-        "most" => "most=5",
+fn given(query: &str, param: &tidegate::sql::Param) -> Option<&'static str> {
+    Some(match (query, &*param.name) {
+        ("before-and-after", "addr") => "addr=10.0.36.5",
+        (_, "addr") => "addr=10.0.64.20",
+        (_, "at") => "at=2026-02-25T06:00:00Z",
+        (_, "list") => "list=198.19.0.0/16, 10.0.250.7",
+        (_, "since") if param.default.is_none() => "since=2026-02-25T06:00:00Z",
+        (_, "most") => "most=5",
         _ => return None,
     })
 }
@@ -620,7 +621,11 @@ fn every_curated_query_answers_as_before() {
             "csv",
             &query.name,
         ];
-        for value in query.params.iter().filter_map(given) {
+        for value in query
+            .params
+            .iter()
+            .filter_map(|param| given(&query.name, param))
+        {
             options.extend(["--param", value]);
         }
         let ran = sql(&options);

@@ -61,7 +61,7 @@ pub(super) fn ask(
     let answered = queries.run(text, params, |answer| {
         asked += 1;
         let mut writer = Writer::begin(args.format, answer.schema(), &mut out, &look)?;
-        while let Some(rows) = answer.next()? {
+        while let Some(rows) = answer.more()? {
             writer.write(&rows)?;
         }
         writer.finish().map_err(Unanswered::from)

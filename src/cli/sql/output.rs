@@ -73,7 +73,7 @@ type JsonWriter<'o, F> = arrow::json::Writer<Out<'o>, F>;
 
 /// Writes an answer.
 pub(super) enum Writer<'o> {
-    Table(Table, Out<'o>),
+    Table(Box<Table>, Out<'o>),
     Csv(Box<csv::Writer<Out<'o>>>),
     Json(Box<JsonWriter<'o, JsonArray>>),
     Ndjson(Box<JsonWriter<'o, LineDelimited>>),
@@ -95,7 +95,9 @@ impl<'o> Writer<'o> {
         };
         let json = WriterBuilder::new().with_explicit_nulls(true);
         Ok(match format {
-            AnswerFormat::Table => Writer::Table(Table::new(schema, look.width, look.most), out),
+            AnswerFormat::Table => {
+                Writer::Table(Box::new(Table::new(schema, look.width, look.most)), out)
+            }
             AnswerFormat::Csv => Writer::Csv(Writer::header(separated(out, b','), schema)?),
             AnswerFormat::Tsv => Writer::Csv(Writer::header(separated(out, b'\t'), schema)?),
             AnswerFormat::Json => Writer::Json(Box::new(json.build(out))),

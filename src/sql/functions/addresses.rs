@@ -47,6 +47,7 @@ const IS_PRIVATE: Doc = Doc {
 
 pub(super) fn functions() -> Vec<Function> {
     let text = DataType::Utf8;
+    let one = std::slice::from_ref(&text);
     let list = DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)));
     vec![
         Function::new(
@@ -85,7 +86,7 @@ pub(super) fn functions() -> Vec<Function> {
                 Ok(Arc::new(found.collect::<StringArray>()) as ArrayRef)
             },
         ),
-        Function::new(&ADDR_FAMILY, &[text.clone()], DataType::Int32, |of| {
+        Function::new(&ADDR_FAMILY, one, DataType::Int32, |of| {
             let family = |row| {
                 Some(if addr_at(texts(&of[0]), row)?.is_v4() {
                     4
@@ -95,7 +96,7 @@ pub(super) fn functions() -> Vec<Function> {
             };
             Ok(Arc::new((0..of[0].len()).map(family).collect::<Int32Array>()) as ArrayRef)
         }),
-        Function::new(&IS_PRIVATE, &[text], DataType::Boolean, |of| {
+        Function::new(&IS_PRIVATE, one, DataType::Boolean, |of| {
             let is_private = |row| Some(addr_at(texts(&of[0]), row)?.is_private());
             Ok(Arc::new((0..of[0].len()).map(is_private).collect::<BooleanArray>()) as ArrayRef)
         }),

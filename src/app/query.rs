@@ -56,9 +56,6 @@ pub struct Queries {
     _temp: tempfile::TempDir,
 }
 
-/// The part of `--memory` that queries may hold; the rest is for objects that are being decoded.
-const QUERIES: (u64, u64) = (3, 4);
-
 impl Queries {
     /// Opens what the settings name.
     ///
@@ -76,7 +73,8 @@ impl Queries {
             .context("cannot make a temporary folder")?;
         let bounds = Bounds {
             threads: settings.threads,
-            memory: settings.memory / QUERIES.1 * QUERIES.0,
+            // The rest is for objects that are being decoded, and for their rows.
+            memory: settings.memory / 4 * 3,
             disk: settings.disk,
         };
         let failed = |error: QueryError| ScanError::Failed(error.into());
@@ -108,7 +106,8 @@ impl Queries {
             .expect("it is there until it is dropped")
     }
 
-    /// Runs the statements of a text, one after the other, in which `$name` stands for a value; `each` takes the rows of each of them, on the thread that calls.
+    /// Runs the statements of a text, one after the other, in which `$name` stands for a value; `each` takes the rows of
+    /// each of them, on the thread that calls.
     ///
     /// # Errors
     /// When a statement is none that only reads, or fails; the first error of `each`.
@@ -247,13 +246,9 @@ fn flows(
         ..DecodeOptions::default()
     };
     let fetcher = Fetcher::new(s3.clone(), fetch);
-    Ok(Flows::new(
-        sources,
-        s3,
-        fetcher,
-        options,
-        session.notes().clone(),
-    ))
+    let held_back = (settings.memory / 8) as usize / settings.threads.max(1);
+    let notes = session.notes().clone();
+    Ok(Flows::new(sources, s3, fetcher, options, held_back, notes))
 }
 
 /// The tables of the lake; without one those of what is judged on the fly, if there are logs and a policy.

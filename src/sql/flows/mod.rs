@@ -41,27 +41,29 @@ pub struct Flows {
 }
 
 impl Flows {
-    /// The table of what is in these sources, some of which may be in S3; `notes` takes what cannot be read.
+    /// The table of what is in these sources, some of which may be in S3; `notes` takes what cannot be read. Of each object
+    /// that is being read so many bytes of rows are held back until it has proven whole; the rows of a larger one are handed
+    /// on as they come, and the query fails should it break.
     pub fn new(
         sources: Vec<Source>,
         s3: Option<S3>,
         fetcher: Fetcher,
         options: DecodeOptions,
+        held_back: usize,
         notes: Arc<Notes>,
     ) -> Flows {
-        let schema = TableSchema::builder(flows_schema())
-            .with_table_partition_cols(key_columns())
-            .build();
-        let reading = Arc::new(Reading {
-            fetcher,
-            options,
-            notes,
-        });
         Flows {
             sources,
             s3,
-            schema,
-            reading,
+            schema: TableSchema::builder(flows_schema())
+                .with_table_partition_cols(key_columns())
+                .build(),
+            reading: Arc::new(Reading {
+                fetcher,
+                options,
+                held_back,
+                notes,
+            }),
         }
     }
 }

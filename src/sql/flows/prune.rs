@@ -163,3 +163,85 @@ fn second_of(expression: &Expr) -> Option<i64> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use datafusion::logical_expr::{col, lit};
+
+    use super::*;
+
+    fn at(second: i64) -> Expr {
+        let time = ScalarValue::TimestampMicrosecond(Some(second * 1_000_000), Some("UTC".into()));
+        Expr::Literal(time, None)
+    }
+
+    #[test]
+    fn times_leave_what_was_published_around_them() {
+        fn check(filters: &[Expr], since: Option<u32>, until: Option<u32>) {
+            let found = selection(filters);
+            assert_eq!((found.since, found.until), (since, until), "{filters:?}");
+        }
+        check(&[], None, None);
+        check(&[col("start").gt_eq(at(100_000))], Some(99_400), None);
+        check(&[at(100_000).lt(col("end"))], Some(99_400), None);
+        // A window and an hour after the start of the last one that is wanted; an object at that very second is.
+        check(&[col("start").lt(at(100_000))], None, Some(104_201));
+        check(&[col("end").lt_eq(at(100_000))], None, Some(103_601));
+        check(
+            &[col("key_time").eq(at(100_000))],
+            Some(100_000),
+            Some(100_001),
+        );
+        let both = col("start")
+            .gt_eq(at(100_000))
+            .and(col("end").lt(at(200_000)));
+        check(&[both], Some(99_400), Some(203_601));
+        check(
+            &[col("start").gt(at(5)), col("start").gt(at(100_000))],
+            Some(99_400),
+            None,
+        );
+        // What leaves other rows, too.
+        check(
+            &[col("start").gt(at(100_000)).or(col("bytes").gt(lit(5i64)))],
+            None,
+            None,
+        );
+        check(&[!col("start").gt(at(100_000))], None, None);
+        check(&[col("start").not_eq(at(100_000))], None, None);
+        check(&[col("start").gt(col("end"))], None, None);
+    }
+
+    #[test]
+    fn words_leave_their_folders() {
+        fn check(filters: &[Expr], regions: &[&str], accounts: &[&str]) {
+            let found = selection(filters);
+            assert_eq!(found.regions, regions, "{filters:?}");
+            assert_eq!(found.accounts, accounts, "{filters:?}");
+        }
+        check(&[col("region").eq(lit("a"))], &["a"], &[]);
+        check(
+            &[col("key_region").in_list(vec![lit("a"), lit("b")], false)],
+            &["a", "b"],
+            &[],
+        );
+        check(
+            &[col("region").eq(lit("a")), col("key_region").eq(lit("b"))],
+            &[""],
+            &[],
+        );
+        check(
+            &[col("key_account").eq(lit("123456789012"))],
+            &[],
+            &["123456789012"],
+        );
+        // The interface's owner need not be the flow log's.
+        check(&[col("account_id").eq(lit("123456789012"))], &[], &[]);
+        check(&[col("region").in_list(vec![lit("a")], true)], &[], &[]);
+        check(
+            &[col("region").eq(lit("a")).or(col("region").eq(lit("b")))],
+            &[],
+            &[],
+        );
+    }
+}

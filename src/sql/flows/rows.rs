@@ -14,10 +14,6 @@ use crate::flow::{
 };
 use crate::source::{Body, ReadBuffer};
 
-/// Bytes of batches that are held back until the object has proven whole. Objects of more are handed on as they come,
-/// and the query fails should they break.
-const HELD_BACK: usize = 64 << 20;
-
 /// What rows are made into.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
@@ -27,6 +23,9 @@ pub(super) struct Wanted {
     pub conditions: Arc<[Condition]>,
     /// Rows of a batch.
     pub batch_rows: usize,
+    /// Bytes of batches that are held back until the object has proven whole. Objects of more are handed on as they come,
+    /// and the query fails should they break.
+    pub held_back: usize,
 }
 
 /// What is counted of a scan.
@@ -142,7 +141,7 @@ impl Rows<'_> {
         };
         self.held_bytes += batch.get_array_memory_size();
         held.push(batch);
-        if self.held_bytes > HELD_BACK || self.rows.is_closed() {
+        if self.held_bytes > self.wanted.held_back || self.rows.is_closed() {
             self.let_go();
         }
     }

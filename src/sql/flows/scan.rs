@@ -37,6 +37,8 @@ const BATCHES_AHEAD: usize = 2;
 pub(super) struct Reading {
     pub fetcher: Fetcher,
     pub options: DecodeOptions,
+    /// Bytes of rows of one object that may wait for it to prove whole.
+    pub held_back: usize,
     pub notes: Arc<Notes>,
 }
 
@@ -86,6 +88,7 @@ impl FileSource for FlowSource {
                 columns: self.projection.file_indices.clone(),
                 conditions: self.conditions.clone(),
                 batch_rows: self.batch_rows,
+                held_back: self.reading.held_back,
             },
             counts: Counts {
                 objects: count("objects_read"),

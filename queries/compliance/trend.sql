@@ -8,5 +8,6 @@ select date, coalesce(account_id, 'unknown') as account,
        coalesce(sum(connections) filter (where verdict = 'blocked'), 0) as blocked,
        sum(connections) as connections
 from edges
+where verdict <> 'unjudged'
 group by date, 2
 order by date, account

@@ -8,7 +8,7 @@ select coalesce(client_workload, client_tier) as client, coalesce(server_workloa
        sum(connections) as connections, sum(bytes_to_server + bytes_to_client) as bytes,
        string_agg(distinct verdict, ',' order by verdict) as verdicts
 from edges
-where outcome in ('established', 'delivered')
+where verdict <> 'unjudged' and outcome in ('established', 'delivered')
 group by 1, 2, 3
 order by connections desc, client, server, service
 limit $most

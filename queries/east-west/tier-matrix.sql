@@ -10,5 +10,6 @@ select client_tier, server_tier,
        coalesce(sum(connections) filter (where verdict = 'overblocked'), 0) as overblocked,
        sum(bytes_to_server + bytes_to_client) as bytes
 from edges
+where verdict <> 'unjudged'
 group by client_tier, server_tier
 order by client_tier, server_tier

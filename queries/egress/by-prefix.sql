@@ -8,7 +8,7 @@ select addr_prefix(server_addr, case addr_family(server_addr) when 4 then 24 els
        count(distinct client_addr) as clients, count(distinct server_addr) as servers,
        sum(connections) as connections, sum(bytes_to_server) as bytes_out
 from edges
-where server_tier = 'internet' and first_seen >= $since
+where server_tier = 'internet' and verdict <> 'unjudged' and first_seen >= $since
 group by 1
 order by bytes_out desc, prefix
 limit $most

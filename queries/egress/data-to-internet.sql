@@ -9,7 +9,7 @@ select client_addr, client_workload, server_addr, server_port, protocol_name(pro
        sum(connections) as connections, sum(bytes_to_server) as bytes_out, sum(bytes_to_client) as bytes_in,
        min(first_seen) as first_seen, max(last_seen) as last_seen
 from edges
-where client_tier = $tier and server_tier = 'internet' and first_seen >= $since
+where client_tier = $tier and server_tier = 'internet' and verdict <> 'unjudged' and first_seen >= $since
 group by client_addr, client_workload, server_addr, server_port, protocol, via, verdict, rule
 order by bytes_out desc, client_addr, server_addr, server_port
 limit $most

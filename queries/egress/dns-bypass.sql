@@ -6,7 +6,8 @@
 select client_addr, client_tier, server_addr, server_port, protocol_name(protocol) as protocol, verdict, rule,
        sum(connections) as connections, sum(bytes_to_server) as bytes_out
 from edges
-where client_tier in (select tier from policy_tiers)
+where verdict <> 'unjudged'
+  and client_tier in (select tier from policy_tiers)
   and server_tier not in (select tier from policy_tiers)
   and (server_port in (53, 853)
        or (server_port = 443 and in_cidrs(server_addr, '1.1.1.1/32, 1.0.0.1/32, 8.8.8.8/32, 8.8.4.4/32, 9.9.9.9/32, 149.112.112.112/32,

@@ -6,7 +6,7 @@
 -- tables: edges, policy_tiers
 select client_tier, client_addr, server_tier, server_port, verdict, rule, sum(connections) as connections, sum(bytes_to_server) as bytes_out
 from edges
-where via = 'internet-gateway' and client_tier <> $except and client_tier in (select tier from policy_tiers)
+where via = 'internet-gateway' and verdict <> 'unjudged' and client_tier <> $except and client_tier in (select tier from policy_tiers)
 group by client_tier, client_addr, server_tier, server_port, verdict, rule
 order by connections desc, client_tier, client_addr, server_port, verdict
 limit $most

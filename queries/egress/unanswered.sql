@@ -6,7 +6,7 @@
 select client_addr, client_tier, server_addr, server_port, protocol_name(protocol) as protocol, outcome, rule,
        sum(connections) as connections, min(first_seen) as first_seen, max(last_seen) as last_seen
 from edges
-where outcome in ('sent', 'rejected_return') and server_tier in ('internet', 'unassigned') and client_tier <> 'internet'
+where verdict <> 'unjudged' and outcome in ('sent', 'rejected_return') and server_tier in ('internet', 'unassigned') and client_tier <> 'internet'
 group by client_addr, client_tier, server_addr, server_port, protocol, outcome, rule
 order by connections desc, client_addr, server_addr, server_port
 limit $most

@@ -11,6 +11,7 @@ select client_addr, client_tier, count(distinct server_addr) as servers, count(d
        min(first_seen) as first_seen, max(last_seen) as last_seen
 from edges
 group by client_addr, client_tier
-having count(distinct server_addr) >= $hosts or count(distinct server_port) >= $ports
+having (count(distinct server_addr) >= $hosts or count(distinct server_port) >= $ports)
+   and 2 * sum(case when outcome in ('established', 'delivered') then connections else 0 end) < sum(connections)
 order by ports desc, servers desc, client_addr
 limit $most

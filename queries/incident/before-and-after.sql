@@ -1,7 +1,7 @@
 -- title: Before and after
 -- answers: Whom did a host talk to after an instant that it never talked to before?
 -- read: Peers and ports that are new from then on.
--- param addr text: The address.
+-- param addr addr: The address.
 -- param at time: The instant.
 -- param most int 50: How many rows.
 -- tables: edges

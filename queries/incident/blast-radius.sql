@@ -1,7 +1,7 @@
 -- title: Blast radius
 -- answers: What could an attacker on a host have reached, in up to three steps, going by what was accepted?
 -- read: Hosts by the number of steps; the order of time is not looked at, so this is an outer bound.
--- param addr text: The address.
+-- param addr addr: The address.
 -- param most int 1000: How many rows.
 -- tables: edges
 with pairs as (

@@ -1,7 +1,7 @@
 -- title: All a host did
 -- answers: What did an address do, hour by hour?
 -- read: Its connections as client and as server, in the order of their first record.
--- param addr text: The address.
+-- param addr addr: The address.
 -- param since time 2014-01-01: Only what was seen from here on.
 -- param until time 2100-01-01: Only what was seen before.
 -- param most int 1000: How many rows.

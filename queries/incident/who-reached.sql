@@ -1,7 +1,7 @@
 -- title: Who reached a server
 -- answers: Who had access to an address, and was it meant so? (an access review)
 -- read: Clients whose connections it accepted.
--- param addr text: The address.
+-- param addr addr: The address.
 -- param most int 50: How many rows.
 -- tables: edges
 select client_addr, client_tier, client_workload, server_port, protocol_name(protocol) as protocol, verdict, rule,

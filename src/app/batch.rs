@@ -35,7 +35,7 @@ use super::work::Batch;
 const OBJECTS_AHEAD: usize = 16;
 
 /// Threads that fetching runs on: it waits more than it works.
-pub(super) const FETCHING_THREADS: usize = 2;
+const FETCHING_THREADS: usize = 2;
 
 /// Judges what the settings name, and reports.
 ///
@@ -44,7 +44,7 @@ pub(super) const FETCHING_THREADS: usize = 2;
 /// lack is in the report instead.
 pub fn scan(settings: &ScanSettings, progress: &dyn Progress) -> Result<RunReport, ScanError> {
     let policy = policy_file::load(&settings.policy)?;
-    let runtime = runtime(FETCHING_THREADS)?;
+    let runtime = runtime()?;
     let temp = tempfile::Builder::new()
         .prefix("tidegate-")
         .tempdir()
@@ -73,10 +73,10 @@ pub fn scan(settings: &ScanSettings, progress: &dyn Progress) -> Result<RunRepor
     run.scan()
 }
 
-/// What fetching, and queries, run on.
-pub(super) fn runtime(threads: usize) -> Result<Runtime, ScanError> {
+/// What fetching runs on.
+pub(super) fn runtime() -> Result<Runtime, ScanError> {
     let built = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
+        .worker_threads(FETCHING_THREADS)
         .enable_all()
         .build();
     Ok(built.context("cannot start the threads that fetch")?)

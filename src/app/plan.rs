@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::batch::{FETCHING_THREADS, no_objects, open_listing, runtime};
+use super::batch::{no_objects, open_listing, runtime};
 use super::error::ScanError;
 use super::policy_file;
 use super::progress::Progress;
@@ -14,7 +14,7 @@ use super::settings::ScanSettings;
 /// When the sources or the policy are not as they should be.
 pub fn plan(settings: &ScanSettings, progress: &dyn Progress) -> Result<Plan, ScanError> {
     policy_file::load(&settings.policy)?;
-    let runtime = runtime(FETCHING_THREADS)?;
+    let runtime = runtime()?;
     progress.stage("listing");
     let (mut listing, _) = open_listing(settings, &runtime, settings.since, settings.until)?;
     let mut plan = Plan {

@@ -14,9 +14,11 @@ use crate::flow::{DecodeOptions, Layout};
 use crate::policy::Policy;
 use crate::sink::{Hour, LakeFile, LakeFiles, Store, Table};
 use crate::source::{FetchOptions, Fetcher, S3, Source};
-use crate::sql::{Bounds, Flows, LakeSource, Notes, Params, QueryError, Rows, Session, statements};
+use crate::sql::{
+    Bounds, Flows, LakeSource, Notes, Params, QueryError, Rows, STACK, Session, statements,
+};
 
-use super::batch::{runtime, scan};
+use super::batch::scan;
 use super::error::ScanError;
 use super::memory::Shares;
 use super::policy_file;
@@ -53,7 +55,7 @@ pub struct Queries {
     waiting: Runtime,
     timeout: Option<Duration>,
     /// Goes with what queries wrote aside.
-    _temp: tempfile::TempDir,
+    temp: tempfile::TempDir,
 }
 
 impl Queries {
@@ -96,7 +98,7 @@ impl Queries {
             runtime: Some(runtime),
             waiting: waiting()?,
             timeout: settings.timeout,
-            _temp: temp,
+            temp,
         })
     }
 
@@ -117,7 +119,10 @@ impl Queries {
         params: &Params,
         mut each: impl FnMut(&mut Answer<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        for statement in statements(text)? {
+        let text = text.to_owned();
+        let parsed = self.runtime().spawn(async move { statements(&text) });
+        let parsed = self.waiting.block_on(parsed);
+        for statement in parsed.map_err(|error| QueryError::External(error.into()))?? {
             let (session, params) = (self.session.clone(), params.clone());
             let begun = async move { session.run(statement, &params).await };
             let begun = self.runtime().spawn(begun);
@@ -131,6 +136,11 @@ impl Queries {
             each(&mut answer)?;
         }
         Ok(())
+    }
+
+    /// The folder of what queries write aside; it goes with this.
+    pub fn temp(&self) -> &Path {
+        self.temp.path()
     }
 
     /// What queries came across since this was last asked.
@@ -207,6 +217,16 @@ impl Answer<'_> {
             })
         })
     }
+}
+
+/// What queries run on.
+fn runtime(threads: usize) -> Result<Runtime, ScanError> {
+    let built = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_stack_size(STACK)
+        .enable_all()
+        .build();
+    Ok(built.context("cannot start the threads of queries")?)
 }
 
 fn waiting() -> Result<Runtime, ScanError> {

@@ -125,7 +125,7 @@ pub(super) struct SqlArgs {
     pub file: Option<PathBuf>,
 
     /// The value of a parameter of the curated query: name=value; may be given several times.
-    #[arg(long, value_name = "NAME=VALUE", requires = "query")]
+    #[arg(long, value_name = "NAME=VALUE", requires = "query", conflicts_with_all = ["command", "file"])]
     pub param: Vec<String>,
 
     /// List the curated queries and their parameters.

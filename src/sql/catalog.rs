@@ -60,6 +60,8 @@ pub enum ParamKind {
     Float,
     /// An instant: RFC 3339, a date, or an age such as `24h`.
     Time,
+    /// An address, compared as tables show it.
+    Addr,
 }
 
 /// A value of a parameter.
@@ -93,11 +95,12 @@ impl From<&ParamValue> for ScalarValue {
 }
 
 impl ParamKind {
-    const ALL: [(&'static str, ParamKind); 4] = [
+    const ALL: [(&'static str, ParamKind); 5] = [
         ("text", ParamKind::Text),
         ("int", ParamKind::Int),
         ("float", ParamKind::Float),
         ("time", ParamKind::Time),
+        ("addr", ParamKind::Addr),
     ];
 
     /// Its word in heads of queries.
@@ -209,7 +212,7 @@ impl Param {
         let known = ParamKind::ALL.into_iter().find(|(word, _)| *word == kind);
         let Some((_, kind)) = known else {
             return Err(format!(
-                "expected a type (text, int, float, time), got `{kind}`"
+                "expected a type (text, int, float, time, addr), got `{kind}`"
             ));
         };
         let default = words.collect::<Vec<_>>().join(" ");

@@ -29,6 +29,9 @@ pub(super) fn with_nearest(error: DataFusionError, context: &SessionContext) -> 
     let hint = match (near, what_brings(missing)) {
         (_, Some(option)) => format!("\nhint: `{missing}` needs {option}"),
         (Some(near), _) => format!("\nhint: there is `{near}`"),
+        (None, None) if tables.is_empty() => {
+            "\nhint: --logs, --lake and --policy bring tables".to_owned()
+        }
         (None, None) => format!("\nhint: there are {}", tables.join(", ")),
     };
     DataFusionError::Plan(format!("there is no table `{missing}`{hint}"))

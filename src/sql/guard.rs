@@ -12,12 +12,22 @@ use datafusion::sql::sqlparser::ast::Statement as Sql;
 
 /// Nesting of a statement's expressions beyond which it is refused.
 const MAX_DEPTH: usize = 128;
+/// Bytes of a text. Chains such as `a or b or …` nest as deep as they are long, and threads have [`STACK`] for that.
+const MAX_TEXT: usize = 128 << 10;
+/// Bytes of stack that a thread needs for the longest text: it is walked by recursion many times over.
+pub const STACK: usize = 512 << 20;
 
-/// The statements of a text, each of which only reads.
+/// The statements of a text, each of which only reads. To be called, and its result dropped, where there is [`STACK`].
 ///
 /// # Errors
 /// When it is no SQL, or a statement of it would do something else than read.
 pub fn statements(text: &str) -> Result<VecDeque<Statement>> {
+    if text.len() > MAX_TEXT {
+        return Err(DataFusionError::Plan(format!(
+            "expected SQL of at most {MAX_TEXT} bytes, got {}; long lists are better joined from `values`, or given to in_cidrs",
+            text.len()
+        )));
+    }
     let parser = DFParserBuilder::new(text).with_recursion_limit(MAX_DEPTH);
     let statements = parser.build()?.parse_statements()?;
     statements.iter().try_for_each(reads)?;
@@ -33,12 +43,14 @@ pub(super) fn options() -> SQLOptions {
 }
 
 fn reads(statement: &Statement) -> Result<()> {
-    match statement {
-        Statement::Explain(explain) => reads(&explain.statement),
+    let explained = match statement {
+        Statement::Explain(explain) => &explain.statement,
+        other => other,
+    };
+    match explained {
         Statement::Statement(sql) => match &**sql {
             Sql::Query(_) | Sql::ShowTables { .. } | Sql::ShowColumns { .. } => Ok(()),
             Sql::ExplainTable { .. } | Sql::ShowFunctions { .. } => Ok(()),
-            Sql::Explain { statement, .. } => reads(&Statement::Statement(statement.clone())),
             other => Err(refused(&other.to_string())),
         },
         other => Err(refused(&other.to_string())),

@@ -27,7 +27,7 @@ pub use ddl::{Engine, ddl};
 pub use errors::explain;
 pub use flows::Flows;
 pub use functions::{Doc, docs};
-pub use guard::statements;
+pub use guard::{STACK, statements};
 pub use lake::LakeSource;
 pub use notes::Notes;
 pub use session::{Bounds, Rows, Session};

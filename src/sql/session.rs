@@ -7,9 +7,9 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, Result, ScalarValue};
-use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::object_store::memory::InMemory;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -36,6 +36,18 @@ pub struct Bounds {
     /// Bytes of temporary files.
     pub disk: u64,
 }
+
+/// Functions of the engine that are left out: they make a value as large as an argument says, and no bound on memory sees
+/// that. (Tables of them, such as `generate_series`, are bounded.)
+const OF_ANY_SIZE: [&str; 7] = [
+    "repeat",
+    "lpad",
+    "rpad",
+    "array_repeat",
+    "array_resize",
+    "generate_series",
+    "range",
+];
 
 /// Consumers of memory that are named where it did not suffice.
 const NAMED_CONSUMERS: usize = 3;
@@ -90,6 +102,9 @@ impl Session {
             .with_table_factories(Default::default())
             .with_file_formats(Vec::new())
             .build();
+        for name in OF_ANY_SIZE {
+            state.deregister_udf(name)?;
+        }
         functions::register(&mut state, None)?;
         let context = SessionContext::new_with_state(state);
         context.register_object_store(flows_url().as_ref(), Arc::new(InMemory::new()));

@@ -320,7 +320,7 @@ fn errors_name_what_is_nearest() {
         ],
     );
     let ran = sql(&["--lake", lake(), "host-timeline"]);
-    ran.refused(2, &["needs --param addr=TEXT"]);
+    ran.refused(2, &["needs --param addr=ADDR"]);
     let ran = sql(&["--lake", lake(), "top-violations", "--param", "most=x"]);
     ran.refused(
         2,
@@ -337,7 +337,7 @@ fn a_query_that_takes_too_much_ends_with_advice() {
     let heavy = "select sum(a.value * b.value) from generate_series(1, 10000000) a cross join generate_series(1, 100000) b";
     let ran = sql(&["--timeout", "1", "-c", heavy]);
     ran.refused(4, &["longer than its 1 s (--timeout)"]);
-    let wide = "select array_agg(concat(cast(value as varchar), repeat('x', 200))) from generate_series(1, 10000000)";
+    let wide = "select array_agg(concat(cast(value as varchar), 'a text that takes some room of its own')) from generate_series(1, 10000000)";
     let ran = sql(&["--memory", "64MiB", "-c", wide]);
     ran.refused(4, &["--memory"]);
 }
@@ -740,4 +740,113 @@ fn statements_for_other_engines_name_every_column() {
         (ran.code, &*ran.stdout),
         (0, &*ddl(Engine::Athena, "s3://my-lake/tide"))
     );
+}
+
+#[test]
+fn long_and_deep_texts_are_answered_or_refused() {
+    let chain = |word: &str, by: &str, count: usize| vec![word; count].join(by);
+    for text in [
+        format!(
+            "select count(*) from edges where {}",
+            chain("line = 7", " or ", 5_000)
+        ),
+        format!("select {}", chain("1", "+", 20_000)),
+        chain("select 1", " union all ", 2_000),
+        format!("select 1{}", "::int".repeat(10_000)),
+        format!("{}select 1", "explain ".repeat(500)),
+        format!("select {}1{}", "(".repeat(5_000), ")".repeat(5_000)),
+        chain("select 1", ";", 1_000),
+        format!("select '{}'", "x".repeat(200 << 10)),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("long.sql");
+        fs::write(&file, &text).expect("written");
+        let options = ["--lake", lake(), "--format", "csv", "-f"];
+        let ran = sql(&[&options[..], &[file.to_str().expect("UTF-8")]].concat());
+        assert!(
+            matches!(ran.code, 0 | 2),
+            "{}…: {}: {}",
+            &text[..60],
+            ran.code,
+            ran.stderr
+        );
+        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn lists_and_maps_are_json_in_csv() {
+    let nested = "select [1, 2] as l, named_struct('a', 'x,y', 'b', null) as s, make_array() as e, cast(null as int) as n";
+    let ran = sql(&["--format", "csv", "-c", nested]);
+    assert_eq!(
+        (ran.code, &*ran.stdout),
+        (
+            0,
+            "l,s,e,n\n\"[1,2]\",\"{\"\"a\"\":\"\"x,y\"\",\"\"b\"\":null}\",[],\n"
+        ),
+        "{}",
+        ran.stderr
+    );
+    let ran = sql(&[
+        "--logs",
+        SAMPLE,
+        "--format",
+        "csv",
+        "-c",
+        "select * from flows limit 3",
+    ]);
+    assert_eq!(
+        (ran.code, ran.stdout.lines().count()),
+        (0, 4),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_wrong_question_replaces_no_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("answer");
+    fs::write(&file, "kept").expect("written");
+    let path = file.to_str().expect("UTF-8");
+    for question in ["drop table x", "select nothing", "select 1 +"] {
+        let ran = sql(&["-o", path, "-c", question]);
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert_eq!(fs::read_to_string(&file).expect("there"), "kept");
+    }
+    let ran = sql(&[
+        "--format",
+        "parquet",
+        "-o",
+        path,
+        "-c",
+        "select 1; select 2",
+    ]);
+    ran.refused(2, &["holds the answer of one statement"]);
+}
+
+#[test]
+fn an_interrupted_query_leaves_nothing_aside() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let mut command = command(root());
+    let endless = "select count(*) from edges; select sum(a.value + b.value) from generate_series(1, 1000000) a, generate_series(1, 1000000) b";
+    command.args([
+        "sql", "--logs", SAMPLE, "--policy", POLICY, "--format", "csv", "-c", endless,
+    ]);
+    let mut child = command
+        .env("TMPDIR", temp.path())
+        .spawn()
+        .expect("the program starts");
+    // The first answer is there when the second query has not ended.
+    let mut first = [0; 8];
+    let mut answers = child.stdout.take().expect("piped");
+    std::io::Read::read_exact(&mut answers, &mut first).expect("an answer");
+    let pid = child.id().to_string();
+    let told = std::process::Command::new("kill")
+        .args(["-INT", &pid])
+        .status();
+    assert!(told.expect("a shell's command").success());
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(130));
+    assert_eq!(fs::read_dir(temp.path()).expect("listed").count(), 0);
 }

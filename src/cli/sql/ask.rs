@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
 use super::output::{self, Writer};
 use crate::app::error::ScanError;
@@ -15,6 +16,8 @@ enum Unanswered {
     Query(QueryError),
     /// Nobody reads any more.
     Gone,
+    /// The format holds the rows of one statement, and there are several.
+    Several,
     Output(io::Error),
 }
 
@@ -47,38 +50,45 @@ pub(super) fn ask(
         width: say::width(),
         most: args.rows,
     };
-    let mut out: Box<dyn Write + Send> = match &args.output {
-        None => Box::new(BufWriter::new(io::stdout())),
-        Some(path) => {
-            let file = File::create(path).map_err(|error| ScanError::Usage {
-                message: format!("cannot write `{}`: {error}", path.display()),
-                hint: None,
-            })?;
-            Box::new(BufWriter::new(file))
-        }
-    };
+    // Opened when there is something to write: a question that is wrong replaces no file.
+    let mut out: Option<Box<dyn Write + Send>> = None;
     let mut asked = 0;
     let answered = queries.run(text, params, |answer| {
         asked += 1;
-        let mut writer = Writer::begin(args.format, answer.schema(), &mut out, &look)?;
+        if asked > 1 && args.format.is_of_one() {
+            return Err(Unanswered::Several);
+        }
+        let out = match &mut out {
+            Some(out) => out,
+            none => none.insert(open(args.output.as_deref()).map_err(Unanswered::Output)?),
+        };
+        let mut writer = Writer::begin(args.format, answer.schema(), out, &look)?;
         while let Some(rows) = answer.more()? {
             writer.write(&rows)?;
         }
-        writer.finish().map_err(Unanswered::from)
+        writer.finish()?;
+        // The next statement may take long.
+        out.flush()
+            .map_err(|error| output::WriteError::Io(error).into())
     });
     let ended = match answered {
-        Ok(()) | Err(Unanswered::Gone) => match out.flush() {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => failed_output(&error),
-            _ if asked == 0 => {
-                say::error("there is no question: the text holds no statement", None);
-                Exit::Usage
-            }
-            _ => Exit::Done,
-        },
+        Ok(()) if asked == 0 => {
+            say::error("there is no question: the text holds no statement", None);
+            Exit::Usage
+        }
+        Ok(()) | Err(Unanswered::Gone) => Exit::Done,
         Err(Unanswered::Output(error)) => failed_output(&error),
+        Err(Unanswered::Several) => {
+            let format = args.format.as_str();
+            say::error(
+                &format!(
+                    "a file of {format} holds the answer of one statement, and there are several"
+                ),
+                Some("ask one at a time; the answer of the first is written"),
+            );
+            Exit::Usage
+        }
         Err(Unanswered::Query(error)) => {
-            // What was answered before stands.
-            let _ = out.flush();
             let (what, hint) = explain(&error);
             say::error(&what, hint.as_deref());
             if is_usage(&error) {
@@ -100,6 +110,14 @@ pub(super) fn ask(
         Exit::Partial
     };
     Ok(Exit::most_urgent([ended, partial]))
+}
+
+/// Where the answer goes: a file, else standard output.
+fn open(path: Option<&Path>) -> io::Result<Box<dyn Write + Send>> {
+    Ok(match path {
+        None => Box::new(BufWriter::new(io::stdout())),
+        Some(path) => Box::new(BufWriter::new(File::create(path)?)),
+    })
 }
 
 fn failed_output(error: &io::Error) -> Exit {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::app::error::ScanError;
 use crate::cli::units;
+use crate::net::Addr;
 use crate::policy::nearest;
 use crate::sql::{CuratedQuery, Doc, ParamKind, ParamValue, Params, built_in};
 
@@ -122,6 +123,10 @@ fn value(name: &str, kind: ParamKind, text: &str, now: u32) -> Result<ParamValue
         ParamKind::Text => ParamValue::Text(text.to_owned()),
         ParamKind::Int => ParamValue::Int(text.parse().map_err(|_| wrong("a whole number"))?),
         ParamKind::Float => ParamValue::Float(text.parse().map_err(|_| wrong("a number"))?),
+        ParamKind::Addr => {
+            let addr: Addr = text.parse().map_err(|_| wrong("an address"))?;
+            ParamValue::Text(addr.to_string())
+        }
         ParamKind::Time => match units::when(text) {
             Ok(when) => ParamValue::Time(when.resolve(now)),
             Err(error) => return Err(usage(format!("the parameter `{name}`: {error}"))),

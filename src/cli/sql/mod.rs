@@ -2,6 +2,7 @@
 
 mod ask;
 mod catalog;
+mod interrupt;
 mod output;
 mod table;
 
@@ -42,6 +43,9 @@ fn asked(args: &SqlArgs) -> Result<Exit, ScanError> {
     let settings = settings(args)?;
     share_heap(&Shares::of(settings.memory));
     let queries = Queries::open(&settings)?;
+    // What is judged on the fly writes aside where queries do.
+    let _ = tempfile::env::override_temp_dir(queries.temp());
+    interrupt::clean_up(queries.temp());
     ask::ask(&queries, &text, &params, args)
 }
 

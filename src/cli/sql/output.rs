@@ -1,14 +1,16 @@
 //! The formats of answers.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::csv;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::FileWriter;
 use arrow::json::writer::{JsonArray, LineDelimited, WriterBuilder};
 use parquet::arrow::ArrowWriter;
+use parquet::errors::ParquetError;
 
 use super::table::Table;
 use crate::policy::words;
@@ -62,9 +64,15 @@ impl From<ArrowError> for WriteError {
     }
 }
 
-impl From<parquet::errors::ParquetError> for WriteError {
-    fn from(error: parquet::errors::ParquetError) -> WriteError {
-        WriteError::from(ArrowError::from(error))
+impl From<ParquetError> for WriteError {
+    fn from(error: ParquetError) -> WriteError {
+        match error {
+            ParquetError::External(error) => match error.downcast::<io::Error>() {
+                Ok(error) => WriteError::Io(*error),
+                Err(error) => WriteError::Arrow(ArrowError::ExternalError(error)),
+            },
+            other => WriteError::Arrow(other.into()),
+        }
     }
 }
 
@@ -79,6 +87,13 @@ pub(super) enum Writer<'o> {
     Ndjson(Box<JsonWriter<'o, LineDelimited>>),
     Parquet(Box<ArrowWriter<Out<'o>>>),
     Arrow(Box<FileWriter<Out<'o>>>),
+}
+
+impl AnswerFormat {
+    /// Whether a file of it holds the rows of one statement.
+    pub fn is_of_one(self) -> bool {
+        matches!(self, AnswerFormat::Parquet | AnswerFormat::Arrow)
+    }
 }
 
 impl<'o> Writer<'o> {
@@ -114,7 +129,7 @@ impl<'o> Writer<'o> {
         mut writer: Box<csv::Writer<Out<'o>>>,
         schema: &SchemaRef,
     ) -> Result<Box<csv::Writer<Out<'o>>>, WriteError> {
-        writer.write(&RecordBatch::new_empty(schema.clone()))?;
+        writer.write(&flat(&RecordBatch::new_empty(schema.clone()))?)?;
         Ok(writer)
     }
 
@@ -122,7 +137,7 @@ impl<'o> Writer<'o> {
     pub fn write(&mut self, rows: &RecordBatch) -> Result<(), WriteError> {
         match self {
             Writer::Table(table, _) => table.add(rows)?,
-            Writer::Csv(writer) => writer.write(rows)?,
+            Writer::Csv(writer) => writer.write(&flat(rows)?)?,
             Writer::Json(writer) => writer.write(rows)?,
             Writer::Ndjson(writer) => writer.write(rows)?,
             Writer::Parquet(writer) => writer.write(rows)?,
@@ -146,4 +161,43 @@ impl<'o> Writer<'o> {
         }
         Ok(())
     }
+}
+
+/// The same rows with lists, maps and structs as JSON text, which CSV has no form for.
+fn flat(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let schema = rows.schema();
+    let (mut fields, mut columns) = (Vec::new(), Vec::new());
+    for (field, column) in schema.fields().iter().zip(rows.columns()) {
+        if field.data_type().is_nested() {
+            fields.push(Field::new(field.name(), DataType::Utf8, true));
+            columns.push(as_json(column)?);
+        } else {
+            fields.push(field.as_ref().clone());
+            columns.push(column.clone());
+        }
+    }
+    let count = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &count)
+}
+
+fn as_json(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let rows = RecordBatch::try_from_iter_with_nullable([("", column.clone(), true)])?;
+    let mut lines = WriterBuilder::new()
+        .with_explicit_nulls(true)
+        .build::<_, LineDelimited>(Vec::new());
+    lines.write(&rows)?;
+    lines.finish()?;
+    let text = String::from_utf8(lines.into_inner())
+        .map_err(|error| ArrowError::ExternalError(error.into()))?;
+    // Each line is an object of one nameless value.
+    let value = |line: &str| {
+        line.strip_prefix("{\"\":")
+            .and_then(|line| line.strip_suffix('}'))
+            .map(str::to_owned)
+    };
+    let values = text
+        .lines()
+        .enumerate()
+        .map(|(row, line)| value(line).filter(|_| column.is_valid(row)));
+    Ok(Arc::new(values.collect::<StringArray>()))
 }

@@ -8,6 +8,9 @@ use comfy_table::{CellAlignment, ContentArrangement, presets};
 
 use crate::cli::report::words;
 
+/// Characters of a cell that are shown; wrapping longer ones takes long, and nobody reads them.
+const MOST_CHARS: usize = 2000;
+
 /// Rows of an answer, as many as are shown.
 pub(super) struct Table {
     table: comfy_table::Table,
@@ -24,12 +27,7 @@ impl Table {
         table.load_style(presets::UTF8_BORDERS_ONLY);
         table.set_content_arrangement(ContentArrangement::Dynamic);
         table.set_width(u16::try_from(width).unwrap_or(u16::MAX));
-        table.set_header(
-            schema
-                .fields()
-                .iter()
-                .map(|field| words::clean(field.name())),
-        );
+        table.set_header(schema.fields().iter().map(|field| shown(field.name())));
         Table {
             table,
             numbers: schema
@@ -62,7 +60,7 @@ impl Table {
         let columns: Vec<ArrayFormatter<'_>> = columns.collect::<Result<_, _>>()?;
         for row in 0..count {
             let cells = columns.iter().map(|column| column.value(row).to_string());
-            self.table.add_row(cells.map(|text| words::clean(&text)));
+            self.table.add_row(cells.map(|text| shown(&text)));
         }
         Ok(())
     }
@@ -84,6 +82,16 @@ impl Table {
         };
         format!("{}\n{rows}{withheld}\n", self.table)
     }
+}
+
+/// A text as a terminal may show it.
+fn shown(text: &str) -> String {
+    let mut shown = words::clean(text);
+    if let Some((end, _)) = shown.char_indices().nth(MOST_CHARS) {
+        shown.truncate(end);
+        shown.push('…');
+    }
+    shown
 }
 
 fn is_number(kind: &DataType) -> bool {

@@ -1,0 +1,37 @@
+//! Ctrl-C, and being told to end: what queries wrote aside goes first.
+
+use std::path::Path;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+/// What a shell says of a program that a signal ended, less the signal's number.
+const ENDED_BY_SIGNAL: i32 = 128;
+
+/// Ends the program when it is interrupted or terminated, and takes the folder away before. On a thread of its own: those of
+/// queries may be computing for long. Where there can be none, the folder stays.
+pub(super) fn clean_up(folder: &Path) {
+    let folder = folder.to_owned();
+    let wait = move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+        else {
+            return;
+        };
+        let ended_by = runtime.block_on(async {
+            let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+            let (mut interrupts, mut terminations) =
+                (signal(interrupt).ok()?, signal(terminate).ok()?);
+            Some(tokio::select! {
+                _ = interrupts.recv() => interrupt,
+                _ = terminations.recv() => terminate,
+            })
+        });
+        if let Some(signal) = ended_by {
+            // Queries still write: what appears while the folder goes is taken by the second try.
+            let _ = std::fs::remove_dir_all(&folder).or_else(|_| std::fs::remove_dir_all(&folder));
+            std::process::exit(ENDED_BY_SIGNAL + signal.as_raw_value());
+        }
+    };
+    let _ = std::thread::Builder::new().spawn(wait);
+}

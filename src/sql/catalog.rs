@@ -119,12 +119,13 @@ macro_rules! built_in {
 
 /// Theme, name and text.
 const BUILT_IN: &[(&str, &str, &str)] = built_in! {
-    "triage": "coverage" "log-delay" "malformed" "new-findings" "no-data" "silent-flow-logs"
-        "top-violations" "worst-findings";
-    "egress": "by-destination" "by-prefix" "data-to-internet" "dns-bypass" "long-sessions"
-        "nat-bytes" "s3-by-nat" "straight-out" "unanswered";
-    "east-west": "cross-label" "service-map" "tier-matrix" "unassigned";
-    "exposure": "cleartext" "from-internet" "new-ports" "scanners" "ssh-and-rdp";
+    "triage": "coverage" "duplicate-flow-logs" "log-delay" "malformed" "new-findings" "no-data"
+        "silent-flow-logs" "top-violations" "worst-findings";
+    "egress": "beacons" "by-destination" "by-prefix" "data-to-internet" "dns-bypass" "exfiltration"
+        "long-sessions" "nat-bytes" "s3-by-nat" "straight-out" "unanswered";
+    "east-west": "cross-label" "cross-zone-bytes" "peering" "service-map" "tier-matrix" "unassigned";
+    "exposure": "cleartext" "encryption" "from-internet" "new-ports" "past-cloudfront" "port-scans"
+        "scanners" "ssh-and-rdp";
     "incident": "before-and-after" "blast-radius" "host-timeline" "sweep" "who-reached";
     "compliance": "bytes-by-group" "exceptions" "findings-by-control" "overblocked-by-owner"
         "rejected-replies" "rules-used" "trend" "unproven";

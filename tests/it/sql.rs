@@ -431,6 +431,32 @@ fn only_objects_that_can_hold_rows_are_fetched() {
 }
 
 #[test]
+fn a_limit_ends_the_reading() {
+    let server = sample_server();
+    let options = [
+        "--logs",
+        "s3://logs",
+        "--threads",
+        "2",
+        "--format",
+        "csv",
+        "-c",
+    ];
+    let ran = in_bucket(
+        &server,
+        &[&options[..], &["select srcaddr from flows limit 3"]].concat(),
+    );
+    assert_eq!(
+        (ran.code, ran.stdout.lines().count()),
+        (0, 4),
+        "{}",
+        ran.stderr
+    );
+    let (gets, all) = (server.log_of(Op::Get).len(), server.keys("logs", "").len());
+    assert!(gets < all / 10, "{gets} of {all} objects");
+}
+
+#[test]
 fn objects_of_a_bucket_that_are_denied_are_named() {
     let server = sample_server();
     let denied = &server.keys("logs", "")[3];
@@ -597,6 +623,8 @@ fn sql_comes_from_a_file_and_from_standard_input() {
 /// Values for parameters without a default, and for those that would find nothing in the sample.
 fn given(query: &str, param: &tidegate::sql::Param) -> Option<&'static str> {
     Some(match (query, &*param.name) {
+        ("beacons", "spread") => "spread=90",
+        ("port-scans", "ports") => "ports=3",
         ("before-and-after", "addr") => "addr=10.0.36.5",
         (_, "addr") => "addr=10.0.64.20",
         (_, "at") => "at=2026-02-25T06:00:00Z",
@@ -610,7 +638,7 @@ fn given(query: &str, param: &tidegate::sql::Param) -> Option<&'static str> {
 #[test]
 fn every_curated_query_answers_as_before() {
     let queries = tidegate::sql::built_in();
-    assert!(queries.len() >= 39, "{} queries", queries.len());
+    assert!(queries.len() >= 40, "{} queries", queries.len());
     for query in &queries {
         let mut options = vec![
             "--lake",

@@ -34,6 +34,9 @@ pub struct Counts {
     /// Files that are no flow logs. In a bucket, a folder below `AWSLogs` that belongs to another service counts as one:
     /// it is not listed.
     pub ignored: u64,
+    /// Objects that were listed and that the selection does not want by their keys. What lies in folders that it does not
+    /// want was not listed.
+    pub pruned: u64,
     /// LIST requests.
     pub list_requests: u64,
 }
@@ -289,6 +292,7 @@ impl Listing {
         };
         if !self.selection.wants(facts) {
             self.pruned = true;
+            self.counts.pruned += 1;
             return;
         }
         let day = facts.day();

@@ -431,6 +431,33 @@ fn only_objects_that_can_hold_rows_are_fetched() {
 }
 
 #[test]
+fn explain_analyze_tells_what_was_read() {
+    let plan = flows(
+        "explain analyze select count(*) from flows where start >= '2026-02-25T06:30:00Z' and action = 'REJECT'",
+    );
+    let told = |name: &str| -> usize {
+        let rest = plan
+            .split(&format!("{name}="))
+            .nth(1)
+            .unwrap_or_else(|| panic!("{name}: {plan}"));
+        let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
+        digits
+            .and_then(|digits| digits.parse().ok())
+            .unwrap_or_else(|| panic!("{name}: {plan}"))
+    };
+    assert_eq!(
+        told("objects_wanted") + told("objects_pruned"),
+        169,
+        "{plan}"
+    );
+    assert_eq!(told("objects_read"), told("objects_wanted"), "{plan}");
+    assert!(
+        told("bytes_decoded") > 0 && told("rows_decoded") > 0,
+        "{plan}"
+    );
+}
+
+#[test]
 fn a_limit_ends_the_reading() {
     let server = sample_server();
     let options = [

@@ -138,6 +138,7 @@ impl TableProvider for Flows {
         };
         count("objects_wanted", counts.objects);
         count("bytes_stored", counts.bytes);
+        count("objects_pruned", counts.pruned);
         count("files_ignored", counts.ignored);
         count("list_requests", counts.list_requests);
 

@@ -445,11 +445,9 @@ fn explain_analyze_tells_what_was_read() {
             .and_then(|digits| digits.parse().ok())
             .unwrap_or_else(|| panic!("{name}: {plan}"))
     };
-    assert_eq!(
-        told("objects_wanted") + told("objects_pruned"),
-        169,
-        "{plan}"
-    );
+    // Folders of hours that are not wanted are not listed.
+    let (wanted, pruned) = (told("objects_wanted"), told("objects_pruned"));
+    assert!(pruned > 0 && wanted > 0 && wanted + pruned < 169, "{plan}");
     assert_eq!(told("objects_read"), told("objects_wanted"), "{plan}");
     assert!(
         told("bytes_decoded") > 0 && told("rows_decoded") > 0,

@@ -30,7 +30,7 @@ use super::settings::{DEFAULT_HORIZON, Format, Keep, ScanSettings};
 pub struct QuerySettings {
     /// A lake to be read; none where there is none.
     pub lake: Option<String>,
-    /// Raw logs: files, folders, globs, `s3://` prefixes, `-`.
+    /// Raw logs: files, folders, globs, `s3://` prefixes; not `-`, which can be read but once.
     pub logs: Vec<String>,
     /// The policy file.
     pub policy: Option<PathBuf>,
@@ -146,11 +146,6 @@ impl Queries {
     /// What queries came across since this was last asked.
     pub fn notes(&self) -> &Notes {
         self.session.notes()
-    }
-
-    /// The names of all tables, sorted.
-    pub fn tables(&self) -> Vec<String> {
-        self.session.tables()
     }
 }
 

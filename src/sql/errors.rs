@@ -1,12 +1,12 @@
 //! Errors of queries in words for people: what is nearest to a name that there is not.
 
-use datafusion::common::{DataFusionError, SchemaError};
+use datafusion::common::DataFusionError;
 use datafusion::prelude::SessionContext;
 
 use crate::policy::nearest;
 
 /// The names of all tables, sorted.
-pub(super) fn tables(context: &SessionContext) -> Vec<String> {
+fn tables(context: &SessionContext) -> Vec<String> {
     let catalog = context.catalog("tidegate");
     let schema = catalog.and_then(|catalog| catalog.schema("public"));
     let mut names = schema.map_or_else(Vec::new, |schema| schema.table_names());
@@ -51,22 +51,12 @@ fn what_brings(table: &str) -> Option<&'static str> {
         .map(|_| "--lake, or --logs and --policy to judge on the fly")
 }
 
-/// Whether the error says that the memory did not suffice.
-pub(super) fn is_memory(error: &DataFusionError) -> bool {
-    matches!(error.find_root(), DataFusionError::ResourcesExhausted(_))
-}
-
 /// What a query failed by, for people.
 pub fn explain(error: &DataFusionError) -> (String, Option<String>) {
     let text = error.strip_backtrace();
-    if is_memory(error) {
+    if let DataFusionError::ResourcesExhausted(_) = error.find_root() {
         let hint = "give more --memory, or ask for less: fewer columns, a shorter time, a limit";
         return (text, Some(hint.to_owned()));
-    }
-    if let DataFusionError::SchemaError(schema, _) = error.find_root()
-        && let SchemaError::FieldNotFound { .. } = &**schema
-    {
-        return (text, None);
     }
     match text.split_once("\nhint: ") {
         Some((what, hint)) => (what.to_owned(), Some(hint.to_owned())),

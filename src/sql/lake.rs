@@ -109,9 +109,7 @@ impl LakeTable {
         let last = seconds(latest).map(Hour::of);
         (first, last.into_iter().chain(last_day).min())
     }
-}
 
-impl LakeTable {
     /// The files for whose folders the filters on nothing else hold.
     fn of_partitions(
         &self,

@@ -198,11 +198,6 @@ impl Session {
             .map(|(name, value)| (name.as_str(), value.into()));
         plan.with_param_values(values.collect::<Vec<(&str, ScalarValue)>>())
     }
-
-    /// The names of all tables, sorted.
-    pub fn tables(&self) -> Vec<String> {
-        errors::tables(&self.context)
-    }
 }
 
 impl Rows {

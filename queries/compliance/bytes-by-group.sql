@@ -1,13 +1,15 @@
--- title: Bytes by tier and workload
--- answers: How much does each workload take in and send out?
--- read: Bytes of the workloads as clients and as servers.
--- param most int 50: How many rows.
--- tables: edges
-select tier, workload, sum(sent) as sent, sum(received) as received
-from (select client_tier as tier, client_workload as workload, bytes_to_server as sent, bytes_to_client as received from edges where verdict <> 'unjudged'
-      union all
-      select server_tier, server_workload, bytes_to_client, bytes_to_server from edges where verdict <> 'unjudged')
-where workload is not null
-group by tier, workload
-order by sent desc, tier, workload
-limit $most
+-- title: Bytes by group
+-- answers: How much does each group of the policy take in and send out?
+-- read: Bytes of its members as clients and as servers; members are told by prefix, so groups of interfaces or security groups alone have no row here.
+-- tables: edges, policy_groups
+with ends as (
+  select groups(client_addr) as of, bytes_to_server as sent, bytes_to_client as received from edges where verdict <> 'unjudged'
+  union all
+  select groups(server_addr), bytes_to_client, bytes_to_server from edges where verdict <> 'unjudged'
+), members as (
+  select unnest(of) as group_name, sent, received from ends
+)
+select group_name, sum(sent) as sent, sum(received) as received
+from members where group_name in (select group_name from policy_groups)
+group by group_name
+order by sent desc, group_name

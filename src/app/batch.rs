@@ -16,6 +16,7 @@ use crate::policy::Policy;
 use crate::sink::{Day, Hour, Identity, Lake, LakeError, Store};
 use crate::source::{FetchOptions, Fetcher, Listing, Object, S3, Selection, Source, SourceError};
 
+use super::asked::Asked;
 use super::coverage::CoverageGatherer;
 use super::days::findings_of;
 use super::error::ScanError;
@@ -43,6 +44,18 @@ const FETCHING_THREADS: usize = 2;
 /// When the sources, the policy or the lake are not as they should be, or the run cannot go on. What single objects
 /// lack is in the report instead.
 pub fn scan(settings: &ScanSettings, progress: &dyn Progress) -> Result<RunReport, ScanError> {
+    scan_for(settings, None, progress)
+}
+
+/// The same; all judged records go to whoever asks for them, unless there is a lake that keeps some.
+///
+/// # Errors
+/// As [`scan`], and when nobody wants more records.
+pub fn scan_for(
+    settings: &ScanSettings,
+    asked: Option<&Asked<'_>>,
+    progress: &dyn Progress,
+) -> Result<RunReport, ScanError> {
     let policy = policy_file::load(&settings.policy)?;
     let runtime = runtime()?;
     let temp = tempfile::Builder::new()
@@ -65,6 +78,7 @@ pub fn scan(settings: &ScanSettings, progress: &dyn Progress) -> Result<RunRepor
         runtime: &runtime,
         temp: temp.path(),
         lake: lake.as_ref(),
+        asked,
         committed,
         since,
         until,
@@ -167,6 +181,7 @@ struct Run<'a> {
     runtime: &'a Runtime,
     temp: &'a Path,
     lake: Option<&'a Lake>,
+    asked: Option<&'a Asked<'a>>,
     /// Hours that the lake holds and that stay as they are.
     committed: BTreeSet<Hour>,
     since: Option<u32>,
@@ -439,11 +454,18 @@ impl Run<'_> {
         shared: &'b Shared<'h>,
     ) -> Batch<'b, 'h> {
         let shares = Shares::of(self.settings.memory);
-        let keep = match self.lake {
-            Some(_) => self.settings.keep,
-            None => Keep::None,
+        let keep = match (self.lake, self.asked) {
+            (Some(_), _) => self.settings.keep,
+            (None, Some(_)) => Keep::All,
+            (None, None) => Keep::None,
         };
-        let leftovers = Leftovers::new(shares.bodies, shares.lines, shares.rejected);
+        let asked = self.asked.filter(|_| self.lake.is_none());
+        // Nothing is kept of rejected records, nor of rows for a lake, where all records are asked for.
+        let bodies = match asked {
+            Some(_) => shares.bodies + shares.rejected + shares.records,
+            None => shares.bodies,
+        };
+        let leftovers = Leftovers::new(bodies, shares.lines, shares.rejected);
         Batch {
             policy: self.policy,
             urls: objects.iter().map(|object| object.url.clone()).collect(),
@@ -454,6 +476,7 @@ impl Run<'_> {
             progress: self.progress,
             temp: self.temp,
             keep,
+            asked,
             tables: TableMemory::new(shares.tables),
             options: DecodeOptions {
                 layout: self.settings.layout.clone(),
@@ -462,6 +485,7 @@ impl Run<'_> {
                     Keep::Flagged => leftovers.most_rejected(),
                     Keep::None | Keep::All => 0,
                 },
+                max_text: asked.map_or(0, |_| bodies),
                 ..DecodeOptions::default()
             },
             rulings_memory: shares.rulings / self.settings.threads.max(1),

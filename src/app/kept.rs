@@ -1,5 +1,7 @@
 //! The judged records that a run keeps: once rulings are there, the objects of a slot are read a second time.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 
 use crate::flow::{Fields, Record};
@@ -9,8 +11,10 @@ use crate::judge::lines::HashFilter;
 use crate::judge::part::InterfaceNotes;
 use crate::judge::records::{JudgedSink, RecordJudge, Rulings, Wanted};
 use crate::judge::reporter::Reporter;
-use crate::sink::{PartNumber, RecordPacker};
+use crate::sink::{Hour, PartNumber, RecordPacker};
 
+use super::asked::AskedRows;
+use super::coverage::CoverageGatherer;
 use super::hours::HourState;
 use super::settings::Keep;
 use super::shared::Claims;
@@ -68,18 +72,36 @@ impl Recording {
         hour: &HourState,
         start: u32,
     ) -> anyhow::Result<()> {
-        let facts = SlotFacts::new(batch.policy, &self.reporters, &self.interfaces);
+        if let Some(asked) = batch.asked {
+            let mut rows = AskedRows::new(asked, Hour::of(start));
+            self.read_into(batch, memory, hour, start, &mut rows)?;
+            return rows.hand_on();
+        }
         let Some(packer) = hour.record_packer() else {
             return Ok(());
         };
         let mut rows = RecordRows {
             hour,
+            coverage: batch.coverage,
             packer,
             object: 0,
             failed: Ok(()),
         };
+        self.read_into(batch, memory, hour, start, &mut rows)?;
+        hour.records(rows.packer.take())
+    }
+
+    fn read_into(
+        &self,
+        batch: &Batch<'_, '_>,
+        memory: &mut Memory,
+        hour: &HourState,
+        start: u32,
+        rows: &mut impl ObjectRows,
+    ) -> anyhow::Result<()> {
+        let facts = SlotFacts::new(batch.policy, &self.reporters, &self.interfaces);
         for rank in self.claims.iter().map(|place| self.objects[place]) {
-            rows.object = rank as u32;
+            rows.begin(rank as u32, &batch.urls[rank]);
             let leftover = batch.leftovers.get(rank);
             let leftover = leftover.as_deref();
             let lines = leftover.and_then(|leftover| leftover.lines.as_ref());
@@ -92,18 +114,35 @@ impl Recording {
                 &self.rulings,
                 batch.facts(object, rank, slot),
                 start,
-                &mut rows,
+                rows,
             )
             .only_lines(lines.zip(self.filter.as_ref()));
             let filter = self.filter.as_ref();
             if let Err(reason) = batch.read_again(rank, leftover, filter, memory, &mut judge) {
-                batch.coverage.unread_again(&batch.urls[rank], &reason);
-                hour.leave_out(rank as u32);
+                rows.broke(rank as u32, &batch.urls[rank], &reason)?;
             }
-            std::mem::replace(&mut rows.failed, Ok(()))?;
+            rows.failure()?;
         }
-        hour.records(rows.packer.take())
+        Ok(())
     }
+}
+
+/// Takes the judged records of one object after the other.
+pub(super) trait ObjectRows: JudgedSink {
+    /// The object of this rank and URL begins.
+    fn begin(&mut self, rank: u32, url: &Arc<str>);
+
+    /// It could not be read again to its end: none of its records counts.
+    ///
+    /// # Errors
+    /// When that is the end of the run.
+    fn broke(&mut self, rank: u32, url: &Arc<str>, reason: &str) -> anyhow::Result<()>;
+
+    /// What went wrong with its records.
+    ///
+    /// # Errors
+    /// If something did.
+    fn failure(&mut self) -> anyhow::Result<()>;
 }
 
 /// Which records a run keeps, if any.
@@ -118,9 +157,26 @@ pub fn wanted(keep: Keep) -> Option<Wanted> {
 /// Judged records on their way into the hour.
 struct RecordRows<'a> {
     hour: &'a HourState,
+    coverage: &'a CoverageGatherer,
     packer: RecordPacker,
     object: u32,
     failed: anyhow::Result<()>,
+}
+
+impl ObjectRows for RecordRows<'_> {
+    fn begin(&mut self, rank: u32, _url: &Arc<str>) {
+        self.object = rank;
+    }
+
+    fn broke(&mut self, rank: u32, url: &Arc<str>, reason: &str) -> anyhow::Result<()> {
+        self.coverage.unread_again(url, reason);
+        self.hour.leave_out(rank);
+        Ok(())
+    }
+
+    fn failure(&mut self) -> anyhow::Result<()> {
+        std::mem::replace(&mut self.failed, Ok(()))
+    }
 }
 
 impl JudgedSink for RecordRows<'_> {

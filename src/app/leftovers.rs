@@ -1,5 +1,5 @@
 //! What is left over of an object when it has been folded, for whoever reads it a second time: its bytes, if they had to be
-//! fetched over the network, which connection each line belongs to, its rejected records, and how to get at others. As much
+//! fetched over the network, or its text, which connection each line belongs to, its rejected records, and how to get at others. As much
 //! as memory allows; nobody needs it.
 
 use std::collections::HashMap;
@@ -16,6 +16,8 @@ use super::lock;
 pub struct Leftover {
     /// Its bytes as they were fetched.
     pub body: Option<Bytes>,
+    /// Its text.
+    pub text: Option<Vec<u8>>,
     /// Which connections its lines belong to.
     pub lines: Option<LineHashes>,
     /// Its rejected records; only beside `lines`.
@@ -34,7 +36,7 @@ pub struct Rejected {
 
 /// What is left over of open slots' objects, by rank.
 pub struct Leftovers {
-    /// Bytes that bodies may take.
+    /// Bytes that bodies and texts may take.
     bodies: usize,
     /// Bytes that hashes of lines may take.
     lines: usize,
@@ -46,7 +48,7 @@ pub struct Leftovers {
 #[derive(Default)]
 struct Kept {
     by_rank: HashMap<usize, Arc<Leftover>>,
-    /// Bytes in use: of bodies, of hashes of lines, of rejected records and marks.
+    /// Bytes in use: of bodies and texts, of hashes of lines, of rejected records and marks.
     memory: [usize; 3],
 }
 
@@ -60,6 +62,7 @@ impl Leftover {
         let rejected = rejected.zip(decoded.marks.take());
         Leftover {
             body,
+            text: decoded.text.take(),
             lines,
             rejected: rejected.map(|(lines, marks)| Rejected {
                 lines,
@@ -71,7 +74,8 @@ impl Leftover {
 
     /// Bytes that it takes, likewise.
     fn memory(&self) -> [usize; 3] {
-        let body = self.body.as_ref().map_or(0, Bytes::len);
+        let text = self.text.as_ref().map_or(0, Vec::capacity);
+        let body = text + self.body.as_ref().map_or(0, Bytes::len);
         let lines = self.lines.as_ref().map_or(0, LineHashes::memory);
         [
             body,
@@ -107,6 +111,9 @@ impl Leftovers {
     pub fn keep(&self, rank: usize, mut leftover: Leftover) {
         let mut kept = lock(&self.kept);
         let [bodies, lines, rejected] = kept.memory;
+        if bodies + leftover.memory()[0] > self.bodies {
+            leftover.text = None;
+        }
         let [body, own_lines, own_rejected] = leftover.memory();
         if bodies + body > self.bodies {
             leftover.body = None;
@@ -149,6 +156,7 @@ mod tests {
     fn body(length: usize) -> Leftover {
         Leftover {
             body: Some(Bytes::from(vec![7; length])),
+            text: None,
             lines: None,
             rejected: None,
         }
@@ -189,6 +197,7 @@ mod tests {
         let leftovers = Leftovers::new(0, hashes, 2 * size - 1);
         let leftover = |lines| Leftover {
             body: None,
+            text: None,
             lines,
             rejected: Some(rejected()),
         };

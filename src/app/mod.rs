@@ -1,5 +1,6 @@
 //! The modes, one file each, their settings, and what a run reports.
 
+pub mod asked;
 pub mod batch;
 mod coverage;
 mod days;

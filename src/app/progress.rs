@@ -10,16 +10,9 @@ pub trait Progress: Send + Sync {
 
     /// What the run does now, in two or three words: `listing`, `judging`, `writing findings`.
     fn stage(&self, what: &str);
-}
 
-/// Progress that nobody watches.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unwatched;
-
-impl Progress for Unwatched {
-    fn begin(&self, _objects: u64, _bytes: u64) {}
-
-    fn advance(&self, _objects: u64, _bytes: u64, _records: u64) {}
-
-    fn stage(&self, _what: &str) {}
+    /// Whether nobody waits for the run any more: it ends with an error soon.
+    fn is_over(&self) -> bool {
+        false
+    }
 }

@@ -1,5 +1,6 @@
 //! `sql`: the tables that were named, and queries over them.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,21 +9,24 @@ use anyhow::Context;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use tokio::runtime::Runtime;
+use tokio::sync::mpsc::Sender;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::flow::{DecodeOptions, Layout};
-use crate::policy::Policy;
-use crate::sink::{Hour, LakeFile, LakeFiles, Store, Table};
+use crate::sink::{Hour, LakeError, LakeFile, LakeFiles, Store, Table};
 use crate::source::{FetchOptions, Fetcher, S3, Source};
 use crate::sql::{
-    Bounds, Flows, LakeSource, Notes, Params, QueryError, Rows, STACK, Session, statements,
+    Bounds, Flows, LakeSource, Names, Notes, Params, Places, QueryError, RecordSource, Rows, STACK,
+    Session, statements,
 };
 
-use super::batch::scan;
+use super::asked::Asked;
+use super::batch::scan_for;
 use super::error::ScanError;
 use super::memory::Shares;
 use super::policy_file;
-use super::progress::Unwatched;
+use super::progress::Progress;
 use super::settings::{DEFAULT_HORIZON, Format, Keep, ScanSettings};
 
 /// The settings of `sql`.
@@ -34,6 +38,10 @@ pub struct QuerySettings {
     pub logs: Vec<String>,
     /// The policy file.
     pub policy: Option<PathBuf>,
+    /// A file in MaxMind's format that tells the autonomous systems of addresses.
+    pub asn: Option<PathBuf>,
+    /// One that tells their countries.
+    pub geo: Option<PathBuf>,
     /// The layout of lines without a header.
     pub layout: Option<Arc<Layout>>,
     /// Threads that a query is spread over; at least one.
@@ -54,8 +62,41 @@ pub struct Queries {
     /// What waits for them, with a clock of its own: threads that compute keep no time.
     waiting: Runtime,
     timeout: Option<Duration>,
+    ends: Ends,
     /// Goes with what queries wrote aside.
     temp: tempfile::TempDir,
+}
+
+/// Ends the query that runs, if one does. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Ends(watch::Sender<Ended>);
+
+/// How many queries have come to an end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Ended {
+    /// Because somebody wanted it.
+    early: u64,
+    /// In whatever way.
+    all: u64,
+}
+
+impl Ends {
+    fn new() -> Ends {
+        Ends(watch::Sender::default())
+    }
+
+    /// Ends the query that runs: it fails, and what it still computes is for nobody.
+    pub fn end(&self) {
+        self.0.send_modify(|ended| ended.early += 1);
+    }
+
+    fn has_ended(&self) {
+        self.0.send_modify(|ended| ended.all += 1);
+    }
+
+    fn now(&self) -> Ended {
+        *self.0.borrow()
+    }
 }
 
 impl Queries {
@@ -73,31 +114,58 @@ impl Queries {
             .prefix("tidegate-sql-")
             .tempdir()
             .context("cannot make a temporary folder")?;
+        let judges = settings.lake.is_none() && policy.is_some() && !settings.logs.is_empty();
         let bounds = Bounds {
             threads: settings.threads,
-            // The rest is for objects that are being decoded, and for their rows.
-            memory: settings.memory / 4 * 3,
+            // The rest is for objects that are being decoded, and for their rows; or for judging.
+            memory: if judges {
+                settings.memory / 2
+            } else {
+                settings.memory / 4 * 3
+            },
             disk: settings.disk,
         };
         let failed = |error: QueryError| ScanError::Failed(error.into());
         let mut session = Session::new(bounds, temp.path()).map_err(failed)?;
+        let ends = Ends::new();
         if !settings.logs.is_empty() {
             let flows = flows(settings, &runtime, &session)?;
             session.add_flows(flows).map_err(failed)?;
         }
-        if let Some(source) =
-            lake_source(settings, policy.as_ref(), &runtime, temp.path(), &session)?
-        {
-            session.add_lake(source).map_err(failed)?;
+        if let Some(url) = &settings.lake {
+            let open = || LakeFiles::open(Store::open(url, runtime.handle())?);
+            let files = open().map_err(|error: LakeError| ScanError::from(error))?;
+            let added = session.add_lake(Arc::new(files), &Table::ALL);
+            added.map_err(failed)?;
+        } else if judges {
+            let judged = Arc::new(OnTheFly {
+                settings: settings.clone(),
+                memory: settings.memory / 2,
+                folder: temp.path().join("judged"),
+                notes: session.notes().clone(),
+                ends: ends.clone(),
+                judged: Mutex::default(),
+            });
+            let others = Table::ALL.into_iter();
+            let others: Vec<Table> = others.filter(|table| *table != Table::Records).collect();
+            session.add_lake(judged.clone(), &others).map_err(failed)?;
+            session.add_records(judged).map_err(failed)?;
         }
         if let Some(policy) = policy {
             session.add_policy(policy).map_err(failed)?;
         }
+        let places = Places::open(settings.asn.as_deref(), settings.geo.as_deref());
+        let places = places.map_err(|error| ScanError::Usage {
+            message: error.to_string(),
+            hint: None,
+        })?;
+        session.add_places(places).map_err(failed)?;
         Ok(Queries {
             session,
             runtime: Some(runtime),
             waiting: waiting()?,
             timeout: settings.timeout,
+            ends,
             temp,
         })
     }
@@ -119,6 +187,7 @@ impl Queries {
         params: &Params,
         mut each: impl FnMut(&mut Answer<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        let early = self.ends.now().early;
         let text = text.to_owned();
         let parsed = self.runtime().spawn(async move { statements(&text) });
         let parsed = self.waiting.block_on(parsed);
@@ -129,6 +198,8 @@ impl Queries {
             let mut answer = Answer {
                 deadline: self.timeout.map(Deadline::after),
                 waiting: &self.waiting,
+                early,
+                ends: &self.ends,
                 rows: None,
             };
             let rows = answer.wait(begun)?;
@@ -136,6 +207,16 @@ impl Queries {
             each(&mut answer)?;
         }
         Ok(())
+    }
+
+    /// What ends a query that runs.
+    pub fn ends(&self) -> &Ends {
+        &self.ends
+    }
+
+    /// What queries can name.
+    pub fn names(&self) -> Names {
+        self.waiting.block_on(self.session.names())
     }
 
     /// The folder of what queries write aside; it goes with this.
@@ -162,6 +243,9 @@ impl Drop for Queries {
 pub struct Answer<'w> {
     deadline: Option<Deadline>,
     waiting: &'w Runtime,
+    ends: &'w Ends,
+    /// How many queries had been ended early when it was asked.
+    early: u64,
     /// There when it has begun.
     rows: Option<Rows>,
 }
@@ -199,19 +283,53 @@ impl Answer<'_> {
         next?
     }
 
-    /// What a future gives, if it does before the deadline.
+    /// What a future gives, if it does before the deadline and before the query is ended.
     fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, QueryError> {
-        self.waiting.block_on(async {
-            let Some(Deadline { at, timeout }) = self.deadline else {
-                return Ok(future.await);
+        let (deadline, early) = (self.deadline, self.early);
+        let mut ended = self.ends.0.subscribe();
+        let too_late = async {
+            let Some(Deadline { at, timeout }) = deadline else {
+                return std::future::pending().await;
             };
-            tokio::time::timeout_at(at, future).await.map_err(|_| {
-                let seconds = timeout.as_secs_f64();
-                let what = format!("the query took longer than its {seconds} s (--timeout)");
-                QueryError::Execution(what)
-            })
-        })
+            tokio::time::sleep_until(at).await;
+            let seconds = timeout.as_secs_f64();
+            format!("the query took longer than its {seconds} s (--timeout)")
+        };
+        let why = self.waiting.block_on(async {
+            tokio::select! {
+                biased;
+                _ = ended.wait_for(|ended| ended.early != early) => Err("the query was interrupted".to_owned()),
+                why = too_late => Err(why),
+                value = future => Ok(value),
+            }
+        });
+        why.map_err(QueryError::Execution)
     }
+}
+
+impl Drop for Answer<'_> {
+    fn drop(&mut self) {
+        // What is judged for it need not go on.
+        self.ends.has_ended();
+    }
+}
+
+/// The tables of the lake at this folder or `s3://` prefix that have no files yet.
+///
+/// # Errors
+/// When there is no such lake, or it cannot be listed.
+pub fn empty_tables(url: &str) -> Result<Vec<Table>, ScanError> {
+    let runtime = runtime(1)?;
+    let files =
+        || -> Result<LakeFiles, LakeError> { LakeFiles::open(Store::open(url, runtime.handle())?) };
+    let files = files()?;
+    let mut empty = Vec::new();
+    for table in Table::ALL {
+        if files.files(table, None, None)?.is_empty() {
+            empty.push(table);
+        }
+    }
+    Ok(empty)
 }
 
 /// What queries run on.
@@ -266,62 +384,34 @@ fn flows(
     Ok(Flows::new(sources, s3, fetcher, options, held_back, notes))
 }
 
-/// The tables of the lake; without one those of what is judged on the fly, if there are logs and a policy.
-fn lake_source(
-    settings: &QuerySettings,
-    policy: Option<&Arc<Policy>>,
-    runtime: &Runtime,
-    temp: &Path,
-    session: &Session,
-) -> Result<Option<Arc<dyn LakeSource>>, ScanError> {
-    if let Some(url) = &settings.lake {
-        let open = || LakeFiles::open(Store::open(url, runtime.handle())?);
-        let files = open().map_err(|error: crate::sink::LakeError| ScanError::from(error))?;
-        return Ok(Some(Arc::new(files)));
-    }
-    if policy.is_none() || settings.logs.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(Arc::new(OnTheFly {
-        settings: settings.clone(),
-        folder: temp.join("judged"),
-        notes: session.notes().clone(),
-        judged: Mutex::default(),
-    })))
-}
-
-/// Judges raw logs where a query asks for what comes of them, by `scan` itself into a lake that goes with the session.
-/// Hours that were judged for an earlier query stay.
+/// Judges raw logs where a query asks for what comes of them, as `scan` does: records go to the query as they come, all else
+/// into a lake that goes with the session. Hours that were judged for an earlier query stay there.
 struct OnTheFly {
     settings: QuerySettings,
+    /// Bytes that judging may take.
+    memory: u64,
     folder: PathBuf,
     notes: Arc<Notes>,
-    /// What was judged so far.
-    judged: Mutex<Vec<Judged>>,
-}
-
-/// Some hours with or without their records; none is from the first or to the last.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Judged {
-    keep: Keep,
-    first: Option<Hour>,
-    last: Option<Hour>,
+    ends: Ends,
+    /// What was judged into the lake so far.
+    judged: Mutex<Vec<(Option<Hour>, Option<Hour>)>>,
 }
 
 impl OnTheFly {
-    fn judge(&self, wanted: Judged) -> Result<(), ScanError> {
-        // One at a time: queries name several of the tables.
-        let mut judged = super::lock(&self.judged);
-        if judged.contains(&wanted) {
-            return Ok(());
-        }
+    /// Judges the hours between the two, both included: into the lake, or for whoever asks for records.
+    fn judge(
+        &self,
+        (first, last): (Option<Hour>, Option<Hour>),
+        asked: Option<&Asked<'_>>,
+    ) -> Result<(), ScanError> {
+        let lake = asked.is_none().then(|| self.folder.to_string_lossy());
         let settings = ScanSettings {
             sources: self.settings.logs.clone(),
             policy: self.settings.policy.clone().unwrap_or_default(),
-            lake: Some(self.lake(wanted.keep).to_string_lossy().into_owned()),
-            keep: wanted.keep,
-            since: wanted.first.map(Hour::start),
-            until: wanted.last.map(|last| last.start().saturating_add(3600)),
+            lake: lake.map(Cow::into_owned),
+            keep: Keep::None,
+            since: first.map(Hour::start),
+            until: last.map(|last| last.start().saturating_add(3600)),
             accounts: Vec::new(),
             regions: Vec::new(),
             format: Format::Text,
@@ -332,27 +422,23 @@ impl OnTheFly {
             rejudge: false,
             layout: self.settings.layout.clone(),
             threads: self.settings.threads,
-            memory: self.settings.memory,
+            memory: self.memory,
             horizon: DEFAULT_HORIZON,
         };
-        let report = match scan(&settings, &Unwatched) {
+        let progress = UntilEnded {
+            ends: &self.ends,
+            begun: self.ends.now(),
+        };
+        let report = match scan_for(&settings, asked, &progress) {
             Ok(report) => report,
             // No object of that time: the tables are empty.
-            Err(ScanError::NoObjects { .. }) => {
-                judged.push(wanted);
-                return Ok(());
-            }
+            Err(ScanError::NoObjects { .. }) => return Ok(()),
             Err(error) => return Err(error),
         };
         for (url, why) in &report.coverage.unreadable {
             self.notes.unreadable(url, why);
         }
-        judged.push(wanted);
         Ok(())
-    }
-
-    fn lake(&self, keep: Keep) -> PathBuf {
-        self.folder.join(keep.as_str())
     }
 }
 
@@ -367,38 +453,64 @@ impl LakeSource for OnTheFly {
         first: Option<Hour>,
         last: Option<Hour>,
     ) -> Result<Vec<LakeFile>, Box<dyn std::error::Error + Send + Sync>> {
-        let keep = match table {
-            Table::Records => Keep::All,
-            _ => Keep::None,
+        let hours = match table {
+            Table::Findings => (
+                first.map(|hour| hour.day().first_hour()),
+                last.map(|hour| hour.day().last_hour()),
+            ),
+            _ => (first, last),
         };
-        let is_of_days = table == Table::Findings;
-        let wanted = Judged {
-            keep,
-            first: first.map(|hour| {
-                if is_of_days {
-                    hour.day().first_hour()
-                } else {
-                    hour
-                }
-            }),
-            last: last.map(|hour| {
-                if is_of_days {
-                    hour.day().last_hour()
-                } else {
-                    hour
-                }
-            }),
-        };
-        self.judge(wanted)?;
-        let store = Store::local(&self.lake(keep));
+        // One at a time: queries name several of the tables.
+        let mut judged = super::lock(&self.judged);
+        if !judged.contains(&hours) {
+            self.judge(hours, None)?;
+            judged.push(hours);
+        }
+        drop(judged);
+        let store = self.store();
         if !store.exists("lake.json")? {
             return Ok(Vec::new());
         }
-        let mut files = LakeFiles::open(store)?.files(table, first, last)?;
-        for file in &mut files {
-            file.name = format!("{}/{}", keep.as_str(), file.name);
+        Ok(LakeFiles::open(store)?.files(table, first, last)?)
+    }
+}
+
+impl RecordSource for OnTheFly {
+    fn judge(
+        &self,
+        columns: &[usize],
+        hours: (Option<Hour>, Option<Hour>),
+        batch_rows: usize,
+        rows: &Sender<RecordBatch>,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let asked = Asked {
+            columns,
+            batch_rows,
+            rows,
+        };
+        match OnTheFly::judge(self, hours, Some(&asked)) {
+            // They have what they wanted.
+            Err(_) if rows.is_closed() => Ok(()),
+            result => Ok(result?),
         }
-        Ok(files)
+    }
+}
+
+/// What is judged for a query is judged until the query ends.
+struct UntilEnded<'e> {
+    ends: &'e Ends,
+    begun: Ended,
+}
+
+impl Progress for UntilEnded<'_> {
+    fn begin(&self, _objects: u64, _bytes: u64) {}
+
+    fn advance(&self, _objects: u64, _bytes: u64, _records: u64) {}
+
+    fn stage(&self, _what: &str) {}
+
+    fn is_over(&self) -> bool {
+        self.ends.now() != self.begun
     }
 }
 

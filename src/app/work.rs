@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::StreamExt;
 
-use crate::flow::{DecodeOptions, Decoded, Input, MalformedLine, RecordSink, Scratch, decode};
+use crate::flow::{
+    DecodeOptions, Decoded, Input, MalformedLine, RecordSink, Scratch, decode, decode_text,
+};
 use crate::judge::fold::{Folder, ObjectFacts};
 use crate::judge::lines::HashFilter;
 use crate::judge::part::{Parts, SlotPart};
@@ -17,6 +19,7 @@ use crate::policy::Policy;
 use crate::sink::ObjectRow;
 use crate::source::{Body, FetchError, Fetcher, Object, ReadBuffer};
 
+use super::asked::Asked;
 use super::coverage::CoverageGatherer;
 use super::hours::{HourState, Hours};
 use super::leftovers::{Leftover, Leftovers};
@@ -48,8 +51,10 @@ pub struct Batch<'a, 'h> {
     pub progress: &'a dyn Progress,
     /// Temporary files.
     pub temp: &'a Path,
-    /// Which judged records are written.
+    /// Which judged records are written, or asked for.
     pub keep: Keep,
+    /// Who asks for judged records, instead of the lake.
+    pub asked: Option<&'a Asked<'a>>,
     /// The memory of the connections of all open slots.
     pub tables: TableMemory,
     /// Bounds of decoding.
@@ -175,6 +180,10 @@ impl Batch<'_, '_> {
         memory: &mut Memory,
         sink: &mut impl RecordSink,
     ) -> Result<(), String> {
+        if let Some(text) = leftover.and_then(|leftover| leftover.text.as_ref()) {
+            let decoded = decode_text(text, &self.options, &mut memory.decode, sink);
+            return decoded.map(drop).map_err(|error| error.to_string());
+        }
         if let Some((filter, leftover)) = filter.zip(leftover)
             && self.read_some_again(rank, leftover, filter, memory, sink)?
         {

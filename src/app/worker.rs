@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use anyhow::ensure;
+
 use crate::judge::close::{judge_piece, prove};
 use crate::judge::edges::Told;
 use crate::judge::evidence::{Evidence, Horizon};
@@ -51,6 +53,7 @@ impl<'a, 'h> Worker<'a, 'h> {
         let mut current = None;
         self.batch.fetch_ahead(self.board);
         while let Some(task) = self.board.next(&mut current) {
+            ensure!(!self.batch.progress.is_over(), "it was interrupted");
             match task {
                 Task::Fold { slot, object, body } => self.fold(slot, object, body)?,
                 Task::Prove(slot) => self.prove(slot)?,

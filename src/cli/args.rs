@@ -156,6 +156,14 @@ pub(super) struct SqlArgs {
     #[arg(long, value_name = "FILE", help_heading = "Tables")]
     pub policy: Option<PathBuf>,
 
+    /// A file of autonomous systems in MaxMind's format, such as GeoLite2-ASN: what asn() and as_name() know.
+    #[arg(long, value_name = "FILE", help_heading = "Tables")]
+    pub asn: Option<PathBuf>,
+
+    /// A file of countries in MaxMind's format, such as GeoLite2-Country: what country() knows.
+    #[arg(long, value_name = "FILE", help_heading = "Tables")]
+    pub geo: Option<PathBuf>,
+
     /// The fields of lines that have no header: '${version} ${account-id} …'.
     #[arg(long, value_name = "FORMAT", help_heading = "Tables")]
     pub layout: Option<String>,

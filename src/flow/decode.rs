@@ -96,6 +96,8 @@ pub struct Decoded {
     pub times: Option<(u32, u32)>,
     /// Where reading may begin, where that was asked for, and there are such places but not too many.
     pub marks: Option<Marks>,
+    /// The text of a gzip object in memory, where that was asked for and it was not too long.
+    pub text: Option<Vec<u8>>,
 }
 
 /// Bounds and hints for [`decode()`].
@@ -113,6 +115,8 @@ pub struct DecodeOptions {
     pub max_line: usize,
     /// Bytes that [`Decoded::marks`] may take; with 0 they are not looked for.
     pub max_marks: usize,
+    /// Bytes that [`Decoded::text`] may take; with 0 it is not kept.
+    pub max_text: usize,
 }
 
 impl Default for DecodeOptions {
@@ -124,6 +128,7 @@ impl Default for DecodeOptions {
             max_ratio: 1000,
             max_line: 1 << 20,
             max_marks: 0,
+            max_text: 0,
         }
     }
 }
@@ -176,6 +181,19 @@ pub fn decode<S: RecordSink>(
     }
 }
 
+/// Decodes the text of an object once more: [`Decoded::text`], whatever it begins with.
+///
+/// # Errors
+/// When its layout is not known.
+pub fn decode_text<S: RecordSink>(
+    text: &[u8],
+    options: &DecodeOptions,
+    scratch: &mut Scratch,
+    sink: &mut S,
+) -> Result<Decoded, DecodeError> {
+    decode_lines(text, options, &mut scratch.text, sink)
+}
+
 fn decode_bytes<S: RecordSink>(
     bytes: &bytes::Bytes,
     options: &DecodeOptions,
@@ -198,9 +216,19 @@ fn decode_bytes<S: RecordSink>(
     sink.unverified();
     let marks = (options.max_marks > 0).then(|| Marks::of(bytes));
     let mut decoder = TextDecoder::new(options, &mut scratch.text).with_marks(marks);
+    let mut text = (options.max_text > 0).then(|| text_of(bytes, options.max_text));
     let take = |step: Step<'_>| {
         match step {
-            Step::Slice(slice) => decoder.push(slice, sink)?,
+            Step::Slice(slice) => {
+                decoder.push(slice, sink)?;
+                if let Some(kept) = &mut text {
+                    if kept.len() + slice.len() <= options.max_text {
+                        kept.extend_from_slice(slice);
+                    } else {
+                        text = None;
+                    }
+                }
+            }
             Step::Block(place) => decoder.mark(&place),
         }
         Ok(ControlFlow::Continue(()))
@@ -208,7 +236,16 @@ fn decode_bytes<S: RecordSink>(
     let given = scratch.gunzip.each_step(bytes, None, most, take)?;
     let mut decoded = decoder.finish(sink)?;
     decoded.bytes = given;
+    decoded.text = text;
     Ok(decoded)
+}
+
+/// Room for the text of a gzip object, as far as its end tells (RFC 1952, ISIZE).
+fn text_of(packed: &[u8], most: usize) -> Vec<u8> {
+    let told = packed
+        .last_chunk()
+        .map_or(0, |size| u32::from_le_bytes(*size));
+    Vec::with_capacity((told as usize).min(most))
 }
 
 fn decode_lines<S: RecordSink>(

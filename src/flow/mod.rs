@@ -25,7 +25,7 @@ mod wrapped;
 
 pub use columns::{FlowRow, FlowsBuilder, flows_schema, words_schema};
 pub use decode::{
-    DecodeError, DecodeOptions, Decoded, Input, MalformedLine, Ranges, Scratch, decode,
+    DecodeError, DecodeOptions, Decoded, Input, MalformedLine, Ranges, Scratch, decode, decode_text,
 };
 pub use excerpt::{Excerpt, Marks};
 pub use field::Field;

@@ -3,7 +3,7 @@
 
 use hashbrown::HashSet;
 
-use crate::flow::{Action, Fields, MalformedLine, Record, RecordSink};
+use crate::flow::{Action, Field, Fields, MalformedLine, Record, RecordSink};
 use crate::net::Addr;
 use crate::net::protocol::has_ports;
 use crate::policy::{GroupId, NetworkId, Policy, ZoneKind};
@@ -171,7 +171,7 @@ fn is_flagged(policy: &Policy, verdict: Verdict, ruling: &Ruling) -> bool {
 
 /// What takes judged records.
 pub trait JudgedSink {
-    /// What it makes of [`Field::OF_REPORTER`](crate::flow::Field::OF_REPORTER).
+    /// What it makes of [`Field::OF_REPORTER`].
     type Reporter: Copy;
 
     /// Takes the fields that tell who reported, once for many records of an object.
@@ -185,6 +185,21 @@ pub trait JudgedSink {
         reporter: Self::Reporter,
         row: &JudgementRow<'_>,
     );
+
+    /// Whether it looks at a field beside [`Field::OF_REPORTER`]; others may be left undecoded.
+    fn wants(&self, _field: Field) -> bool {
+        true
+    }
+
+    /// Whether it looks at fields that AWS does not document.
+    fn wants_extra(&self) -> bool {
+        true
+    }
+
+    /// Whether it looks at the groups of the ends.
+    fn wants_groups(&self) -> bool {
+        true
+    }
 }
 
 /// Reads an object of the slot again and hands on the wanted records with their judgement.
@@ -322,7 +337,11 @@ impl<'a, S: JudgedSink> RecordJudge<'a, S> {
         let (orientation, confidence) = own_orientation(record, sender, stored);
         let ports = has_ports(key.protocol);
         let is_late = matches!(judged, Judged::Not(Reason::PostClose | Reason::Stray));
-        let (client_groups, server_groups) = (self.groups(key, client), self.groups(key, server));
+        let (client_groups, server_groups) = if self.sink.wants_groups() {
+            (self.groups(key, client), self.groups(key, server))
+        } else {
+            Default::default()
+        };
         let mut row = JudgementRow {
             network: Some(self.policy.network_name(network)),
             client_addr: Some(client.addr),
@@ -457,4 +476,12 @@ impl<S: JudgedSink> RecordSink for RecordJudge<'_, S> {
     fn malformed(&mut self, _line: u64, _why: &MalformedLine, _text: &[u8]) {}
 
     fn unverified(&mut self) {}
+
+    fn wants(&self, field: Field) -> bool {
+        field.is_of_reporter() || self.sink.wants(field)
+    }
+
+    fn wants_extra(&self) -> bool {
+        self.sink.wants_extra()
+    }
 }

@@ -22,7 +22,7 @@ use crate::flow::{Field, FlowRow, FlowsBuilder, words_schema};
 
 table! {
     /// The ends of judged records.
-    EndBatch, row: &Ends<'_> {
+    pub(super) EndBatch, row: &Ends<'_> {
         client_addr: Text null = row.client_addr;
         client_port: Int32 null = row.client_port;
         server_addr: Text null = row.server_addr;
@@ -38,11 +38,11 @@ fn judgement_fields() -> impl Iterator<Item = ArrowField> {
 }
 
 /// The ends of a record as their columns show them.
-struct Ends<'a> {
-    client_addr: Option<&'a str>,
-    client_port: Option<i32>,
-    server_addr: Option<&'a str>,
-    server_port: Option<i32>,
+pub(super) struct Ends<'a> {
+    pub client_addr: Option<&'a str>,
+    pub client_port: Option<i32>,
+    pub server_addr: Option<&'a str>,
+    pub server_port: Option<i32>,
 }
 
 /// The schema of batches of `records`: the columns of the raw log, then those of the judgement, their text as

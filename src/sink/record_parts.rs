@@ -11,12 +11,12 @@ use super::packed::Unpacker;
 use super::shared_columns::SharedColumns;
 use crate::flow::field::Kind;
 use crate::flow::{Field, FlowsBuilder, Texts};
-use crate::judge::{Confidence, Flags, Observer, Orientation, Outcome, Verdict};
+use crate::judge::{Confidence, Flags, JudgementRow, Observer, Orientation, Outcome, Verdict};
 use crate::policy::{Answer, Path as Via, Severity};
 
 table! {
     /// Judgements of records but for their ends.
-    pub(super) JudgementBatch, row: &JudgementTexts<'_> {
+    pub(super) JudgementBatch, row: &JudgementRow<'_> {
         network: Text null = row.network;
         client_tier: Text null = row.client_tier;
         server_tier: Text null = row.server_tier;
@@ -37,25 +37,6 @@ table! {
         intra_tier_violation: Bool = row.flags.intra_tier_violation;
         ingress_violation: Bool = row.flags.ingress_violation;
     }
-}
-
-/// A judgement as its columns show it.
-pub(super) struct JudgementTexts<'a> {
-    network: Option<&'a str>,
-    client_tier: Option<&'a str>,
-    server_tier: Option<&'a str>,
-    client_groups: Vec<&'a str>,
-    server_groups: Vec<&'a str>,
-    orientation: Option<Orientation>,
-    confidence: Option<Confidence>,
-    observer: Option<Observer>,
-    outcome: Option<Outcome>,
-    via: Option<Via>,
-    decision: Option<Answer>,
-    rule: &'a str,
-    verdict: Verdict,
-    severity: Option<Severity>,
-    flags: Flags,
 }
 
 /// Builds the columns of one sort of parts.
@@ -90,7 +71,35 @@ pub(super) fn push_part<B: BuildPart>(
 
 impl BuildPart for JudgementBatch {
     fn push_part(&mut self, mut part: Unpacker<'_>) -> Option<()> {
-        self.push(&[read_judgement(&mut part)?]);
+        let network = part.text()?;
+        let (client_tier, server_tier) = (part.text()?, part.text()?);
+        let mut groups = || {
+            (0..part.number()?)
+                .map(|_| part.text()?)
+                .collect::<Option<Vec<_>>>()
+        };
+        let (client_groups, server_groups) = (groups()?, groups()?);
+        self.push(&[JudgementRow {
+            network,
+            client_addr: None,
+            client_port: None,
+            server_addr: None,
+            server_port: None,
+            client_tier,
+            server_tier,
+            client_groups: &client_groups,
+            server_groups: &server_groups,
+            orientation: part.word()?,
+            confidence: part.word()?,
+            observer: part.word()?,
+            outcome: part.word()?,
+            via: part.word()?,
+            decision: part.word()?,
+            rule: part.text()??,
+            verdict: part.word()??,
+            severity: part.word()?,
+            flags: flags(part.number()?),
+        }]);
         Some(())
     }
 
@@ -99,42 +108,16 @@ impl BuildPart for JudgementBatch {
     }
 }
 
-fn read_judgement<'a>(part: &mut Unpacker<'a>) -> Option<JudgementTexts<'a>> {
-    let network = part.text()?;
-    let (client_tier, server_tier) = (part.text()?, part.text()?);
-    let mut groups = || {
-        (0..part.number()?)
-            .map(|_| part.text()?)
-            .collect::<Option<Vec<_>>>()
-    };
-    let (client_groups, server_groups) = (groups()?, groups()?);
-    Some(JudgementTexts {
-        network,
-        client_tier,
-        server_tier,
-        client_groups,
-        server_groups,
-        orientation: part.word()?,
-        confidence: part.word()?,
-        observer: part.word()?,
-        outcome: part.word()?,
-        via: part.word()?,
-        decision: part.word()?,
-        rule: part.text()??,
-        verdict: part.word()??,
-        severity: part.word()?,
-        flags: {
-            let bits = part.number()?;
-            let flag = |bit: u32| bits >> bit & 1 == 1;
-            Flags {
-                denied_attempt: flag(0),
-                egress_violation: flag(1),
-                cross_tier_violation: flag(2),
-                intra_tier_violation: flag(3),
-                ingress_violation: flag(4),
-            }
-        },
-    })
+/// Flags of their bits.
+fn flags(bits: u64) -> Flags {
+    let flag = |bit: u32| bits >> bit & 1 == 1;
+    Flags {
+        denied_attempt: flag(0),
+        egress_violation: flag(1),
+        cross_tier_violation: flag(2),
+        intra_tier_violation: flag(3),
+        ingress_violation: flag(4),
+    }
 }
 
 /// Builds columns of fields that records share.

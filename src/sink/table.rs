@@ -124,6 +124,16 @@ impl Table {
         Arc::new(Schema::new(plain.collect::<Vec<Field>>()))
     }
 
+    /// What the folders of its files say of their rows, behind its columns: the `date`, and but for findings the `hour`.
+    pub fn folder_columns(self) -> Vec<Field> {
+        let date = Field::new("date", DataType::Date32, false);
+        let hour = Field::new("hour", DataType::Int32, false);
+        match self {
+            Table::Findings => vec![date],
+            _ => vec![date, hour],
+        }
+    }
+
     /// The table of this name.
     pub fn from_name(name: &str) -> Option<Table> {
         Table::ALL.into_iter().find(|table| table.name() == name)

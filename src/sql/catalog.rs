@@ -121,13 +121,13 @@ macro_rules! built_in {
 const BUILT_IN: &[(&str, &str, &str)] = built_in! {
     "triage": "coverage" "duplicate-flow-logs" "log-delay" "malformed" "new-findings" "no-data"
         "silent-flow-logs" "top-violations" "worst-findings";
-    "egress": "beacons" "by-destination" "by-prefix" "data-to-internet" "dns-bypass" "exfiltration"
+    "egress": "beacons" "by-destination" "by-owner" "by-prefix" "data-to-internet" "dns-bypass" "exfiltration"
         "long-sessions" "nat-bytes" "s3-by-nat" "straight-out" "unanswered";
-    "east-west": "cross-label" "cross-zone-bytes" "peering" "service-map" "tier-matrix" "unassigned";
+    "east-west": "between-regions" "cross-label" "cross-zone-bytes" "peering" "service-map" "tier-matrix" "unassigned";
     "exposure": "cleartext" "encryption" "from-internet" "new-ports" "past-cloudfront" "port-scans"
         "scanners" "ssh-and-rdp";
     "incident": "before-and-after" "blast-radius" "host-timeline" "sweep" "who-reached";
-    "compliance": "bytes-by-group" "exceptions" "findings-by-control" "overblocked-by-owner"
+    "compliance": "bytes-by-group" "bytes-by-workload" "exceptions" "findings-by-control" "overblocked-by-owner"
         "rejected-replies" "rules-used" "trend" "unproven";
 };
 

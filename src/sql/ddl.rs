@@ -1,6 +1,6 @@
 //! What other engines are told of a lake: the statements that make its tables there, over the files as they are.
 
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, FieldRef};
 
 use crate::policy::words;
 use crate::sink::Table;
@@ -19,12 +19,14 @@ words! {
     }
 }
 
-/// The statements for the lake at this folder or `s3://` prefix.
-pub fn ddl(engine: Engine, lake: &str) -> String {
+/// The statements for the lake at this folder or `s3://` prefix. Only DuckDB minds that some of its tables have no files
+/// yet: they are views without rows there.
+pub fn ddl(engine: Engine, lake: &str, empty: &[Table]) -> String {
     let lake = lake.trim_end_matches('/');
     let tables = Table::ALL.map(|table| match engine {
         Engine::Athena => athena(table, lake),
         Engine::Trino => trino(table, lake),
+        Engine::Duckdb if empty.contains(&table) => duckdb_empty(table),
         Engine::Duckdb => duckdb(table, lake),
         Engine::Spark => spark(table, lake),
     });
@@ -55,20 +57,20 @@ fn files(table: Table) -> &'static str {
     }
 }
 
-fn columns(table: Table, quote: char, kind: fn(&DataType) -> String) -> String {
+fn columns(table: Table, quote: char, types: &Types) -> String {
     let schema = table.schema();
     let columns = schema
         .fields()
         .iter()
-        .map(|field| column(field, quote, kind));
+        .map(|field| column(field, quote, types));
     columns.collect::<Vec<_>>().join(",\n")
 }
 
-fn column(field: &Field, quote: char, kind: fn(&DataType) -> String) -> String {
+fn column(field: &Field, quote: char, types: &Types) -> String {
     format!(
         "  {quote}{}{quote} {}",
         field.name(),
-        kind(field.data_type())
+        types.word(field.data_type())
     )
 }
 
@@ -89,7 +91,7 @@ fn athena(table: Table, lake: &str) -> String {
     };
     format!(
         "CREATE EXTERNAL TABLE `{name}` (\n{}\n)\nPARTITIONED BY ({})\nSTORED AS PARQUET\nLOCATION '{lake}/{name}/'\nTBLPROPERTIES (\n  'projection.enabled' = 'true',\n  'projection.date.type' = 'date',\n  'projection.date.format' = 'yyyy-MM-dd',\n  'projection.date.range' = '2014-01-01,NOW',\n{hour}  'storage.location.template' = '{lake}/{name}/{template}/'\n);\n",
-        columns(table, '`', hive),
+        columns(table, '`', &HIVE),
         parts.collect::<Vec<_>>().join(", "),
     )
 }
@@ -103,7 +105,7 @@ fn spark(table: Table, lake: &str) -> String {
     let names = parts.map(|(name, _)| format!("`{name}`"));
     format!(
         "CREATE TABLE `{name}` (\n{},\n{}\n) USING PARQUET\nPARTITIONED BY ({})\nLOCATION '{lake}/{name}';\nMSCK REPAIR TABLE `{name}`;\n",
-        columns(table, '`', hive),
+        columns(table, '`', &HIVE),
         typed.collect::<Vec<_>>().join(",\n"),
         names.collect::<Vec<_>>().join(", "),
     )
@@ -119,7 +121,7 @@ fn trino(table: Table, lake: &str) -> String {
     let names = parts.map(|(name, _)| format!("'{name}'"));
     format!(
         "CREATE TABLE \"{name}\" (\n{},\n{}\n) WITH (\n  format = 'PARQUET',\n  external_location = '{lake}/{name}',\n  partitioned_by = ARRAY[{}]\n);\nCALL system.sync_partition_metadata(CURRENT_SCHEMA, '{name}', 'ADD');\n",
-        columns(table, '"', ansi),
+        columns(table, '"', &TRINO),
         typed.collect::<Vec<_>>().join(",\n"),
         names.collect::<Vec<_>>().join(", "),
     )
@@ -133,52 +135,87 @@ fn duckdb(table: Table, lake: &str) -> String {
     )
 }
 
-/// A type in the words of Hive, Athena and Spark.
-fn hive(kind: &DataType) -> String {
-    match kind {
-        DataType::Int32 => "int".to_owned(),
-        DataType::Int64 => "bigint".to_owned(),
-        DataType::Boolean => "boolean".to_owned(),
-        DataType::Timestamp(..) => "timestamp".to_owned(),
-        DataType::List(item) => format!("array<{}>", hive(item.data_type())),
-        DataType::Struct(fields) => {
-            let fields = fields
-                .iter()
-                .map(|field| format!("{}:{}", field.name(), hive(field.data_type())));
-            format!("struct<{}>", fields.collect::<Vec<_>>().join(","))
-        }
-        DataType::Map(entry, _) => match entry.data_type() {
-            DataType::Struct(pair) => {
-                let [key, value] = [0, 1].map(|at| hive(pair[at].data_type()));
-                format!("map<{key},{value}>")
-            }
-            _ => "string".to_owned(),
-        },
-        _ => "string".to_owned(),
-    }
+/// DuckDB reads no files of a pattern that matches none.
+fn duckdb_empty(table: Table) -> String {
+    let name = table.name();
+    let schema = table.schema();
+    let columns = schema.fields().iter().map(|field| field.as_ref().clone());
+    let columns = columns.chain(table.folder_columns()).map(|field| {
+        let kind = DUCKDB.word(field.data_type());
+        format!("    null::{kind} AS \"{}\"", field.name())
+    });
+    let columns: Vec<String> = columns.collect();
+    format!(
+        "-- There are no such files yet; once there are, the statement is another one.\nCREATE OR REPLACE VIEW \"{name}\" AS\n  SELECT\n{}\n  WHERE false;\n",
+        columns.join(",\n")
+    )
 }
 
-/// A type in the words of Trino.
-fn ansi(kind: &DataType) -> String {
-    match kind {
-        DataType::Int32 => "integer".to_owned(),
-        DataType::Int64 => "bigint".to_owned(),
-        DataType::Boolean => "boolean".to_owned(),
-        DataType::Timestamp(..) => "timestamp(6)".to_owned(),
-        DataType::List(item) => format!("array({})", ansi(item.data_type())),
-        DataType::Struct(fields) => {
-            let fields = fields
-                .iter()
-                .map(|field| format!("{} {}", field.name(), ansi(field.data_type())));
-            format!("row({})", fields.collect::<Vec<_>>().join(", "))
-        }
-        DataType::Map(entry, _) => match entry.data_type() {
-            DataType::Struct(pair) => {
-                let [key, value] = [0, 1].map(|at| ansi(pair[at].data_type()));
-                format!("map({key}, {value})")
+/// An engine's words for types.
+struct Types {
+    int: &'static str,
+    text: &'static str,
+    timestamp: &'static str,
+    list: fn(String) -> String,
+    /// Of fields, each with its type.
+    row: fn(Vec<(String, String)>) -> String,
+    map: fn(String, String) -> String,
+}
+
+const HIVE: Types = Types {
+    int: "int",
+    text: "string",
+    timestamp: "timestamp",
+    list: |item| format!("array<{item}>"),
+    row: |fields| format!("struct<{}>", joined(fields, ":", ",")),
+    map: |key, value| format!("map<{key},{value}>"),
+};
+
+const TRINO: Types = Types {
+    int: "integer",
+    text: "varchar",
+    timestamp: "timestamp(6)",
+    list: |item| format!("array({item})"),
+    row: |fields| format!("row({})", joined(fields, " ", ", ")),
+    map: |key, value| format!("map({key}, {value})"),
+};
+
+const DUCKDB: Types = Types {
+    timestamp: "timestamptz",
+    list: |item| format!("{item}[]"),
+    row: |fields| format!("struct({})", joined(fields, " ", ", ")),
+    ..TRINO
+};
+
+fn joined(fields: Vec<(String, String)>, of: &str, between: &str) -> String {
+    let fields = fields
+        .iter()
+        .map(|(name, kind)| format!("{name}{of}{kind}"));
+    fields.collect::<Vec<_>>().join(between)
+}
+
+impl Types {
+    fn word(&self, kind: &DataType) -> String {
+        let known = match kind {
+            DataType::Int32 => self.int,
+            DataType::Int64 => "bigint",
+            DataType::Boolean => "boolean",
+            DataType::Date32 => "date",
+            DataType::Timestamp(..) => self.timestamp,
+            DataType::List(item) => return (self.list)(self.word(item.data_type())),
+            DataType::Struct(fields) => {
+                let field = |field: &FieldRef| (field.name().clone(), self.word(field.data_type()));
+                return (self.row)(fields.iter().map(field).collect());
             }
-            _ => "varchar".to_owned(),
-        },
-        _ => "varchar".to_owned(),
+            DataType::Map(entry, _) => match entry.data_type() {
+                DataType::Struct(pair) => {
+                    let [key, value] = [0, 1].map(|at| self.word(pair[at].data_type()));
+                    return (self.map)(key, value);
+                }
+                _ => self.text,
+            },
+            _ => self.text,
+        };
+        known.to_owned()
     }
 }

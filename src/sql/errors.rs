@@ -3,16 +3,8 @@
 use datafusion::common::DataFusionError;
 use datafusion::prelude::SessionContext;
 
+use super::names::tables;
 use crate::policy::nearest;
-
-/// The names of all tables, sorted.
-fn tables(context: &SessionContext) -> Vec<String> {
-    let catalog = context.catalog("tidegate");
-    let schema = catalog.and_then(|catalog| catalog.schema("public"));
-    let mut names = schema.map_or_else(Vec::new, |schema| schema.table_names());
-    names.sort();
-    names
-}
 
 /// The same error, with the nearest table where it names one that there is not. DataFusion does so for columns and
 /// functions.

@@ -9,6 +9,8 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::context::SQLOptions;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::Statement as Sql;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 /// Nesting of a statement's expressions beyond which it is refused.
 const MAX_DEPTH: usize = 128;
@@ -32,6 +34,22 @@ pub fn statements(text: &str) -> Result<VecDeque<Statement>> {
     let statements = parser.build()?.parse_statements()?;
     statements.iter().try_for_each(reads)?;
     Ok(statements)
+}
+
+/// Whether somebody who types a text has ended it: with a semicolon outside of quotes and comments.
+pub fn is_whole(text: &str) -> bool {
+    match Tokenizer::new(&GenericDialect {}, text).tokenize() {
+        Ok(tokens) => {
+            let is_blank = |token: &&Token| matches!(token, Token::Whitespace(_));
+            let last = tokens.iter().rev().find(|token| !is_blank(token));
+            last == Some(&Token::SemiColon)
+        }
+        // A quote or a comment is open, or there is something to be told of.
+        Err(error) => {
+            let open = ["Unterminated", "EOF"];
+            !open.iter().any(|word| error.message.contains(word))
+        }
+    }
 }
 
 /// What a plan may hold: no tables or settings are made or changed.
@@ -63,4 +81,32 @@ fn refused(statement: &str) -> DataFusionError {
         "`{} …` is not run: only queries are (SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES, DESCRIBE)",
         words.join(" ")
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_whole_with_a_semicolon_outside_of_quotes_and_comments() {
+        for whole in [
+            "select 1;",
+            "select ';';\n",
+            "select 1; -- why",
+            "select 1;\nselect 2 /* ; */ ;",
+        ] {
+            assert!(is_whole(whole), "{whole}");
+        }
+        for open in [
+            "",
+            "select 1",
+            "select ';",
+            "select \"a;",
+            "select 1 /* ;",
+            "select 1 -- ;",
+            "select $$ ;",
+        ] {
+            assert!(!is_whole(open), "{open}");
+        }
+    }
 }

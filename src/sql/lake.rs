@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Column, DFSchema, DataFusionError, Result, ScalarValue};
@@ -89,27 +89,6 @@ impl LakeTable {
         }
     }
 
-    /// The hours that may hold rows for which these filters hold.
-    fn hours(&self, filters: &[Expr]) -> (Option<Hour>, Option<Hour>) {
-        let (first, last) = match self.table {
-            Table::Records => ("start", "end"),
-            Table::Edges | Table::Findings => ("first_seen", "last_seen"),
-            Table::Objects => ("time", "time"),
-            // No column of it is a time.
-            Table::Quarantine => ("date", "date"),
-        };
-        // Some record of the row ended after whatever the row was seen after, and began before whatever it was seen before.
-        let (began, ended) = (span_of(filters, first), span_of(filters, last));
-        let seconds = |time: i64| u32::try_from(time).ok();
-        let earliest = began.first.max(ended.first).saturating_sub(EARLY_SECS);
-        let latest = began.last.min(ended.last).saturating_add(LATE_SECS);
-        let days = span_of(filters, "date");
-        let last_day = seconds(days.last).map(|time| Day::of(time).last_hour());
-        let first = seconds(earliest.max(days.first)).map(Hour::of);
-        let last = seconds(latest).map(Hour::of);
-        (first, last.into_iter().chain(last_day).min())
-    }
-
     /// The files for whose folders the filters on nothing else hold.
     fn of_partitions(
         &self,
@@ -146,14 +125,30 @@ impl LakeTable {
     }
 }
 
+/// The hours that may hold rows of a table for which these filters hold.
+pub(super) fn hours(table: Table, filters: &[Expr]) -> (Option<Hour>, Option<Hour>) {
+    let (first, last) = match table {
+        Table::Records => ("start", "end"),
+        Table::Edges | Table::Findings => ("first_seen", "last_seen"),
+        Table::Objects => ("time", "time"),
+        // No column of it is a time.
+        Table::Quarantine => ("date", "date"),
+    };
+    // Some record of the row ended after whatever the row was seen after, and began before whatever it was seen before.
+    let (began, ended) = (span_of(filters, first), span_of(filters, last));
+    let seconds = |time: i64| u32::try_from(time).ok();
+    let earliest = began.first.max(ended.first).saturating_sub(EARLY_SECS);
+    let latest = began.last.min(ended.last).saturating_add(LATE_SECS);
+    let days = span_of(filters, "date");
+    let last_day = seconds(days.last).map(|time| Day::of(time).last_hour());
+    let first = seconds(earliest.max(days.first)).map(Hour::of);
+    let last = seconds(latest).map(Hour::of);
+    (first, last.into_iter().chain(last_day).min())
+}
+
 /// What the folders of a table say, behind its columns.
 fn partition_columns(table: Table) -> Vec<FieldRef> {
-    let date = Arc::new(Field::new("date", DataType::Date32, false));
-    let hour = Arc::new(Field::new("hour", DataType::Int32, false));
-    match table {
-        Table::Findings => vec![date],
-        _ => vec![date, hour],
-    }
+    table.folder_columns().into_iter().map(Arc::new).collect()
 }
 
 fn partition_values(file: &LakeFile) -> Vec<ScalarValue> {
@@ -187,7 +182,7 @@ impl TableProvider for LakeTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let (first, last) = self.hours(filters);
+        let (first, last) = hours(self.table, filters);
         let (source, table) = (self.source.clone(), self.table);
         let list = tokio::task::spawn_blocking(move || source.files(table, first, last));
         let listed = list

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `flows` | raw logs | [`Flows`]: a file source inside the engine's own scan |
 //! | `records`, `edges`, `findings`, `objects`, `quarantine` | a lake | its committed files, in the engine's Parquet scan |
+//! | `records` | raw logs and a policy | judged when a query asks |
 //! | `policy_…` | a policy | rows in memory |
 //!
 //! A text becomes statements by [`statements`], which lets through what only reads; a [`Session`] runs them within its
@@ -16,8 +17,11 @@ mod flows;
 mod functions;
 mod guard;
 mod lake;
+mod names;
 mod notes;
+mod places;
 mod policy_tables;
+mod records;
 mod session;
 mod stores;
 
@@ -27,7 +31,10 @@ pub use ddl::{Engine, ddl};
 pub use errors::explain;
 pub use flows::Flows;
 pub use functions::{Doc, docs};
-pub use guard::{STACK, statements};
+pub use guard::{STACK, is_whole, statements};
 pub use lake::LakeSource;
+pub use names::Names;
 pub use notes::Notes;
+pub use places::{Places, PlacesError};
+pub use records::RecordSource;
 pub use session::{Bounds, Rows, Session};

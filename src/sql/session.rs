@@ -20,7 +20,10 @@ use tokio::sync::mpsc::{self, Receiver};
 use super::catalog::Params;
 use super::flows::Flows;
 use super::lake::{LakeSource, LakeTable};
+use super::names::{self, Names};
 use super::notes::Notes;
+use super::places::Places;
+use super::records::{RecordSource, RecordsTable};
 use super::stores::{NamedFiles, NamedStores, flows_url, lake_url};
 use super::{errors, functions, guard, policy_tables};
 use crate::policy::Policy;
@@ -105,7 +108,7 @@ impl Session {
         for name in OF_ANY_SIZE {
             state.deregister_udf(name)?;
         }
-        functions::register(&mut state, None)?;
+        functions::register(&mut state)?;
         let context = SessionContext::new_with_state(state);
         context.register_object_store(flows_url().as_ref(), Arc::new(InMemory::new()));
         Ok(Session {
@@ -129,21 +132,32 @@ impl Session {
             .map(drop)
     }
 
-    /// Adds the tables of a lake.
+    /// Adds these tables of a lake.
     ///
     /// # Errors
     /// When there are such tables.
-    pub fn add_lake(&mut self, source: Arc<dyn LakeSource>) -> Result<()> {
+    pub fn add_lake(&mut self, source: Arc<dyn LakeSource>, tables: &[Table]) -> Result<()> {
         let url = lake_url();
         let named = Arc::new(NamedFiles::new(source.store()));
         self.context
             .register_object_store(url.as_ref(), named.clone());
-        for table in Table::ALL {
-            let provider = LakeTable::new(table, source.clone(), named.clone(), url.clone());
+        for table in tables {
+            let provider = LakeTable::new(*table, source.clone(), named.clone(), url.clone());
             self.context
                 .register_table(table.name(), Arc::new(provider))?;
         }
         Ok(())
+    }
+
+    /// Adds the table `records`, which is judged when it is asked for.
+    ///
+    /// # Errors
+    /// When there is one.
+    pub fn add_records(&mut self, source: Arc<dyn RecordSource>) -> Result<()> {
+        let provider = RecordsTable::new(source);
+        self.context
+            .register_table(Table::Records.name(), Arc::new(provider))
+            .map(drop)
     }
 
     /// Adds the tables of a policy, and has functions answer by it.
@@ -154,7 +168,20 @@ impl Session {
         for (name, table) in policy_tables::tables(&policy)? {
             self.context.register_table(name, Arc::new(table))?;
         }
-        functions::register(&mut *self.context.state_ref().write(), Some(policy))
+        functions::set_policy(&mut *self.context.state_ref().write(), policy)
+    }
+
+    /// Has functions answer by what files say of addresses.
+    ///
+    /// # Errors
+    /// When functions cannot be replaced.
+    pub fn add_places(&mut self, places: Places) -> Result<()> {
+        functions::set_places(&mut *self.context.state_ref().write(), Arc::new(places))
+    }
+
+    /// What queries can name.
+    pub async fn names(&self) -> Names {
+        names::names(&self.context).await
     }
 
     /// Begins a query, one of [`guard::statements`], in which `$name` stands for the value of that name. On the runtime

@@ -18,6 +18,8 @@ mod decode_parquet;
 mod docs;
 // Broken and hostile objects: counted or named, never a crash.
 mod hostile;
+// A lake in DuckDB, Polars and PyArrow.
+mod interop;
 // AWS's documented examples, judged.
 mod judge_aws;
 // Who is the client: every row of the ladder, and what has misled others.
@@ -41,6 +43,11 @@ mod layers;
 mod memory;
 // The policy reference: its examples parse, its tables are complete.
 mod policy_docs;
+// The prompt of `sql`: edited, completed, interrupted.
+#[cfg(target_os = "linux")]
+mod prompt;
+// Curated queries: each against stored rows.
+mod queries;
 // Samples: all that was planted is found, and nothing else.
 mod sample;
 // An S3 server for the tests, over real HTTP.
@@ -51,7 +58,7 @@ mod same_lake;
 mod source;
 // The program and its sources: a bucket says what a folder says, what cannot be read is named, exit codes.
 mod source_program;
-// `tidegate sql`: tables, functions, pushdown, what is refused, curated queries.
+// `tidegate sql`: tables, functions, pushdown, what is refused.
 mod sql;
 // What the program shows on a terminal and nowhere else.
 #[cfg(target_os = "linux")]

@@ -12,7 +12,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use crate::cli_program::command;
 
 /// A terminal of 120 columns: where its text comes out, and where a program writes.
-fn terminal() -> (File, File) {
+pub(crate) fn terminal() -> (File, File) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let reader = openpt(flags).expect("a terminal");
     grantpt(&reader)

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::output::{self, Writer};
-use crate::app::error::ScanError;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use super::output::{self, AnswerFormat, Writer};
 use crate::app::query::Queries;
-use crate::cli::args::SqlArgs;
 use crate::cli::{Exit, say};
 use crate::sql::{Params, QueryError, explain};
 
@@ -39,31 +40,82 @@ impl From<output::WriteError> for Unanswered {
     }
 }
 
-/// Runs a text and writes the rows of its statements.
+/// Where answers go, and how they look there.
+pub(super) struct Out {
+    pub format: AnswerFormat,
+    /// Rows that a table shows.
+    pub rows: usize,
+    /// A file, else standard output.
+    path: Option<PathBuf>,
+    /// Opened when there is something to write: a question that is wrong replaces no file.
+    writer: Option<Box<dyn Write + Send>>,
+    /// Answers that were written to the file.
+    written: usize,
+}
+
+impl Out {
+    pub fn new(format: AnswerFormat, rows: usize, path: Option<PathBuf>) -> Out {
+        Out {
+            format,
+            rows,
+            path,
+            writer: None,
+            written: 0,
+        }
+    }
+
+    /// The file that answers go to.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// The place of one more answer.
+    fn next(&mut self) -> Result<&mut (dyn Write + Send), Unanswered> {
+        self.written += 1;
+        if self.written > 1 && self.format.is_of_one() {
+            return Err(Unanswered::Several);
+        }
+        let writer = match (&mut self.writer, &self.path) {
+            (Some(writer), _) => writer,
+            (none, None) => none.insert(Box::new(BufWriter::new(io::stdout()))),
+            (none, Some(path)) => {
+                let file = File::create(path).map_err(Unanswered::Output)?;
+                none.insert(Box::new(BufWriter::new(file)))
+            }
+        };
+        Ok(writer)
+    }
+}
+
+/// What somebody who looks on sees of an answer.
+pub(super) enum Seen<'a> {
+    /// It begins, with these columns.
+    Columns(&'a SchemaRef),
+    /// Some of its rows.
+    Rows(&'a RecordBatch),
+}
+
+/// Runs a text and writes the rows of its statements, which `see` is shown.
 pub(super) fn ask(
     queries: &Queries,
     text: &str,
     params: &Params,
-    args: &SqlArgs,
-) -> Result<Exit, ScanError> {
+    out: &mut Out,
+    mut see: impl FnMut(Seen<'_>),
+) -> Exit {
     let look = output::Look {
         width: say::width(),
-        most: args.rows,
+        most: out.rows,
     };
-    // Opened when there is something to write: a question that is wrong replaces no file.
-    let mut out: Option<Box<dyn Write + Send>> = None;
+    let format = out.format;
     let mut asked = 0;
     let answered = queries.run(text, params, |answer| {
         asked += 1;
-        if asked > 1 && args.format.is_of_one() {
-            return Err(Unanswered::Several);
-        }
-        let out = match &mut out {
-            Some(out) => out,
-            none => none.insert(open(args.output.as_deref()).map_err(Unanswered::Output)?),
-        };
-        let mut writer = Writer::begin(args.format, answer.schema(), out, &look)?;
+        let out = out.next()?;
+        see(Seen::Columns(answer.schema()));
+        let mut writer = Writer::begin(format, answer.schema(), out, &look)?;
         while let Some(rows) = answer.more()? {
+            see(Seen::Rows(&rows));
             writer.write(&rows)?;
         }
         writer.finish()?;
@@ -79,7 +131,7 @@ pub(super) fn ask(
         Ok(()) | Err(Unanswered::Gone) => Exit::Done,
         Err(Unanswered::Output(error)) => failed_output(&error),
         Err(Unanswered::Several) => {
-            let format = args.format.as_str();
+            let format = format.as_str();
             say::error(
                 &format!(
                     "a file of {format} holds the answer of one statement, and there are several"
@@ -109,15 +161,7 @@ pub(super) fn ask(
     } else {
         Exit::Partial
     };
-    Ok(Exit::most_urgent([ended, partial]))
-}
-
-/// Where the answer goes: a file, else standard output.
-fn open(path: Option<&Path>) -> io::Result<Box<dyn Write + Send>> {
-    Ok(match path {
-        None => Box::new(BufWriter::new(io::stdout())),
-        Some(path) => Box::new(BufWriter::new(File::create(path)?)),
-    })
+    Exit::most_urgent([ended, partial])
 }
 
 fn failed_output(error: &io::Error) -> Exit {

@@ -1,15 +1,17 @@
-//! Ctrl-C, and being told to end: what queries wrote aside goes first.
+//! Ctrl-C, and being told to end: what queries wrote aside goes first, or only the query that runs is ended.
 
 use std::path::Path;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::app::query::Ends;
+
 /// What a shell says of a program that a signal ended, less the signal's number.
 const ENDED_BY_SIGNAL: i32 = 128;
 
-/// Ends the program when it is interrupted or terminated, and takes the folder away before. On a thread of its own: those of
-/// queries may be computing for long. Where there can be none, the folder stays.
-pub(super) fn clean_up(folder: &Path) {
+/// Ends the program when it is terminated, or interrupted and there is no query to end instead, and takes the folder away
+/// before. On a thread of its own: those of queries may be computing for long. Where there can be none, the folder stays.
+pub(super) fn watch(folder: &Path, instead: Option<Ends>) {
     let folder = folder.to_owned();
     let wait = move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
@@ -22,10 +24,15 @@ pub(super) fn clean_up(folder: &Path) {
             let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
             let (mut interrupts, mut terminations) =
                 (signal(interrupt).ok()?, signal(terminate).ok()?);
-            Some(tokio::select! {
-                _ = interrupts.recv() => interrupt,
-                _ = terminations.recv() => terminate,
-            })
+            loop {
+                tokio::select! {
+                    _ = interrupts.recv() => match &instead {
+                        Some(query) => query.end(),
+                        None => return Some(interrupt),
+                    },
+                    _ = terminations.recv() => return Some(terminate),
+                }
+            }
         });
         if let Some(signal) = ended_by {
             // Queries still write: what appears while the folder goes is taken by the second try.

@@ -2,11 +2,19 @@
 
 mod ask;
 mod catalog;
+mod command;
+mod complete;
+mod editor;
 mod interrupt;
 mod output;
+mod plot;
+mod prompt;
 mod table;
 
 pub(super) use output::AnswerFormat;
+
+use ask::{Out, ask};
+use prompt::Prompt;
 
 use std::io::{IsTerminal, Read};
 use std::path::Path;
@@ -16,8 +24,8 @@ use super::args::SqlArgs;
 use super::{Exit, meant, say, units};
 use crate::app::error::ScanError;
 use crate::app::memory::{Shares, share_heap};
-use crate::app::query::{Queries, QuerySettings};
-use crate::sql::{Params, ddl, docs};
+use crate::app::query::{Queries, QuerySettings, empty_tables};
+use crate::sql::{Engine, Params, ddl, docs};
 
 /// Bytes of temporary files that a query may write.
 const DISK: u64 = 16 << 30;
@@ -27,7 +35,7 @@ pub(super) fn run(args: &SqlArgs) -> Exit {
         return say::printed(&catalog::functions(docs()));
     }
     if let (Some(engine), Some(lake)) = (args.ddl, &args.lake) {
-        return say::printed(&ddl(engine, lake));
+        return statements(engine, lake).unwrap_or_else(|error| say::failure(&error));
     }
     if args.list {
         return match catalog::queries(&args.queries) {
@@ -38,36 +46,53 @@ pub(super) fn run(args: &SqlArgs) -> Exit {
     asked(args).unwrap_or_else(|error| say::failure(&error))
 }
 
+/// Prints the statements of another engine.
+fn statements(engine: Engine, lake: &str) -> Result<Exit, ScanError> {
+    let empty = match engine {
+        Engine::Duckdb => empty_tables(lake)?,
+        Engine::Athena | Engine::Trino | Engine::Spark => Vec::new(),
+    };
+    Ok(say::printed(&ddl(engine, lake, &empty)))
+}
+
 fn asked(args: &SqlArgs) -> Result<Exit, ScanError> {
-    let (text, params) = question(args)?;
+    let question = question(args)?;
     let settings = settings(args)?;
     share_heap(&Shares::of(settings.memory));
     let queries = Queries::open(&settings)?;
     // What is judged on the fly writes aside where queries do.
     let _ = tempfile::env::override_temp_dir(queries.temp());
-    interrupt::clean_up(queries.temp());
-    ask::ask(&queries, &text, &params, args)
+    let mut out = Out::new(args.format, args.rows, args.output.clone());
+    let Some((text, params)) = question else {
+        interrupt::watch(queries.temp(), Some(queries.ends().clone()));
+        return Prompt::new(&queries, catalog::queries(&args.queries)?, out).run();
+    };
+    interrupt::watch(queries.temp(), None);
+    Ok(ask(&queries, &text, &params, &mut out, |_| {}))
 }
 
-/// The text to be run, and the values of its parameters.
-fn question(args: &SqlArgs) -> Result<(String, Params), ScanError> {
+/// The text to be run, and the values of its parameters; none where somebody at a terminal is to be asked for it.
+fn question(args: &SqlArgs) -> Result<Option<(String, Params)>, ScanError> {
     let none = Params::new();
     if let Some(name) = &args.query {
         let all = catalog::queries(&args.queries)?;
         let query = catalog::named(&all, name)?;
         let params = catalog::params(query, &args.param, units::now())?;
-        return Ok((query.sql.clone(), params));
+        return Ok(Some((query.sql.clone(), params)));
     }
     if let Some(text) = &args.command {
-        return Ok((text.clone(), none));
+        return Ok(Some((text.clone(), none)));
     }
     if let Some(file) = &args.file {
-        return Ok((read(file)?, none));
+        return Ok(Some((read(file)?, none)));
     }
     let mut stdin = std::io::stdin();
     if stdin.is_terminal() {
+        if std::io::stdout().is_terminal() {
+            return Ok(None);
+        }
         return Err(ScanError::Usage {
-            message: "there is no question".to_owned(),
+            message: "there is no question, and a prompt needs a terminal to write to".to_owned(),
             hint: Some(
                 "give SQL with -c, a file with -f, SQL on standard input, or the name of a query of --list"
                     .to_owned(),
@@ -81,7 +106,7 @@ fn question(args: &SqlArgs) -> Result<(String, Params), ScanError> {
             message: format!("cannot read SQL from standard input: {error}"),
             hint: None,
         })?;
-    Ok((text, none))
+    Ok(Some((text, none)))
 }
 
 fn read(file: &Path) -> Result<String, ScanError> {
@@ -96,6 +121,8 @@ fn settings(args: &SqlArgs) -> Result<QuerySettings, ScanError> {
         lake: args.lake.clone(),
         logs: args.logs.clone(),
         policy: args.policy.clone(),
+        asn: args.asn.clone(),
+        geo: args.geo.clone(),
         layout: meant::layout(args.layout.as_deref())?,
         threads: meant::threads(args.threads),
         memory: args.memory,

@@ -12,6 +12,7 @@ use arrow::json::writer::{JsonArray, LineDelimited, WriterBuilder};
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 
+use super::plot::Plot;
 use super::table::Table;
 use crate::policy::words;
 
@@ -32,6 +33,8 @@ words! {
         Parquet = "parquet",
         /// An Arrow IPC file.
         Arrow = "arrow",
+        /// Numbers drawn as bars, or over time as lines, for people.
+        Plot = "plot",
     }
 }
 
@@ -87,6 +90,7 @@ pub(super) enum Writer<'o> {
     Ndjson(Box<JsonWriter<'o, LineDelimited>>),
     Parquet(Box<ArrowWriter<Out<'o>>>),
     Arrow(Box<FileWriter<Out<'o>>>),
+    Plot(Plot, Out<'o>),
 }
 
 impl AnswerFormat {
@@ -121,6 +125,7 @@ impl<'o> Writer<'o> {
                 Writer::Parquet(Box::new(ArrowWriter::try_new(out, schema.clone(), None)?))
             }
             AnswerFormat::Arrow => Writer::Arrow(Box::new(FileWriter::try_new(out, schema)?)),
+            AnswerFormat::Plot => Writer::Plot(Plot::new(schema, look.width), out),
         })
     }
 
@@ -138,10 +143,11 @@ impl<'o> Writer<'o> {
         match self {
             Writer::Table(table, _) => table.add(rows)?,
             Writer::Csv(writer) => writer.write(&flat(rows)?)?,
-            Writer::Json(writer) => writer.write(rows)?,
-            Writer::Ndjson(writer) => writer.write(rows)?,
+            Writer::Json(writer) => writer.write(&distinct(rows)?)?,
+            Writer::Ndjson(writer) => writer.write(&distinct(rows)?)?,
             Writer::Parquet(writer) => writer.write(rows)?,
             Writer::Arrow(writer) => writer.write(rows)?,
+            Writer::Plot(plot, _) => plot.add(rows),
         }
         Ok(())
     }
@@ -158,9 +164,36 @@ impl<'o> Writer<'o> {
             Writer::Ndjson(mut writer) => writer.finish()?,
             Writer::Parquet(writer) => drop(writer.close()?),
             Writer::Arrow(mut writer) => writer.finish()?,
+            Writer::Plot(plot, out) => out.write_all(plot.render()?.as_bytes())?,
         }
         Ok(())
     }
+}
+
+/// The same rows with names that differ, which an object's members must: a second `a` is `a_2`.
+fn distinct(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let schema = rows.schema();
+    let mut fields: Vec<Field> = Vec::new();
+    for field in schema.fields() {
+        let is_taken = |name: &str| {
+            let others = schema.fields().iter().any(|other| other.name() == name);
+            fields.iter().any(|known| known.name() == name) || (others && name != field.name())
+        };
+        let mut name = field.name().clone();
+        for number in 2.. {
+            if !is_taken(&name) {
+                break;
+            }
+            name = format!("{}_{number}", field.name());
+        }
+        fields.push(field.as_ref().clone().with_name(name));
+    }
+    let count = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    RecordBatch::try_new_with_options(
+        Arc::new(Schema::new(fields)),
+        rows.columns().to_vec(),
+        &count,
+    )
 }
 
 /// The same rows with lists, maps and structs as JSON text, which CSV has no form for.

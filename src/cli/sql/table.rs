@@ -85,7 +85,7 @@ impl Table {
 }
 
 /// A text as a terminal may show it.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let mut shown = words::clean(text);
     if let Some((end, _)) = shown.char_indices().nth(MOST_CHARS) {
         shown.truncate(end);

@@ -145,6 +145,7 @@ impl<'a> TextDecoder<'a> {
             bytes: 0,
             times: self.times.range(),
             marks: self.marks.filter(|_| is_regular),
+            text: None,
         })
     }
 

@@ -394,6 +394,17 @@ macro_rules! table {
                 self.rows
             }
 
+            /// Appends a row to those columns that are wanted, by their place; `finish` gives the others without rows.
+            #[allow(dead_code)]
+            pub fn push_some(&mut self, wanted: &[bool], row: &$type) {
+                use $crate::sink::columns::Column;
+                let mut wanted = wanted.iter();
+                $(if wanted.next() == Some(&true) {
+                    let $row = row;
+                    self.$column.push($crate::sink::columns::present!($value, $($null)?));
+                })*
+            }
+
             /// The columns of the rows so far; the builder is empty afterwards.
             pub fn finish(&mut self) -> Vec<arrow::array::ArrayRef> {
                 use $crate::sink::columns::Column;

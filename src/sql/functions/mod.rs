@@ -1,10 +1,12 @@
 //! Functions of addresses, names and the policy, for IPv4 and IPv6 alike.
 //!
 //! A value in a row that is no address, or null, gives null; a prefix that is none is an error, because the query's author
-//! wrote it. All but those that ask the policy are functions of their arguments alone, so that constants are folded.
+//! wrote it. All but those that ask the policy, or
+//! a file, are functions of their arguments alone, so that constants are folded.
 
 mod addresses;
 mod names;
+mod places;
 mod policy;
 
 use std::fmt;
@@ -20,6 +22,7 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
+use super::places::Places;
 use crate::net::Addr;
 use crate::policy::Policy;
 
@@ -40,25 +43,35 @@ pub struct Doc {
 
 /// All functions, by theme.
 pub fn docs() -> impl Iterator<Item = &'static Doc> {
-    let (addresses, names) = (addresses::functions(), names::functions());
-    let all = addresses
-        .into_iter()
-        .chain(names)
-        .chain(policy::functions(None));
-    all.map(|function| function.doc)
+    all().into_iter().map(|function| function.doc)
 }
 
-/// Adds the functions to a registry; those of the policy answer by it, or say that there is none.
-pub(super) fn register(
-    registry: &mut dyn FunctionRegistry,
-    policy: Option<Arc<Policy>>,
-) -> Result<()> {
-    let (addresses, names) = (addresses::functions(), names::functions());
-    let all = addresses
-        .into_iter()
-        .chain(names)
-        .chain(policy::functions(policy));
-    for function in all {
+/// All functions, of which those of a policy say that there is none, and those of places know none.
+fn all() -> Vec<Function> {
+    let mut all = addresses::functions();
+    all.extend(names::functions());
+    all.extend(places::functions(Arc::default()));
+    all.extend(policy::functions(None));
+    all
+}
+
+/// Adds all functions to a registry.
+pub(super) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
+    add(registry, all())
+}
+
+/// Has the functions of the policy answer by this one.
+pub(super) fn set_policy(registry: &mut dyn FunctionRegistry, policy: Arc<Policy>) -> Result<()> {
+    add(registry, policy::functions(Some(policy)))
+}
+
+/// Has the functions of places answer by these.
+pub(super) fn set_places(registry: &mut dyn FunctionRegistry, places: Arc<Places>) -> Result<()> {
+    add(registry, places::functions(places))
+}
+
+fn add(registry: &mut dyn FunctionRegistry, functions: Vec<Function>) -> Result<()> {
+    for function in functions {
         registry.register_udf(Arc::new(ScalarUDF::new_from_impl(function)))?;
     }
     Ok(())

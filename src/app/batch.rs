@@ -1,6 +1,8 @@
 //! `scan`: judge historical logs. List, fetch, fold, prove, judge, commit, report.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -60,6 +62,7 @@ pub fn scan_for(
     let runtime = runtime()?;
     let temp = tempfile::Builder::new()
         .prefix("tidegate-")
+        .permissions(Permissions::from_mode(0o700))
         .tempdir()
         .context("cannot make a temporary folder")?;
     let lake = open_lake(settings, &policy, &runtime, temp.path())?;
@@ -160,6 +163,7 @@ pub(super) fn no_objects(listing: &Listing) -> ScanError {
     ScanError::NoObjects {
         message: listing.nothing_found(),
         hint: Some(WHAT_IS_TAKEN.to_owned()),
+        others: listing.has_pruned(),
     }
 }
 
@@ -293,6 +297,7 @@ impl Run<'_> {
             return Err(ScanError::NoObjects {
                 message: "nothing to judge: no object holds a line".to_owned(),
                 hint: None,
+                others: false,
             });
         }
         outcome.summary.finish(&mut report);

@@ -25,6 +25,8 @@ pub enum ScanError {
         message: String,
         /// What to do about it.
         hint: Option<String>,
+        /// Whether there are objects of other times, accounts or regions.
+        others: bool,
     },
     /// The run could not go on: no credentials, the lake's disk is full, an invariant broke.
     #[error("{0:#}")]

@@ -1,33 +1,30 @@
 //! `sql`: the tables that were named, and queries over them.
 
-use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc::Sender;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::flow::{DecodeOptions, Layout};
-use crate::sink::{Hour, LakeError, LakeFile, LakeFiles, Store, Table};
+use crate::sink::{LakeError, LakeFiles, Store, Table};
 use crate::source::{FetchOptions, Fetcher, S3, Source};
 use crate::sql::{
-    Bounds, Flows, LakeSource, Names, Notes, Params, Places, QueryError, RecordSource, Rows, STACK,
-    Session, statements,
+    Bounds, Flows, Names, Notes, Params, Places, QueryError, Rows, STACK, Session, statements,
 };
 
-use super::asked::Asked;
-use super::batch::scan_for;
+use super::ends::Ends;
 use super::error::ScanError;
 use super::memory::Shares;
+use super::on_the_fly::OnTheFly;
 use super::policy_file;
-use super::progress::Progress;
-use super::settings::{DEFAULT_HORIZON, Format, Keep, ScanSettings};
 
 /// The settings of `sql`.
 #[derive(Clone, Debug)]
@@ -57,46 +54,18 @@ pub struct QuerySettings {
 /// The tables that were named, and what queries over them run in.
 pub struct Queries {
     session: Session,
-    /// What queries run on; there until it is dropped.
-    runtime: Option<Runtime>,
+    threads: usize,
+    /// What queries run on: a new one when one of them was given up, whose threads may compute for long.
+    runtime: RefCell<Hurried>,
+    has_given_up: Cell<bool>,
+    /// What a lake is read on.
+    _sources: Hurried,
     /// What waits for them, with a clock of its own: threads that compute keep no time.
     waiting: Runtime,
     timeout: Option<Duration>,
     ends: Ends,
     /// Goes with what queries wrote aside.
     temp: tempfile::TempDir,
-}
-
-/// Ends the query that runs, if one does. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Ends(watch::Sender<Ended>);
-
-/// How many queries have come to an end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Ended {
-    /// Because somebody wanted it.
-    early: u64,
-    /// In whatever way.
-    all: u64,
-}
-
-impl Ends {
-    fn new() -> Ends {
-        Ends(watch::Sender::default())
-    }
-
-    /// Ends the query that runs: it fails, and what it still computes is for nobody.
-    pub fn end(&self) {
-        self.0.send_modify(|ended| ended.early += 1);
-    }
-
-    fn has_ended(&self) {
-        self.0.send_modify(|ended| ended.all += 1);
-    }
-
-    fn now(&self) -> Ended {
-        *self.0.borrow()
-    }
 }
 
 impl Queries {
@@ -109,27 +78,25 @@ impl Queries {
             Some(path) => Some(Arc::new(policy_file::load(path)?)),
             None => None,
         };
-        let runtime = runtime(settings.threads)?;
+        let sources = Hurried::new(1)?;
+        let runtime = &*sources;
         let temp = tempfile::Builder::new()
             .prefix("tidegate-sql-")
+            .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .context("cannot make a temporary folder")?;
         let judges = settings.lake.is_none() && policy.is_some() && !settings.logs.is_empty();
         let bounds = Bounds {
             threads: settings.threads,
-            // The rest is for objects that are being decoded, and for their rows; or for judging.
-            memory: if judges {
-                settings.memory / 2
-            } else {
-                settings.memory / 4 * 3
-            },
+            // The rest is for judging, or for objects that are being decoded and for their rows.
+            memory: settings.memory / 4 * if judges { 1 } else { 3 },
             disk: settings.disk,
         };
         let failed = |error: QueryError| ScanError::Failed(error.into());
         let mut session = Session::new(bounds, temp.path()).map_err(failed)?;
         let ends = Ends::new();
         if !settings.logs.is_empty() {
-            let flows = flows(settings, &runtime, &session)?;
+            let flows = flows(settings, runtime, &session)?;
             session.add_flows(flows).map_err(failed)?;
         }
         if let Some(url) = &settings.lake {
@@ -138,14 +105,8 @@ impl Queries {
             let added = session.add_lake(Arc::new(files), &Table::ALL);
             added.map_err(failed)?;
         } else if judges {
-            let judged = Arc::new(OnTheFly {
-                settings: settings.clone(),
-                memory: settings.memory / 2,
-                folder: temp.path().join("judged"),
-                notes: session.notes().clone(),
-                ends: ends.clone(),
-                judged: Mutex::default(),
-            });
+            let (folder, notes) = (temp.path().join("judged"), session.notes().clone());
+            let judged = Arc::new(OnTheFly::new(settings, folder, notes, ends.clone()));
             let others = Table::ALL.into_iter();
             let others: Vec<Table> = others.filter(|table| *table != Table::Records).collect();
             session.add_lake(judged.clone(), &others).map_err(failed)?;
@@ -162,18 +123,15 @@ impl Queries {
         session.add_places(places).map_err(failed)?;
         Ok(Queries {
             session,
-            runtime: Some(runtime),
+            threads: settings.threads,
+            runtime: RefCell::new(Hurried::new(settings.threads)?),
+            has_given_up: Cell::new(false),
+            _sources: sources,
             waiting: waiting()?,
             timeout: settings.timeout,
             ends,
             temp,
         })
-    }
-
-    fn runtime(&self) -> &Runtime {
-        self.runtime
-            .as_ref()
-            .expect("it is there until it is dropped")
     }
 
     /// Runs the statements of a text, one after the other, in which `$name` stands for a value; `each` takes the rows of
@@ -187,21 +145,25 @@ impl Queries {
         params: &Params,
         mut each: impl FnMut(&mut Answer<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        if self.has_given_up.take() {
+            let fresh = Hurried::new(self.threads);
+            *self.runtime.borrow_mut() =
+                fresh.map_err(|error| QueryError::External(error.into()))?;
+        }
+        let runtime = self.runtime.borrow();
         let early = self.ends.now().early;
+        let answer = || Answer {
+            deadline: self.timeout.map(Deadline::after),
+            queries: self,
+            early,
+            rows: None,
+        };
         let text = text.to_owned();
-        let parsed = self.runtime().spawn(async move { statements(&text) });
-        let parsed = self.waiting.block_on(parsed);
+        let parsed = answer().wait(runtime.spawn(async move { statements(&text) }))?;
         for statement in parsed.map_err(|error| QueryError::External(error.into()))?? {
             let (session, params) = (self.session.clone(), params.clone());
-            let begun = async move { session.run(statement, &params).await };
-            let begun = self.runtime().spawn(begun);
-            let mut answer = Answer {
-                deadline: self.timeout.map(Deadline::after),
-                waiting: &self.waiting,
-                early,
-                ends: &self.ends,
-                rows: None,
-            };
+            let mut answer = answer();
+            let begun = runtime.spawn(async move { session.run(statement, &params).await });
             let rows = answer.wait(begun)?;
             answer.rows = Some(rows.map_err(|error| QueryError::External(error.into()))??);
             each(&mut answer)?;
@@ -230,10 +192,26 @@ impl Queries {
     }
 }
 
-impl Drop for Queries {
+/// A runtime that nobody waits for when it goes.
+struct Hurried(Option<Runtime>);
+
+impl Hurried {
+    fn new(threads: usize) -> Result<Hurried, ScanError> {
+        Ok(Hurried(Some(runtime(threads)?)))
+    }
+}
+
+impl std::ops::Deref for Hurried {
+    type Target = Runtime;
+
+    fn deref(&self) -> &Runtime {
+        self.0.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl Drop for Hurried {
     fn drop(&mut self) {
-        // Nobody waits for a query that took too long.
-        if let Some(runtime) = self.runtime.take() {
+        if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }
     }
@@ -241,9 +219,8 @@ impl Drop for Queries {
 
 /// The rows of a query.
 pub struct Answer<'w> {
+    queries: &'w Queries,
     deadline: Option<Deadline>,
-    waiting: &'w Runtime,
-    ends: &'w Ends,
     /// How many queries had been ended early when it was asked.
     early: u64,
     /// There when it has begun.
@@ -286,7 +263,6 @@ impl Answer<'_> {
     /// What a future gives, if it does before the deadline and before the query is ended.
     fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, QueryError> {
         let (deadline, early) = (self.deadline, self.early);
-        let mut ended = self.ends.0.subscribe();
         let too_late = async {
             let Some(Deadline { at, timeout }) = deadline else {
                 return std::future::pending().await;
@@ -295,14 +271,18 @@ impl Answer<'_> {
             let seconds = timeout.as_secs_f64();
             format!("the query took longer than its {seconds} s (--timeout)")
         };
-        let why = self.waiting.block_on(async {
+        let queries = self.queries;
+        let why = queries.waiting.block_on(async {
             tokio::select! {
                 biased;
-                _ = ended.wait_for(|ended| ended.early != early) => Err("the query was interrupted".to_owned()),
+                _ = queries.ends.wait(early) => Err("the query was interrupted".to_owned()),
                 why = too_late => Err(why),
                 value = future => Ok(value),
             }
         });
+        queries
+            .has_given_up
+            .set(queries.has_given_up.get() || why.is_err());
         why.map_err(QueryError::Execution)
     }
 }
@@ -310,7 +290,7 @@ impl Answer<'_> {
 impl Drop for Answer<'_> {
     fn drop(&mut self) {
         // What is judged for it need not go on.
-        self.ends.has_ended();
+        self.queries.ends.has_ended();
     }
 }
 
@@ -319,7 +299,7 @@ impl Drop for Answer<'_> {
 /// # Errors
 /// When there is no such lake, or it cannot be listed.
 pub fn empty_tables(url: &str) -> Result<Vec<Table>, ScanError> {
-    let runtime = runtime(1)?;
+    let runtime = Hurried::new(1)?;
     let files =
         || -> Result<LakeFiles, LakeError> { LakeFiles::open(Store::open(url, runtime.handle())?) };
     let files = files()?;
@@ -382,140 +362,4 @@ fn flows(
     let held_back = (settings.memory / 8) as usize / settings.threads.max(1);
     let notes = session.notes().clone();
     Ok(Flows::new(sources, s3, fetcher, options, held_back, notes))
-}
-
-/// Judges raw logs where a query asks for what comes of them, as `scan` does: records go to the query as they come, all else
-/// into a lake that goes with the session. Hours that were judged for an earlier query stay there.
-struct OnTheFly {
-    settings: QuerySettings,
-    /// Bytes that judging may take.
-    memory: u64,
-    folder: PathBuf,
-    notes: Arc<Notes>,
-    ends: Ends,
-    /// What was judged into the lake so far.
-    judged: Mutex<Vec<(Option<Hour>, Option<Hour>)>>,
-}
-
-impl OnTheFly {
-    /// Judges the hours between the two, both included: into the lake, or for whoever asks for records.
-    fn judge(
-        &self,
-        (first, last): (Option<Hour>, Option<Hour>),
-        asked: Option<&Asked<'_>>,
-    ) -> Result<(), ScanError> {
-        let lake = asked.is_none().then(|| self.folder.to_string_lossy());
-        let settings = ScanSettings {
-            sources: self.settings.logs.clone(),
-            policy: self.settings.policy.clone().unwrap_or_default(),
-            lake: lake.map(Cow::into_owned),
-            keep: Keep::None,
-            since: first.map(Hour::start),
-            until: last.map(|last| last.start().saturating_add(3600)),
-            accounts: Vec::new(),
-            regions: Vec::new(),
-            format: Format::Text,
-            outputs: Vec::new(),
-            fail_on: None,
-            known: Default::default(),
-            plan: false,
-            rejudge: false,
-            layout: self.settings.layout.clone(),
-            threads: self.settings.threads,
-            memory: self.memory,
-            horizon: DEFAULT_HORIZON,
-        };
-        let progress = UntilEnded {
-            ends: &self.ends,
-            begun: self.ends.now(),
-        };
-        let report = match scan_for(&settings, asked, &progress) {
-            Ok(report) => report,
-            // No object of that time: the tables are empty.
-            Err(ScanError::NoObjects { .. }) => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        for (url, why) in &report.coverage.unreadable {
-            self.notes.unreadable(url, why);
-        }
-        Ok(())
-    }
-}
-
-impl LakeSource for OnTheFly {
-    fn store(&self) -> Store {
-        Store::local(&self.folder)
-    }
-
-    fn files(
-        &self,
-        table: Table,
-        first: Option<Hour>,
-        last: Option<Hour>,
-    ) -> Result<Vec<LakeFile>, Box<dyn std::error::Error + Send + Sync>> {
-        let hours = match table {
-            Table::Findings => (
-                first.map(|hour| hour.day().first_hour()),
-                last.map(|hour| hour.day().last_hour()),
-            ),
-            _ => (first, last),
-        };
-        // One at a time: queries name several of the tables.
-        let mut judged = super::lock(&self.judged);
-        if !judged.contains(&hours) {
-            self.judge(hours, None)?;
-            judged.push(hours);
-        }
-        drop(judged);
-        let store = self.store();
-        if !store.exists("lake.json")? {
-            return Ok(Vec::new());
-        }
-        Ok(LakeFiles::open(store)?.files(table, first, last)?)
-    }
-}
-
-impl RecordSource for OnTheFly {
-    fn judge(
-        &self,
-        columns: &[usize],
-        hours: (Option<Hour>, Option<Hour>),
-        batch_rows: usize,
-        rows: &Sender<RecordBatch>,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let asked = Asked {
-            columns,
-            batch_rows,
-            rows,
-        };
-        match OnTheFly::judge(self, hours, Some(&asked)) {
-            // They have what they wanted.
-            Err(_) if rows.is_closed() => Ok(()),
-            result => Ok(result?),
-        }
-    }
-}
-
-/// What is judged for a query is judged until the query ends.
-struct UntilEnded<'e> {
-    ends: &'e Ends,
-    begun: Ended,
-}
-
-impl Progress for UntilEnded<'_> {
-    fn begin(&self, _objects: u64, _bytes: u64) {}
-
-    fn advance(&self, _objects: u64, _bytes: u64, _records: u64) {}
-
-    fn stage(&self, _what: &str) {}
-
-    fn is_over(&self) -> bool {
-        self.ends.now() != self.begun
-    }
-}
-
-impl std::fmt::Debug for OnTheFly {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "OnTheFly({})", self.settings.logs.join(", "))
-    }
 }

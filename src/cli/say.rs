@@ -74,7 +74,8 @@ fn to_people(head: &str, message: &str) {
             _ if line.starts_with("hint: ") => String::new(),
             _ => " ".repeat(head.len() + 2),
         };
-        text.push_str(&format!("{lead}{}\n", words::clean(line)));
+        let line = line.replace('\t', "    ");
+        text.push_str(&format!("{lead}{}\n", words::clean(&line)));
     }
     // Standard error that is closed leaves nobody to tell.
     let _ = io::stderr().write_all(text.as_bytes());
@@ -94,7 +95,10 @@ fn colour_is_welcome() -> bool {
 
 /// Columns of standard output: the terminal's, else [`PIPE_WIDTH`].
 pub(super) fn width() -> usize {
-    comfy_table::Table::new()
-        .width()
-        .map_or(PIPE_WIDTH, usize::from)
+    terminal_width().unwrap_or(PIPE_WIDTH)
+}
+
+/// Columns of the terminal that standard output is; none where it is something else.
+pub(super) fn terminal_width() -> Option<usize> {
+    comfy_table::Table::new().width().map(usize::from)
 }

@@ -137,6 +137,11 @@ impl Listing {
         }
     }
 
+    /// Whether the selection left out anything, be it a folder that was not looked into.
+    pub fn has_pruned(&self) -> bool {
+        self.pruned
+    }
+
     /// What it came across so far.
     pub fn counts(&self) -> Counts {
         let list_requests = self.s3.as_ref().map_or(0, S3::list_requests);

@@ -22,7 +22,7 @@ words! {
 /// The statements for the lake at this folder or `s3://` prefix. Only DuckDB minds that some of its tables have no files
 /// yet: they are views without rows there.
 pub fn ddl(engine: Engine, lake: &str, empty: &[Table]) -> String {
-    let lake = lake.trim_end_matches('/');
+    let lake = &lake.trim_end_matches('/').replace('\'', "''");
     let tables = Table::ALL.map(|table| match engine {
         Engine::Athena => athena(table, lake),
         Engine::Trino => trino(table, lake),
@@ -129,9 +129,14 @@ fn trino(table: Table, lake: &str) -> String {
 
 fn duckdb(table: Table, lake: &str) -> String {
     let name = table.name();
-    let path = format!("{lake}/{name}/{}", files(table)).replace('\'', "''");
+    let path = format!("{lake}/{name}/{}", files(table));
+    let folders = table.folder_columns();
+    let types = folders
+        .iter()
+        .map(|field| format!("'{}': {}", field.name(), DUCKDB.word(field.data_type())));
+    let types = types.collect::<Vec<_>>().join(", ");
     format!(
-        "CREATE OR REPLACE VIEW \"{name}\" AS\n  SELECT * FROM read_parquet('{path}', hive_partitioning = true, union_by_name = true);\n"
+        "CREATE OR REPLACE VIEW \"{name}\" AS\n  SELECT * FROM read_parquet('{path}', hive_partitioning = true, hive_types = {{{types}}}, union_by_name = true);\n"
     )
 }
 

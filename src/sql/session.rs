@@ -52,6 +52,9 @@ const OF_ANY_SIZE: [&str; 7] = [
     "range",
 ];
 
+/// Sorts that a query runs at a time, as a guess.
+const SORTS: usize = 16;
+
 /// Consumers of memory that are named where it did not suffice.
 const NAMED_CONSUMERS: usize = 3;
 
@@ -97,6 +100,10 @@ impl Session {
         options.execution.parquet.pushdown_filters = true;
         options.execution.parquet.schema_force_view_types = false;
         options.execution.time_zone = Some("UTC".to_owned());
+        // What each sort of each thread holds back for its merge: little where memory is.
+        let share = bounds.memory as usize / (SORTS * bounds.threads.max(1));
+        let reserved = &mut options.execution.sort_spill_reservation_bytes;
+        *reserved = (*reserved).min(share);
         let mut state = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(runtime)

@@ -227,7 +227,7 @@ fn ctrl_c_ends_the_query_and_the_prompt_lives_on() {
     // A key that comes while the terminal is still the editor's is no signal: a person presses it again.
     let interrupted = |shown: &Shown| {
         let contents = shown.parser.screen().contents();
-        contents.contains("the query was interrupted")
+        contents.contains("error: the query was interrupted")
     };
     let presses = std::iter::repeat_with(|| {
         session.types("\x03");

@@ -223,6 +223,62 @@ fn judged_on_the_fly_is_what_the_lake_holds() {
 }
 
 #[test]
+fn records_are_the_same_in_every_column_whoever_asks_for_which() {
+    let fly = |question: &str, more: &[&str]| {
+        let asked = ["--logs", SAMPLE, "--policy", POLICY, "--format", "csv"];
+        let ran = sql(&[&asked[..], &["-c", question], more].concat());
+        assert_eq!((ran.code, &*ran.stderr), (0, ""), "{question}");
+        ran.stdout
+    };
+    let all = "select * from records order by source, line";
+    let lake = of_lake(all);
+    assert_eq!(lake.lines().count(), 50_263 + 1);
+    for more in [
+        &[][..],
+        &["--threads", "1"],
+        &["--threads", "3", "--memory", "64MiB"],
+    ] {
+        // A failure would print both, which are long.
+        assert!(fly(all, more) == lake, "{more:?}");
+    }
+    for question in [
+        "select count(*) from records",
+        "select date, hour, count(*) from records group by date, hour order by 1, 2",
+        "select client_port, server_groups, count(*) as n from records group by 1, 2 order by n desc, 1, 2 limit 20",
+        "select a.verdict, count(*) from records a join records b on a.source = b.source and a.line = b.line group by 1 order by 1",
+        "select \"end\", denied_attempt, extra from records order by source, line limit 50",
+    ] {
+        assert_eq!(fly(question, &[]), of_lake(question), "{question}");
+    }
+    assert_eq!(
+        fly("select verdict from records limit 7", &[])
+            .lines()
+            .count(),
+        8
+    );
+}
+
+#[test]
+fn logs_without_a_flow_log_are_no_empty_table() {
+    let empty = tempfile::tempdir().expect("a folder");
+    let empty = empty.path().to_str().expect("UTF-8");
+    for options in [
+        &["-c", "select count(*) from flows"][..],
+        &["-c", "select count(*) from records", "--policy", POLICY],
+        &["top-violations", "--policy", POLICY],
+    ] {
+        let ran = sql(&[&["--logs", empty], options].concat());
+        assert_eq!(
+            (ran.code, &*ran.stdout),
+            (2, ""),
+            "{options:?}: {}",
+            ran.stderr
+        );
+        assert!(ran.stderr.contains("no flow logs in"), "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn what_does_not_only_read_is_refused() {
     let out = tempfile::tempdir().expect("a folder");
     let file = out.path().join("out.csv");
@@ -323,7 +379,7 @@ fn errors_name_what_is_nearest() {
         ],
     );
     let ran = sql(&["--lake", lake(), "host-timeline"]);
-    ran.refused(2, &["needs --param addr=ADDR"]);
+    ran.refused(2, &["needs addr=ADDR"]);
     let ran = sql(&["--lake", lake(), "top-violations", "--param", "most=x"]);
     ran.refused(
         2,

@@ -49,8 +49,8 @@ pub(super) struct Out {
     path: Option<PathBuf>,
     /// Opened when there is something to write: a question that is wrong replaces no file.
     writer: Option<Box<dyn Write + Send>>,
-    /// Answers that were written to the file.
-    written: usize,
+    /// An answer is there, beside which the format has room for no other.
+    holds_one: bool,
 }
 
 impl Out {
@@ -60,7 +60,7 @@ impl Out {
             rows,
             path,
             writer: None,
-            written: 0,
+            holds_one: false,
         }
     }
 
@@ -71,10 +71,10 @@ impl Out {
 
     /// The place of one more answer.
     fn next(&mut self) -> Result<&mut (dyn Write + Send), Unanswered> {
-        self.written += 1;
-        if self.written > 1 && self.format.is_of_one() {
+        if self.holds_one {
             return Err(Unanswered::Several);
         }
+        self.holds_one = self.format.is_of_one();
         let writer = match (&mut self.writer, &self.path) {
             (Some(writer), _) => writer,
             (none, None) => none.insert(Box::new(BufWriter::new(io::stdout()))),
@@ -84,6 +84,16 @@ impl Out {
             }
         };
         Ok(writer)
+    }
+
+    /// What was not answered to its end stays as far as it came; a file of one answer is begun anew by the next.
+    fn broke(&mut self) {
+        if self.holds_one {
+            (self.holds_one, self.writer) = (false, None);
+        } else if let Some(writer) = &mut self.writer {
+            // What went wrong is being told.
+            let _ = writer.flush();
+        }
     }
 }
 
@@ -104,7 +114,8 @@ pub(super) fn ask(
     mut see: impl FnMut(Seen<'_>),
 ) -> Exit {
     let look = output::Look {
-        width: say::width(),
+        // A file is as wide as need be.
+        width: say::terminal_width().filter(|_| out.path.is_none()),
         most: out.rows,
     };
     let format = out.format;
@@ -123,6 +134,9 @@ pub(super) fn ask(
         out.flush()
             .map_err(|error| output::WriteError::Io(error).into())
     });
+    if !matches!(answered, Ok(()) | Err(Unanswered::Several)) {
+        out.broke();
+    }
     let ended = match answered {
         Ok(()) if asked == 0 => {
             say::error("there is no question: the text holds no statement", None);
@@ -177,5 +191,7 @@ fn is_usage(error: &QueryError) -> bool {
             | QueryError::SQL(..)
             | QueryError::SchemaError(..)
             | QueryError::NotImplemented(_)
+            // A text that was to be a time or a number.
+            | QueryError::ArrowError(..)
     )
 }

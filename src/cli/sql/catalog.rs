@@ -48,6 +48,8 @@ fn own(folder: &Path) -> Result<Vec<CuratedQuery>, ScanError> {
     Ok(found)
 }
 
+const ALL: &str = "--list, or \\queries at the prompt, shows all";
+
 /// The query of this name.
 pub(super) fn named<'q>(
     all: &'q [CuratedQuery],
@@ -56,9 +58,9 @@ pub(super) fn named<'q>(
     let found = all.iter().find(|query| query.name == name);
     found.ok_or_else(|| {
         let hint = match nearest(name, all.iter().map(|query| query.name.as_str())) {
-            Some(near) => format!("there is `{near}`; --list shows all"),
+            Some(near) => format!("there is `{near}`; {ALL}"),
             None if name.contains(char::is_whitespace) => "SQL is given with -c".to_owned(),
-            None => "--list shows all".to_owned(),
+            None => ALL.to_owned(),
         };
         ScanError::Usage {
             message: format!("there is no query `{name}`"),
@@ -76,7 +78,9 @@ pub(super) fn params(
     let mut values = Params::new();
     for word in given {
         let Some((name, text)) = word.split_once('=') else {
-            return Err(usage(format!("expected --param NAME=VALUE, got `{word}`")));
+            return Err(usage(format!(
+                "expected a parameter as NAME=VALUE, got `{word}`"
+            )));
         };
         let Some(param) = query.params.iter().find(|param| param.name == name) else {
             let names: Vec<&str> = query.params.iter().map(|param| &*param.name).collect();
@@ -97,13 +101,13 @@ pub(super) fn params(
             continue;
         }
         let Some(default) = &param.default else {
-            return Err(usage(format!(
-                "`{}` needs --param {}={}: {}",
-                query.name,
-                param.name,
-                param.kind.as_str().to_uppercase(),
-                param.doc
-            )));
+            let word = format!("{}={}", param.name, param.kind.as_str().to_uppercase());
+            return Err(ScanError::Usage {
+                message: format!("`{}` needs {word}: {}", query.name, param.doc),
+                hint: Some(format!(
+                    "--param {word}, or at the prompt {word} behind the name"
+                )),
+            });
         };
         values.insert(
             param.name.clone(),
@@ -141,6 +145,20 @@ fn usage(message: String) -> ScanError {
     }
 }
 
+/// All queries for people, or the text of one of them, head included.
+pub(super) fn listed(folders: &[PathBuf], name: Option<&str>) -> Result<String, ScanError> {
+    let all = queries(folders)?;
+    match name {
+        None => Ok(list(&all)),
+        Some(name) => Ok(text(named(&all, name)?)),
+    }
+}
+
+/// A query as its file has it.
+pub(super) fn text(query: &CuratedQuery) -> String {
+    format!("{}\n", query.sql.trim_end())
+}
+
 /// The queries by theme, for people.
 pub(super) fn list(all: &[CuratedQuery]) -> String {
     let mut text = String::new();
@@ -169,7 +187,7 @@ pub(super) fn list(all: &[CuratedQuery]) -> String {
         }
         text.push('\n');
     }
-    text.push_str("tidegate sql --lake DIR NAME --param name=value runs one; how to read its rows stands at the head of its text in queries/.\n");
+    text.push_str("tidegate sql --lake DIR NAME --param name=value runs one; --list NAME shows its text, at whose head stands how to read its rows.\n");
     text
 }
 

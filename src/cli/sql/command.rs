@@ -18,7 +18,11 @@ const fn word(name: &'static str, takes: &'static str, does: &'static str) -> Wo
 pub(super) const WORDS: [Word; 12] = [
     word("d", "[TABLE]", "the tables, or the columns of one"),
     word("functions", "", "the functions beside those of the engine"),
-    word("queries", "", "the curated queries and their parameters"),
+    word(
+        "queries",
+        "[NAME]",
+        "the curated queries and their parameters, or the text of one",
+    ),
     word(
         "run",
         "NAME [PARAM=VALUE]…",
@@ -80,8 +84,19 @@ pub(super) fn parse(line: &str) -> Option<Result<Command, (String, String)>> {
         let what = format!("`\\{name}` takes nothing behind it, got `{}`", words[0]);
         return Some(Err((what, "`\\?` shows what each takes".to_owned())));
     }
+    if words.is_empty() && !known.takes.is_empty() && !known.takes.starts_with('[') {
+        let what = format!("expected `\\{name} {}`, got nothing behind it", known.takes);
+        return Some(Err((what, "`\\?` shows what each takes".to_owned())));
+    }
     let name = known.name;
     Some(Ok(Command { name, words }))
+}
+
+/// The command in the last line of a question that was not ended: whoever is stuck types one.
+pub(super) fn escape(text: &str) -> Option<&str> {
+    let (_, last) = text.trim_end().rsplit_once('\n')?;
+    let name = last.trim().strip_prefix('\\')?.split_whitespace().next()?;
+    WORDS.iter().any(|word| word.name == name).then_some(last)
 }
 
 /// Words between blanks; those in single or double quotes hold blanks, too.
@@ -139,5 +154,9 @@ mod tests {
         assert!(wrong("\\fromat csv").1.contains("`\\format`"));
         assert!(wrong("\\plot it").0.contains("got `it`"));
         assert!(wrong("\\").0.contains("`\\`"));
+        assert!(wrong("\\run").0.contains("`\\run NAME"));
+        assert_eq!(escape("select 1\n\\q"), Some("\\q"));
+        assert_eq!(escape("select 1\n\\x"), None);
+        assert_eq!(escape("\\q"), None);
     }
 }

@@ -65,8 +65,11 @@ impl Words {
     fn of(&self, text: &str, pos: usize) -> (usize, Vec<String>) {
         let before = &text[..pos];
         if let Some(command) = before.trim_start().strip_prefix('\\') {
-            let start = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
-            let start = start.max(before.len() - command.len());
+            let word = before
+                .rsplit(char::is_whitespace)
+                .next()
+                .unwrap_or_default();
+            let start = before.len() - word.len().min(command.len());
             return (start, self.of_command(command, &before[start..]));
         }
         if before.matches('\'').count() % 2 == 1 {
@@ -79,10 +82,14 @@ impl Words {
             let table = &before[before.trim_end_matches(is_part).len()..];
             return (start, beginning(word, self.columns(text, Some(table))));
         }
+        let tables = self.names.tables.iter().map(|(name, _)| name.clone());
+        let last = before.split_whitespace().next_back().unwrap_or_default();
+        if ["from", "join"].contains(&&*last.to_lowercase()) {
+            return (start, beginning(word, tables));
+        }
         if word.is_empty() {
             return (start, Vec::new());
         }
-        let tables = self.names.tables.iter().map(|(name, _)| name.clone());
         let functions = self.names.functions.iter().map(|name| format!("{name}("));
         let in_capitals = word.starts_with(char::is_uppercase);
         let keywords = KEYWORDS.iter().map(|word| {
@@ -108,7 +115,7 @@ impl Words {
                 let tables = self.names.tables.iter();
                 beginning(word, tables.map(|(name, _)| name.clone()))
             }
-            (Some(&"run"), 1) => {
+            (Some(&"run" | &"queries"), 1) => {
                 let queries = self.queries.iter();
                 beginning(word, queries.map(|query| query.name.clone()))
             }
@@ -221,7 +228,9 @@ mod tests {
             .map(|word| format!("select {word}"))
         );
         assert_eq!(completed("SELECT * FR"), ["SELECT * FROM"]);
-        assert_eq!(completed("select * from fl"), ["select * from flows"]);
+        assert_eq!(completed("select * from f"), ["select * from flows"]);
+        assert_eq!(completed("select * from ").len(), 2);
+        assert_eq!(completed("select * JOIN e"), ["select * JOIN edges"]);
         assert_eq!(
             completed("select * from flows f where f.e"),
             ["select * from flows f where f.\"end\""]
@@ -245,5 +254,7 @@ mod tests {
             ["\\run host-timeline addr="]
         );
         assert!(completed("\\run nothing x").is_empty());
+        // A blank of two bytes.
+        assert_eq!(completed("\\run\u{a0}top"), ["\\run\u{a0}top-violations"]);
     }
 }

@@ -1,8 +1,8 @@
 //! The line that people type at: history, completion, several lines to a question.
 
 use std::borrow::Cow;
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 
 use reedline::{
@@ -36,7 +36,7 @@ pub(super) fn editor(words: Words) -> Reedline {
         KeyCode::Enter,
         ReedlineEvent::Edit(vec![EditCommand::InsertNewline]),
     );
-    let menu = Box::new(ColumnarMenu::default().with_name(MENU));
+    let menu = Box::new(ColumnarMenu::default().with_name(MENU).with_marker("> "));
     let mut editor = Reedline::create()
         .with_completer(Box::new(words))
         .with_quick_completions(true)
@@ -71,6 +71,9 @@ fn history() -> Result<Option<FileBackedHistory>, String> {
         .append(true)
         .mode(0o600)
         .open(&path);
+    let private = private.map_err(|error| told(&error))?;
+    // One that was there may have been others' to read.
+    let private = private.set_permissions(Permissions::from_mode(0o600));
     private.map_err(|error| told(&error))?;
     let history = FileBackedHistory::with_file(REMEMBERED, path.clone());
     history.map(Some).map_err(|error| told(&error))
@@ -114,7 +117,8 @@ struct Whole;
 
 impl Validator for Whole {
     fn validate(&self, text: &str) -> ValidationResult {
-        if text.trim().is_empty() || command::parse(text).is_some() || is_whole(text) {
+        let is_command = || command::parse(text).is_some() || command::escape(text).is_some();
+        if text.trim().is_empty() || is_command() || is_whole(text) {
             return ValidationResult::Complete;
         }
         ValidationResult::Incomplete

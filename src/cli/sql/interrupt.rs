@@ -4,12 +4,12 @@ use std::path::Path;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::query::Ends;
+use crate::app::ends::Ends;
 
 /// What a shell says of a program that a signal ended, less the signal's number.
 const ENDED_BY_SIGNAL: i32 = 128;
 
-/// Ends the program when it is terminated, or interrupted and there is no query to end instead, and takes the folder away
+/// Ends the program when it is terminated, its terminal is closed, or it is interrupted and there is no query to end instead, and takes the folder away
 /// before. On a thread of its own: those of queries may be computing for long. Where there can be none, the folder stays.
 pub(super) fn watch(folder: &Path, instead: Option<Ends>) {
     let folder = folder.to_owned();
@@ -22,8 +22,10 @@ pub(super) fn watch(folder: &Path, instead: Option<Ends>) {
         };
         let ended_by = runtime.block_on(async {
             let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+            let hangup = SignalKind::hangup();
             let (mut interrupts, mut terminations) =
                 (signal(interrupt).ok()?, signal(terminate).ok()?);
+            let mut hangups = signal(hangup).ok()?;
             loop {
                 tokio::select! {
                     _ = interrupts.recv() => match &instead {
@@ -31,6 +33,7 @@ pub(super) fn watch(folder: &Path, instead: Option<Ends>) {
                         None => return Some(interrupt),
                     },
                     _ = terminations.recv() => return Some(terminate),
+                    _ = hangups.recv() => return Some(hangup),
                 }
             }
         });

@@ -38,10 +38,8 @@ pub(super) fn run(args: &SqlArgs) -> Exit {
         return statements(engine, lake).unwrap_or_else(|error| say::failure(&error));
     }
     if args.list {
-        return match catalog::queries(&args.queries) {
-            Ok(queries) => say::printed(&catalog::list(&queries)),
-            Err(error) => say::failure(&error),
-        };
+        let listed = catalog::listed(&args.queries, args.query.as_deref());
+        return listed.map_or_else(|error| say::failure(&error), |text| say::printed(&text));
     }
     asked(args).unwrap_or_else(|error| say::failure(&error))
 }
@@ -52,7 +50,13 @@ fn statements(engine: Engine, lake: &str) -> Result<Exit, ScanError> {
         Engine::Duckdb => empty_tables(lake)?,
         Engine::Athena | Engine::Trino | Engine::Spark => Vec::new(),
     };
-    Ok(say::printed(&ddl(engine, lake, &empty)))
+    // Whoever reads the statements may do so from another folder.
+    let absolute = match lake.starts_with("s3://") {
+        true => lake.to_owned(),
+        false => std::path::absolute(lake)
+            .map_or(lake.to_owned(), |path| path.to_string_lossy().into_owned()),
+    };
+    Ok(say::printed(&ddl(engine, &absolute, &empty)))
 }
 
 fn asked(args: &SqlArgs) -> Result<Exit, ScanError> {
@@ -67,6 +71,12 @@ fn asked(args: &SqlArgs) -> Result<Exit, ScanError> {
         interrupt::watch(queries.temp(), Some(queries.ends().clone()));
         return Prompt::new(&queries, catalog::queries(&args.queries)?, out).run();
     };
+    if args.format.is_of_one() && args.output.is_none() && std::io::stdout().is_terminal() {
+        return Err(ScanError::Usage {
+            message: format!("{} is no text for a terminal", args.format.as_str()),
+            hint: Some("give a file with -o".to_owned()),
+        });
+    }
     interrupt::watch(queries.temp(), None);
     Ok(ask(&queries, &text, &params, &mut out, |_| {}))
 }

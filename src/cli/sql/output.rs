@@ -14,6 +14,7 @@ use parquet::errors::ParquetError;
 
 use super::plot::Plot;
 use super::table::Table;
+use crate::cli::say::PIPE_WIDTH;
 use crate::policy::words;
 
 words! {
@@ -40,8 +41,8 @@ words! {
 
 /// How tables look.
 pub(super) struct Look {
-    /// Columns of the terminal.
-    pub width: usize,
+    /// Columns of the terminal; none where answers go elsewhere.
+    pub width: Option<usize>,
     /// Rows that are shown.
     pub most: usize,
 }
@@ -62,6 +63,11 @@ impl From<ArrowError> for WriteError {
     fn from(error: ArrowError) -> WriteError {
         match error {
             ArrowError::IoError(_, error) => WriteError::Io(error),
+            // Its writer of CSV makes a text of what went wrong.
+            ArrowError::CsvError(text) if text.contains("Broken pipe") => {
+                WriteError::Io(io::ErrorKind::BrokenPipe.into())
+            }
+            ArrowError::CsvError(text) => WriteError::Io(io::Error::other(text)),
             other => WriteError::Arrow(other),
         }
     }
@@ -125,7 +131,9 @@ impl<'o> Writer<'o> {
                 Writer::Parquet(Box::new(ArrowWriter::try_new(out, schema.clone(), None)?))
             }
             AnswerFormat::Arrow => Writer::Arrow(Box::new(FileWriter::try_new(out, schema)?)),
-            AnswerFormat::Plot => Writer::Plot(Plot::new(schema, look.width), out),
+            AnswerFormat::Plot => {
+                Writer::Plot(Plot::new(schema, look.width.unwrap_or(PIPE_WIDTH)), out)
+            }
         })
     }
 

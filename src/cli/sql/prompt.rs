@@ -34,7 +34,10 @@ enum Then {
 
 impl<'q> Prompt<'q> {
     /// A session over these tables.
-    pub fn new(queries: &'q Queries, curated: Vec<CuratedQuery>, out: Out) -> Prompt<'q> {
+    pub fn new(queries: &'q Queries, curated: Vec<CuratedQuery>, mut out: Out) -> Prompt<'q> {
+        if out.format.is_of_one() && out.path().is_none() {
+            out.format = AnswerFormat::Table;
+        }
         Prompt {
             queries,
             curated,
@@ -81,9 +84,12 @@ impl<'q> Prompt<'q> {
     }
 
     fn take(&mut self, text: &str) -> Then {
+        if let Some(command) = command::escape(text) {
+            say::warning("the question was not ended by a semicolon, and is thrown away");
+            return self.take(command);
+        }
         match command::parse(text) {
             _ if text.trim().is_empty() => Then::GoesOn,
-            None => self.ask(text, &Params::new()),
             Some(Ok(command)) if command.name == "q" => Then::Ends,
             Some(Ok(command)) => {
                 if let Err(error) = self.obey(&command) {
@@ -95,6 +101,10 @@ impl<'q> Prompt<'q> {
                 say::error(&what, Some(&hint));
                 Then::GoesOn
             }
+            None => {
+                self.ask(text, &Params::new());
+                Then::GoesOn
+            }
         }
     }
 
@@ -103,7 +113,8 @@ impl<'q> Prompt<'q> {
         match (command.name, &words[..]) {
             ("?", _) => self.show(&command::help()),
             ("functions", _) => self.show(&catalog::functions(docs())),
-            ("queries", _) => self.show(&catalog::list(&self.curated)),
+            ("queries", []) => self.show(&catalog::list(&self.curated)),
+            ("queries", [name]) => self.show(&catalog::text(catalog::named(&self.curated, name)?)),
             ("plot", _) => match &self.last {
                 Some(last) => match last.render() {
                     Ok(drawn) => self.show(&drawn),
@@ -129,8 +140,8 @@ impl<'q> Prompt<'q> {
             }
             ("format", [name]) => self.format(name)?,
             ("rows", [count]) => self.out.rows = units::limit(count).map_err(|error| wrong(&error))?,
-            ("o", []) => self.go_to(None)?,
-            ("o", [file]) => self.go_to(Some(Path::new(file)))?,
+            ("o", []) => self.go_to(None),
+            ("o", [file]) => self.go_to(Some(Path::new(file))),
             ("i", [file]) => {
                 let text = read(Path::new(file))?;
                 self.ask(&text, &Params::new());
@@ -140,7 +151,7 @@ impl<'q> Prompt<'q> {
             ("timing", ["off"]) => self.time(false),
             (name, _) => {
                 return Err(ScanError::Usage {
-                    message: format!("`\\{name}` does not take what follows it"),
+                    message: format!("`\\{name}` does not take `{}`", words.join(" ")),
                     hint: Some("`\\?` shows what each takes".to_owned()),
                 });
             }
@@ -164,13 +175,12 @@ impl<'q> Prompt<'q> {
     }
 
     /// Answers go into this file from now on, or to the terminal.
-    fn go_to(&mut self, file: Option<&Path>) -> Result<(), ScanError> {
+    fn go_to(&mut self, file: Option<&Path>) {
         let mut format = self.out.format;
         if file.is_none() && format.is_of_one() {
             format = AnswerFormat::Table;
         }
         self.out = Out::new(format, self.out.rows, file.map(Path::to_owned));
-        Ok(())
     }
 
     fn time(&mut self, timing: bool) {
@@ -183,7 +193,7 @@ impl<'q> Prompt<'q> {
     }
 
     /// Answers a question and keeps its rows for a picture.
-    fn ask(&mut self, text: &str, params: &Params) -> Then {
+    fn ask(&mut self, text: &str, params: &Params) {
         let begun = Instant::now();
         let width = say::width();
         let last = &mut self.last;
@@ -201,7 +211,6 @@ impl<'q> Prompt<'q> {
             let took = begun.elapsed().as_secs_f64();
             self.show(&format!("{took:.3} s\n"));
         }
-        Then::GoesOn
     }
 
     /// Answers what the prompt itself asks: on the terminal, as a table.

@@ -32,6 +32,9 @@ use super::stores;
 use crate::flow::{DecodeOptions, flows_schema};
 use crate::source::{Fetcher, Listing, Object, S3, Source};
 
+const WHAT_IS_TAKEN: &str =
+    "below `AWSLogs` only `vpcflowlogs` keys are taken, elsewhere .log .txt .gz .zst .parquet";
+
 /// Flow logs as a table.
 pub struct Flows {
     sources: Vec<Source>,
@@ -130,6 +133,12 @@ impl TableProvider for Flows {
             objects.extend(some.objects);
         }
         let counts = listing.counts();
+        if counts.objects == 0 && !listing.has_pruned() {
+            return Err(DataFusionError::Plan(format!(
+                "{}\nhint: {WHAT_IS_TAKEN}",
+                listing.nothing_found()
+            )));
+        }
         let metrics = ExecutionPlanMetricsSet::new();
         let count = |name, number: u64| {
             MetricBuilder::new(&metrics)

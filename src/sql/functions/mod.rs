@@ -208,5 +208,5 @@ impl<T> Memo<T> {
 }
 
 fn plan_error(message: String) -> DataFusionError {
-    DataFusionError::Execution(message)
+    DataFusionError::Plan(message)
 }

@@ -20,8 +20,8 @@ const GROUPS: Doc = Doc {
     name: "groups",
     syntax: "groups(addr)",
     about: "the policy's groups of an address, as far as prefixes tell them",
-    example: "groups('10.0.64.7')",
-    gives: "[]",
+    example: "groups('10.0.64.20')",
+    gives: "[vector-lb]",
 };
 const DECISION: Doc = Doc {
     name: "decision",

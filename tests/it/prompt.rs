@@ -221,7 +221,9 @@ fn a_question_is_edited_completed_and_answered() {
 fn ctrl_c_ends_the_query_and_the_prompt_lives_on() {
     let state = tempfile::tempdir().expect("a folder");
     let session = Session::begin(state.path(), &SAMPLE);
-    let long = "select count(*) from flows a, flows b, flows c where a.bytes + b.bytes < c.bytes;";
+    // Its threads look up for long only: the prompt does not wait for them.
+    let long =
+        "select count(*) from flows a, flows b where a.srcaddr like '%' || b.dstaddr || '%';";
     session.types(long);
     session.types("\r");
     // A key that comes while the terminal is still the editor's is no signal: a person presses it again.

@@ -1,8 +1,6 @@
 //! `scan`: judge historical logs. List, fetch, fold, prove, judge, commit, report.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,7 +14,9 @@ use crate::judge::part::SlotPart;
 use crate::judge::reporter::Reporters;
 use crate::policy::Policy;
 use crate::sink::{Day, Hour, Identity, Lake, LakeError, Store};
-use crate::source::{FetchOptions, Fetcher, Listing, Object, S3, Selection, Source, SourceError};
+use crate::source::{
+    FetchOptions, Fetcher, Listing, Object, S3, Selection, Source, SourceError, WHAT_IS_TAKEN,
+};
 
 use super::asked::Asked;
 use super::coverage::CoverageGatherer;
@@ -60,11 +60,7 @@ pub fn scan_for(
 ) -> Result<RunReport, ScanError> {
     let policy = policy_file::load(&settings.policy)?;
     let runtime = runtime()?;
-    let temp = tempfile::Builder::new()
-        .prefix("tidegate-")
-        .permissions(Permissions::from_mode(0o700))
-        .tempdir()
-        .context("cannot make a temporary folder")?;
+    let temp = super::temp_folder("tidegate-")?;
     let lake = open_lake(settings, &policy, &runtime, temp.path())?;
     let (mut since, mut until) = (settings.since, settings.until);
     let mut committed = BTreeSet::new();
@@ -162,12 +158,12 @@ fn open_lake(
 pub(super) fn no_objects(listing: &Listing) -> ScanError {
     ScanError::NoObjects {
         message: listing.nothing_found(),
-        hint: Some(WHAT_IS_TAKEN.to_owned()),
+        hint: Some(format!(
+            "{WHAT_IS_TAKEN}; see also --since, --until, --accounts and --regions"
+        )),
         others: listing.has_pruned(),
     }
 }
-
-const WHAT_IS_TAKEN: &str = "below `AWSLogs` only `vpcflowlogs` keys are taken, elsewhere .log .txt .gz .zst .parquet; see also --since, --until, --accounts and --regions";
 
 /// Objects whose keys have no time, and what they hold of each slot.
 #[derive(Default)]
@@ -459,12 +455,12 @@ impl Run<'_> {
         shared: &'b Shared<'h>,
     ) -> Batch<'b, 'h> {
         let shares = Shares::of(self.settings.memory);
-        let keep = match (self.lake, self.asked) {
+        let asked = self.asked.filter(|_| self.lake.is_none());
+        let keep = match (self.lake, asked) {
             (Some(_), _) => self.settings.keep,
             (None, Some(_)) => Keep::All,
             (None, None) => Keep::None,
         };
-        let asked = self.asked.filter(|_| self.lake.is_none());
         // Nothing is kept of rejected records, nor of rows for a lake, where all records are asked for.
         let bodies = match asked {
             Some(_) => shares.bodies + shares.rejected + shares.records,
@@ -490,7 +486,8 @@ impl Run<'_> {
                     Keep::Flagged => leftovers.most_rejected(),
                     Keep::None | Keep::All => 0,
                 },
-                max_text: asked.map_or(0, |_| bodies),
+                // Each thread holds one before it is known whether there is room for it.
+                max_text: asked.map_or(0, |_| bodies / self.settings.threads.max(1)),
                 ..DecodeOptions::default()
             },
             rulings_memory: shares.rulings / self.settings.threads.max(1),

@@ -27,9 +27,21 @@ mod summary;
 mod work;
 mod worker;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::Context;
 
 /// Locks what threads share. One that panicked has ended the run; what it left is only read on the way out.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A folder for temporary files that only its owner reads; it goes with what this gives.
+fn temp_folder(prefix: &str) -> anyhow::Result<tempfile::TempDir> {
+    let mut folder = tempfile::Builder::new();
+    folder.prefix(prefix);
+    folder.permissions(Permissions::from_mode(0o700));
+    folder.tempdir().context("cannot make a temporary folder")
 }

@@ -1,8 +1,6 @@
 //! `sql`: the tables that were named, and queries over them.
 
 use std::cell::{Cell, RefCell};
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,11 +78,7 @@ impl Queries {
         };
         let sources = Hurried::new(1)?;
         let runtime = &*sources;
-        let temp = tempfile::Builder::new()
-            .prefix("tidegate-sql-")
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir()
-            .context("cannot make a temporary folder")?;
+        let temp = super::temp_folder("tidegate-sql-")?;
         let judges = settings.lake.is_none() && policy.is_some() && !settings.logs.is_empty();
         let bounds = Bounds {
             threads: settings.threads,

@@ -13,6 +13,10 @@ use super::spec::{Kind, Place};
 use super::tree::Tree;
 use super::{KeyFacts, Location, Object, Selection, Source, SourceError, local, spool};
 
+/// Which files count as flow logs, for whoever found none.
+pub const WHAT_IS_TAKEN: &str =
+    "below `AWSLogs` only `vpcflowlogs` keys are taken, elsewhere .log .txt .gz .zst .parquet";
+
 /// Objects that belong together.
 #[derive(Debug)]
 pub struct Batch {

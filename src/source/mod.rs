@@ -26,7 +26,7 @@ mod tree;
 pub use error::SourceError;
 pub use fetch::{Body, FetchError, FetchOptions, Fetcher, LocalFile, ReadBuffer, Unreadable};
 pub use key::KeyFacts;
-pub use listing::{Batch, Counts, Listing};
+pub use listing::{Batch, Counts, Listing, WHAT_IS_TAKEN};
 pub use s3::{Retry, S3};
 pub use spec::Source;
 

@@ -41,12 +41,17 @@ pub fn ddl(engine: Engine, lake: &str, empty: &[Table]) -> String {
     format!("{head}{}{foot}", tables.join("\n"))
 }
 
-/// The columns that folders tell, and their types in Hive's words.
-fn partitions(table: Table) -> &'static [(&'static str, &'static str)] {
-    match table {
-        Table::Findings => &[("date", "string")],
-        _ => &[("date", "string"), ("hour", "int")],
-    }
+/// The columns that folders tell, and their types in an engine's words; a date is text in folders of Hive's kind.
+fn partitions(table: Table, types: &Types) -> Vec<(String, String)> {
+    let columns = table.folder_columns().into_iter();
+    let typed = columns.map(|field| {
+        let kind = match field.data_type() {
+            DataType::Date32 => types.text.to_owned(),
+            kind => types.word(kind),
+        };
+        (field.name().clone(), kind)
+    });
+    typed.collect()
 }
 
 /// What is matched below a table's folder.
@@ -76,9 +81,8 @@ fn column(field: &Field, quote: char, types: &Types) -> String {
 
 fn athena(table: Table, lake: &str) -> String {
     let name = table.name();
-    let parts = partitions(table)
-        .iter()
-        .map(|(name, kind)| format!("`{name}` {kind}"));
+    let parts = partitions(table, &HIVE);
+    let parts = parts.iter().map(|(name, kind)| format!("`{name}` {kind}"));
     let hour = match table {
         Table::Findings => "",
         _ => {
@@ -98,11 +102,11 @@ fn athena(table: Table, lake: &str) -> String {
 
 fn spark(table: Table, lake: &str) -> String {
     let name = table.name();
-    let parts = partitions(table).iter();
+    let parts = partitions(table, &HIVE);
     let typed = parts
-        .clone()
+        .iter()
         .map(|(name, kind)| format!("  `{name}` {kind}"));
-    let names = parts.map(|(name, _)| format!("`{name}`"));
+    let names = parts.iter().map(|(name, _)| format!("`{name}`"));
     format!(
         "CREATE TABLE `{name}` (\n{},\n{}\n) USING PARQUET\nPARTITIONED BY ({})\nLOCATION '{lake}/{name}';\nMSCK REPAIR TABLE `{name}`;\n",
         columns(table, '`', &HIVE),
@@ -113,12 +117,11 @@ fn spark(table: Table, lake: &str) -> String {
 
 fn trino(table: Table, lake: &str) -> String {
     let name = table.name();
-    let parts = partitions(table).iter();
-    let typed = parts.clone().map(|(name, kind)| {
-        let kind = if *kind == "int" { "integer" } else { "varchar" };
-        format!("  \"{name}\" {kind}")
-    });
-    let names = parts.map(|(name, _)| format!("'{name}'"));
+    let parts = partitions(table, &TRINO);
+    let typed = parts
+        .iter()
+        .map(|(name, kind)| format!("  \"{name}\" {kind}"));
+    let names = parts.iter().map(|(name, _)| format!("'{name}'"));
     format!(
         "CREATE TABLE \"{name}\" (\n{},\n{}\n) WITH (\n  format = 'PARQUET',\n  external_location = '{lake}/{name}',\n  partitioned_by = ARRAY[{}]\n);\nCALL system.sync_partition_metadata(CURRENT_SCHEMA, '{name}', 'ADD');\n",
         columns(table, '"', &TRINO),

@@ -9,8 +9,9 @@ use crate::app::ends::Ends;
 /// What a shell says of a program that a signal ended, less the signal's number.
 const ENDED_BY_SIGNAL: i32 = 128;
 
-/// Ends the program when it is terminated, its terminal is closed, or it is interrupted and there is no query to end instead, and takes the folder away
-/// before. On a thread of its own: those of queries may be computing for long. Where there can be none, the folder stays.
+/// Ends the program when it is terminated, its terminal is closed, or it is interrupted and there is no query to end
+/// instead, and takes the folder away before. On a thread of its own: those of queries may be computing for long. Where
+/// there can be none, the folder stays.
 pub(super) fn watch(folder: &Path, instead: Option<Ends>) {
     let folder = folder.to_owned();
     let wait = move || {

@@ -13,13 +13,12 @@ mod table;
 
 pub(super) use output::AnswerFormat;
 
-use ask::{Out, ask};
-use prompt::Prompt;
-
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::time::Duration;
 
+use self::ask::{Out, ask};
+use self::prompt::Prompt;
 use super::args::SqlArgs;
 use super::{Exit, meant, say, units};
 use crate::app::error::ScanError;
@@ -51,12 +50,10 @@ fn statements(engine: Engine, lake: &str) -> Result<Exit, ScanError> {
         Engine::Athena | Engine::Trino | Engine::Spark => Vec::new(),
     };
     // Whoever reads the statements may do so from another folder.
-    let absolute = match lake.starts_with("s3://") {
-        true => lake.to_owned(),
-        false => std::path::absolute(lake)
-            .map_or(lake.to_owned(), |path| path.to_string_lossy().into_owned()),
-    };
-    Ok(say::printed(&ddl(engine, &absolute, &empty)))
+    let absolute = std::path::absolute(lake).ok();
+    let absolute = absolute.filter(|_| !lake.starts_with("s3://"));
+    let lake = absolute.map_or(lake.into(), |path| path.to_string_lossy().into_owned());
+    Ok(say::printed(&ddl(engine, &lake, &empty)))
 }
 
 fn asked(args: &SqlArgs) -> Result<Exit, ScanError> {

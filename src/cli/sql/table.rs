@@ -179,7 +179,7 @@ impl Table {
 }
 
 /// Cells of the terminal that a text takes.
-fn length(text: &str) -> usize {
+pub(super) fn length(text: &str) -> usize {
     text.width()
 }
 

@@ -30,10 +30,7 @@ use scan::{FlowSource, Reading};
 use super::notes::Notes;
 use super::stores;
 use crate::flow::{DecodeOptions, flows_schema};
-use crate::source::{Fetcher, Listing, Object, S3, Source};
-
-const WHAT_IS_TAKEN: &str =
-    "below `AWSLogs` only `vpcflowlogs` keys are taken, elsewhere .log .txt .gz .zst .parquet";
+use crate::source::{Fetcher, Listing, Object, S3, Source, WHAT_IS_TAKEN};
 
 /// Flow logs as a table.
 pub struct Flows {

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Int64Type, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::table::shown;
+use super::table::{length, shown};
 use crate::cli::report::words;
 
 /// Rows of an answer that are looked at.
@@ -172,21 +172,20 @@ fn micros(column: &ArrayRef) -> Result<(ArrayRef, Vec<Option<i64>>), ArrowError>
 
 /// A text of this width: cut, or with blanks behind it.
 fn fitted(text: &str, width: usize) -> String {
-    let length = text.chars().count();
-    if length > width {
+    if length(text) > width {
         let cut: String = text.chars().take(width.saturating_sub(1)).collect();
         return format!("{cut}…");
     }
-    format!("{text}{}", " ".repeat(width - length))
+    format!("{text}{}", " ".repeat(width - length(text)))
 }
 
 fn longest<'t>(texts: impl Iterator<Item = &'t String>) -> usize {
-    texts.map(|text| text.chars().count()).max().unwrap_or(0)
+    texts.map(|text| length(text)).max().unwrap_or(0)
 }
 
 /// A text of this width, with blanks before it.
 fn right(text: &str, width: usize) -> String {
-    let blanks = width.saturating_sub(text.chars().count());
+    let blanks = width.saturating_sub(length(text));
     format!("{}{text}", " ".repeat(blanks))
 }
 

@@ -8,20 +8,23 @@
 //! 4. [`judge`] the records of a slot become connections with a direction, an outcome and a verdict; those become edges
 //!    and findings. No I/O, no clock, no async.
 //! 5. [`source`] and [`sink`] where bytes come from and where results go: the only code that knows S3 and files.
-//! 6. [`sql`] DataFusion's engine over what the two know: raw logs and lakes as tables, read-only.
-//! 7. [`app`] one file per mode; a mode reads as a list of its stages.
-//! 8. [`cli`] the words people type and read.
+//! 6. [`ledger`] and [`alert`] what `watch` remembers, and how people are told.
+//! 7. [`sql`] DataFusion's engine over what the two know: raw logs and lakes as tables, read-only.
+//! 8. [`app`] one file per mode; a mode reads as a list of its stages.
+//! 9. [`cli`] the words people type and read.
 //!
 //! [`generate`] stands beside the pipeline: it writes synthetic logs in AWS's own layout.
 //!
-//! Dependencies point down only (`cli → app → sql → {source, sink} → judge → policy → flow → net`); `tests/it/layers.rs`
+//! Dependencies point down only (`cli → app → {sql → {source, sink}, alert, ledger} → judge → policy → flow → net`); `tests/it/layers.rs`
 //! holds them there.
 
+pub mod alert;
 pub mod app;
 pub mod cli;
 pub mod flow;
 pub mod generate;
 pub mod judge;
+pub mod ledger;
 pub mod net;
 pub mod policy;
 pub mod sink;

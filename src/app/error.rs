@@ -36,6 +36,13 @@ pub enum ScanError {
 impl From<SourceError> for ScanError {
     fn from(error: SourceError) -> ScanError {
         let hint = error.hint();
+        if let SourceError::EmptyPrefix { .. } = error {
+            return ScanError::NoObjects {
+                message: error.to_string(),
+                hint,
+                others: false,
+            };
+        }
         if error.is_usage() {
             return ScanError::Usage {
                 message: error.to_string(),

@@ -164,6 +164,8 @@ impl HourState {
 pub struct Hours<'a> {
     policy: &'a Policy,
     lake: Option<&'a Lake>,
+    /// The slot, of an hour that is not over, that the lake takes instead of whole hours.
+    open_slot: Option<u32>,
     keep_records: bool,
     temp: &'a Path,
     shares: Shares,
@@ -212,6 +214,7 @@ impl<'a> Hours<'a> {
         Hours {
             policy,
             lake,
+            open_slot: None,
             keep_records,
             temp,
             shares,
@@ -219,6 +222,12 @@ impl<'a> Hours<'a> {
             open: Mutex::default(),
             total: Mutex::new(total),
         }
+    }
+
+    /// Has the lake take what there is as this slot of an hour that is not over.
+    pub fn of_open_slot(mut self, slot: Option<u32>) -> Hours<'a> {
+        self.open_slot = slot;
+        self
     }
 
     /// The hour that begins at this instant, opened with these reporters if it is not open.
@@ -285,10 +294,13 @@ impl<'a> Hours<'a> {
             give_back();
         }
         let mut writer = match self.lake {
-            Some(lake) => Some(
-                lake.hour(name)?
-                    .with_threads(self.threads.min(self.shares.writers)),
-            ),
+            Some(lake) => {
+                let writer = match self.open_slot {
+                    Some(slot) => lake.open_slot(slot),
+                    None => lake.hour(name),
+                };
+                Some(writer?.with_threads(self.threads.min(self.shares.writers)))
+            }
             None => None,
         };
         if let (Some(writer), Some(records)) = (&mut writer, hour.take_records(self.temp)) {

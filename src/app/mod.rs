@@ -20,10 +20,13 @@ pub mod progress;
 pub mod query;
 pub mod report;
 mod room;
+mod run;
 pub mod settings;
 mod shared;
 mod spill;
+pub mod stop;
 mod summary;
+pub mod watch;
 mod work;
 mod worker;
 

@@ -198,9 +198,3 @@ pub struct LakeSummary {
     /// Rows written, by table.
     pub rows: BTreeMap<&'static str, u64>,
 }
-
-/// A time as people and files write it: `2026-02-25T06:00:00Z`.
-pub fn rfc3339(seconds: u32) -> String {
-    jiff::Timestamp::from_second(i64::from(seconds))
-        .map_or_else(|_| seconds.to_string(), |time| time.to_string())
-}

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::alert::Target;
 use crate::flow::Layout;
 use crate::policy::{Severity, words};
 
@@ -47,6 +48,39 @@ pub struct ScanSettings {
     pub memory: u64,
     /// Slots of five minutes that evidence is carried over.
     pub horizon: u32,
+}
+
+/// The settings of `watch`.
+#[derive(Clone, Debug)]
+pub struct WatchSettings {
+    /// What is read and how it is judged: `sources`, `policy`, `lake`, `keep`, `since`, accounts, regions, layout, threads,
+    /// memory, horizon. Its sources are what is listed; where a queue alone is watched, the queue.
+    pub judging: ScanSettings,
+    /// The queue that tells of new objects: `sqs://NAME` or its URL; none has the sources listed again and again.
+    pub queue: Option<String>,
+    /// Whether a queue without a dead-letter queue will do.
+    pub allow_no_dlq: bool,
+    /// The folder of the ledger.
+    pub state: PathBuf,
+    /// Where alerts go.
+    pub alerts: Vec<Target>,
+    /// How long after the newest key time a slot is held open for stragglers, seconds.
+    pub lateness: u32,
+    /// How long after its end an hour that objects came late for is judged again, seconds.
+    pub settle: u32,
+    /// How often the sources are listed, seconds; with a queue, too, in case it was not told.
+    pub every: u32,
+    /// Whether to judge what is there, close all slots, and end.
+    pub until_idle: bool,
+    /// How long work may go on once the end is asked for, seconds.
+    pub grace: u32,
+}
+
+impl WatchSettings {
+    /// Whether there are sources that are listed.
+    pub fn lists(&self) -> bool {
+        self.queue.as_ref() != self.judging.sources.first()
+    }
 }
 
 /// The smallest `--memory`, bytes. Below it the fixed buffers of two threads alone would not fit.

@@ -53,6 +53,8 @@ pub struct Batch<'a, 'h> {
     pub temp: &'a Path,
     /// Which judged records are written, or asked for.
     pub keep: Keep,
+    /// Whether only what no later record can change is told.
+    pub certain: bool,
     /// Who asks for judged records, instead of the lake.
     pub asked: Option<&'a Asked<'a>>,
     /// The memory of the connections of all open slots.

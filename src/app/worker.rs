@@ -222,6 +222,9 @@ impl<'a, 'h> Worker<'a, 'h> {
                 &context,
                 &mut |table, place, traffic, ruling| {
                     let (connection, views) = (table.at(place), table.views(place));
+                    if batch.certain && !ruling.is_certain(&facts, &connection.key()) {
+                        return Ok(());
+                    }
                     if let Some(rulings) = &mut rulings {
                         rulings.keep(policy, &facts, connection, views.clone(), traffic, ruling);
                         if rulings.memory() > batch.rulings_memory {

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::sql::AnswerFormat;
 use super::units::{self, When};
+use crate::alert::Target;
 use crate::app::settings::{DEFAULT_HORIZON, Format, Keep, MAX_HORIZON, Output};
 use crate::policy::Severity;
 use crate::sql::Engine;
@@ -39,6 +40,13 @@ Examples:
   tidegate sql --lake lake host-timeline --param addr=10.0.64.7 --param since=7d
   tidegate sql --logs s3://my-logs/AWSLogs --policy policy.toml --format csv -f question.sql";
 
+const WATCH_EXAMPLES: &str = "\
+Examples:
+  tidegate watch s3://my-logs/AWSLogs --policy policy.toml --state /var/lib/tidegate --lake s3://my-lake/prod --alert 'slack:https://hooks.slack.example/…?min=high'
+  tidegate watch sqs://flow-logs s3://my-logs/AWSLogs --policy policy.toml --state /var/lib/tidegate --since 7d
+  tidegate watch logs/ --policy policy.toml --state state --lake lake --alert stdout --until-idle
+  tidegate watch --state /var/lib/tidegate --status";
+
 /// Judges AWS VPC flow logs against a network segmentation policy.
 #[derive(Debug, Parser)]
 #[command(name = "tidegate", version, about, after_help = EXIT_CODES, max_term_width = 100)]
@@ -56,6 +64,10 @@ pub(super) enum Command {
     /// Judge historical flow logs against a policy.
     #[command(after_help = SCAN_EXAMPLES)]
     Scan(Box<ScanArgs>),
+
+    /// Follow flow logs as they are written, keep a lake of what was judged, and alert.
+    #[command(after_help = WATCH_EXAMPLES)]
+    Watch(Box<WatchArgs>),
 
     /// Ask questions in SQL of raw flow logs, of a lake, and of a policy.
     #[command(after_help = SQL_EXAMPLES)]
@@ -258,6 +270,94 @@ pub(super) struct ScanArgs {
     /// A file of finding ids that were accepted earlier: shown as known, not counted by --fail-on.
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub known: Option<PathBuf>,
+
+    /// Threads that decode and judge; default: one per core.
+    #[arg(long, value_name = "N", help_heading = "Resources", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+
+    /// The bound on memory, such as 1GiB or 512MB.
+    #[arg(long, value_name = "SIZE", help_heading = "Resources", default_value = "1GiB", value_parser = units::memory)]
+    pub memory: u64,
+
+    /// Slots of five minutes that evidence of a connection's direction is carried over.
+    #[arg(long, value_name = "SLOTS", help_heading = "Resources", default_value_t = DEFAULT_HORIZON,
+          value_parser = clap::value_parser!(u32).range(0..=MAX_HORIZON as i64))]
+    pub horizon: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WatchArgs {
+    /// What to follow: sqs://queue with S3's notifications, s3://bucket/prefix, or a folder; a queue and the buckets that it tells of may be given together.
+    #[arg(value_name = "SOURCE", required_unless_present = "status")]
+    pub sources: Vec<String>,
+
+    /// The policy file.
+    #[arg(long, value_name = "FILE", required_unless_present = "status")]
+    pub policy: Option<PathBuf>,
+
+    /// The folder that remembers what was seen, judged and announced.
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+
+    /// Say how far the watch of this --state is, and end.
+    #[arg(long)]
+    pub status: bool,
+
+    /// Judge what is there, close all slots, and end.
+    #[arg(long)]
+    pub until_idle: bool,
+
+    /// Write edges, findings and judged records as Parquet into this folder or s3:// prefix.
+    #[arg(long, value_name = "DIR|s3://…", help_heading = "Lake")]
+    pub lake: Option<String>,
+
+    /// Which judged records the lake keeps.
+    #[arg(long, value_name = "WHICH", requires = "lake", help_heading = "Lake", default_value = "flagged", value_parser = keep())]
+    pub keep: Keep,
+
+    /// Where alerts go: stdout, file:PATH, webhook:URL or slack:URL, with conditions such as ?min=high&owner=NAME; may be given several times.
+    #[arg(long, value_name = "TARGET", help_heading = "Alerts", value_parser = Target::parse)]
+    pub alert: Vec<Target>,
+
+    /// Judge what was published from here on before following: RFC 3339, a date (00:00 UTC), or an age such as 24h or 7d.
+    #[arg(long, value_name = "TIME", help_heading = "Selection", value_parser = units::when)]
+    pub since: Option<When>,
+
+    /// Only these accounts, separated by commas.
+    #[arg(long, value_name = "A,…", help_heading = "Selection", value_delimiter = ',', value_parser = units::account)]
+    pub accounts: Vec<String>,
+
+    /// Only these regions, separated by commas.
+    #[arg(long, value_name = "R,…", help_heading = "Selection", value_delimiter = ',', value_parser = units::region)]
+    pub regions: Vec<String>,
+
+    /// The fields of lines that have no header: '${version} ${account-id} …'.
+    #[arg(long, value_name = "FORMAT", help_heading = "Selection")]
+    pub layout: Option<String>,
+
+    /// How long stragglers are waited for before a slot of five minutes is closed.
+    #[arg(long, value_name = "DURATION", help_heading = "Time", default_value = "15m", value_parser = units::duration)]
+    pub lateness: u32,
+
+    /// How long after its end an hour that objects came late for is judged again.
+    #[arg(long, value_name = "DURATION", help_heading = "Time", default_value = "6h", value_parser = units::duration)]
+    pub settle: u32,
+
+    /// How often the sources are listed, where no queue tells of new objects.
+    #[arg(long, value_name = "DURATION", help_heading = "Time", default_value = "30s", value_parser = units::duration)]
+    pub every: u32,
+
+    /// How often the sources are listed beside a queue, for what it never told of.
+    #[arg(long, value_name = "DURATION", help_heading = "Time", default_value = "1h", value_parser = units::duration)]
+    pub reconcile: u32,
+
+    /// Take a queue that has no dead-letter queue: what cannot be understood comes again and again.
+    #[arg(long)]
+    pub allow_no_dlq: bool,
+
+    /// How long what was begun may go on once the end is asked for.
+    #[arg(long, value_name = "DURATION", help_heading = "Time", default_value = "30s", value_parser = units::duration)]
+    pub grace: u32,
 
     /// Threads that decode and judge; default: one per core.
     #[arg(long, value_name = "N", help_heading = "Resources", value_parser = clap::value_parser!(u16).range(1..=1024))]

@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use super::args::ScanArgs;
+use super::args::{ScanArgs, WatchArgs};
 use super::known;
 use crate::app::error::ScanError;
-use crate::app::settings::{Format, Output, ScanSettings};
+use crate::app::settings::{Format, Output, ScanSettings, WatchSettings};
 use crate::flow::{Field, Layout};
+use crate::source::Queue;
 
 /// Resolves the arguments of `scan`. `now` is in seconds since 1970.
 ///
@@ -74,6 +75,69 @@ pub(super) fn scan(args: &ScanArgs, now: u32) -> Result<ScanSettings, ScanError>
         threads: threads(args.threads),
         memory: args.memory,
         horizon: args.horizon,
+    })
+}
+
+/// Resolves the arguments of `watch`. `now` is in seconds since 1970.
+///
+/// # Errors
+/// Wrong usage that clap cannot see.
+pub(super) fn watch(args: &WatchArgs, now: u32) -> Result<WatchSettings, ScanError> {
+    if args.sources.iter().any(|source| source == "-") {
+        return Err(usage(
+            "standard input cannot be watched: it has an end, and no names with times".to_owned(),
+            "give a folder or s3://bucket/prefix; `tidegate scan -` judges what it is given",
+        ));
+    }
+    let (queues, mut sources): (Vec<String>, Vec<String>) = args
+        .sources
+        .iter()
+        .cloned()
+        .partition(|source| Queue::is_one(source));
+    if queues.len() > 1 {
+        return Err(usage(
+            format!("expected one queue, got {}", queues.join(" and ")),
+            "have the buckets notify one queue, or run a watch for each, with a state and a lake of its own",
+        ));
+    }
+    let every = match queues.first() {
+        Some(_) => args.reconcile,
+        None => args.every,
+    };
+    if sources.is_empty() {
+        sources.clone_from(&queues);
+    }
+    let judging = ScanSettings {
+        sources,
+        policy: args.policy.clone().unwrap_or_default(),
+        lake: args.lake.clone(),
+        keep: args.keep,
+        since: args.since.map(|when| when.resolve(now)),
+        until: None,
+        accounts: args.accounts.clone(),
+        regions: args.regions.clone(),
+        format: Format::Text,
+        outputs: Vec::new(),
+        fail_on: None,
+        known: BTreeSet::new(),
+        plan: false,
+        rejudge: false,
+        layout: layout(args.layout.as_deref())?,
+        threads: threads(args.threads),
+        memory: args.memory,
+        horizon: args.horizon,
+    };
+    Ok(WatchSettings {
+        judging,
+        queue: queues.into_iter().next(),
+        allow_no_dlq: args.allow_no_dlq,
+        state: args.state.clone(),
+        alerts: args.alert.clone(),
+        lateness: args.lateness,
+        settle: args.settle,
+        every: every.max(1),
+        until_idle: args.until_idle,
+        grace: args.grace,
     })
 }
 

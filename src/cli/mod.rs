@@ -12,6 +12,7 @@ mod say;
 mod scan;
 mod sql;
 mod units;
+mod watch;
 
 use clap::Parser;
 
@@ -72,6 +73,7 @@ pub fn run(args: impl Iterator<Item = std::ffi::OsString>) -> Exit {
     log::start(&line.log_format, &bar);
     match line.command {
         Command::Scan(args) => scan::run(&args, &bar),
+        Command::Watch(args) => watch::run(&args),
         Command::Sql(args) => sql::run(&args),
         Command::Policy(command) => policy::run(&command),
         Command::Generate(args) => generate::run(&args),

@@ -58,6 +58,26 @@ pub(super) fn when(text: &str) -> Result<When, String> {
         .map_err(|_| "expected a time from 1970 to 2106".to_owned())
 }
 
+/// Reads a duration (`30s`, `15m`, `6h`, `7d`, `2w`), in seconds.
+pub(super) fn duration(text: &str) -> Result<u32, String> {
+    let seconds = text.strip_suffix('s');
+    let seconds = seconds.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let seconds = seconds.and_then(|digits| digits.parse().ok());
+    seconds
+        .or_else(|| age(text))
+        .ok_or_else(|| "expected a duration such as 30s, 15m or 6h".to_owned())
+}
+
+/// Seconds in the largest whole unit that fits, rounded down: `45s`, `6m`, `3h`, `2d`.
+pub(super) fn in_words(seconds: u32) -> String {
+    match seconds {
+        ..60 => format!("{seconds}s"),
+        ..3600 => format!("{}m", seconds / 60),
+        ..172_800 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
 fn age(text: &str) -> Option<u32> {
     let unit = match text.as_bytes().last()? {
         b'm' => 60,

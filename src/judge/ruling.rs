@@ -58,6 +58,29 @@ impl Ruling {
             Judged::Not(_) => Verdict::Unjudged,
         }
     }
+
+    /// Whether no later record of the slot can change what it says of a denied connection: its own SYN shows who is the
+    /// client, each inside end's own interface has told what it is, and either the network rejected the request, or let
+    /// it through where that is seen for certain. A NAT gateway accepts what comes to it from outside without passing it
+    /// on, so that of clients outside only an answer is certain.
+    pub fn is_certain(&self, facts: &SlotFacts<'_>, key: &Key) -> bool {
+        let client = self.oriented.client;
+        let [client, server] = [client, client.other()].map(|side| key.end(side));
+        let is_known = |end: End| !end.home.is_inside() || facts.address(end).reporter.is_some();
+        let through = match self.outcome {
+            Some(Outcome::Established) => true,
+            Some(Outcome::Delivered) => client.home.is_inside(),
+            _ => false,
+        };
+        self.oriented.orientation == Orientation::Syn
+            && is_known(client)
+            && is_known(server)
+            && match self.verdict() {
+                Verdict::Blocked => true,
+                Verdict::Violation => through,
+                _ => false,
+            }
+    }
 }
 
 /// Pairs of addresses between which the slot has an accepted connection of a protocol other than ICMP; only those that

@@ -13,12 +13,11 @@ use tempfile::TempDir;
 use super::columns::BATCH_ROWS;
 use super::dictionary_column::PAGE_ROWS;
 use super::edge_columns::{EdgeColumns, edges_schema};
-use super::lake::ledger_name;
 use super::objects::ObjectBatch;
 use super::quarantine::QuarantineSorter;
 use super::record_columns::records_schema;
 use super::row_group::GROUP_ROWS;
-use super::table::{TableWriter, WriteBatch, part_name};
+use super::table::{OPEN, TableWriter, WriteBatch, open_name, open_prefix, part_name};
 use super::{Hour, HourAsides, Lake, LakeError, ObjectRow, QuarantineRow, RecordSorter, Table};
 use crate::judge::EdgeRow;
 use crate::judge::edges::{EdgeEntry, EdgeWords, fetched_ahead};
@@ -31,6 +30,8 @@ pub type RowCounts = BTreeMap<&'static str, u64>;
 pub struct HourWriter {
     lake: Lake,
     hour: Hour,
+    /// The slot, where the hour is not over.
+    open_slot: Option<u32>,
     threads: usize,
     folder: TempDir,
     edges: EdgeColumns,
@@ -43,7 +44,11 @@ pub struct HourWriter {
 }
 
 impl HourWriter {
-    pub(super) fn new(lake: Lake, hour: Hour) -> Result<HourWriter, LakeError> {
+    pub(super) fn new(
+        lake: Lake,
+        hour: Hour,
+        open_slot: Option<u32>,
+    ) -> Result<HourWriter, LakeError> {
         let folder = tempfile::tempdir_in(lake.temp()).map_err(LakeError::Temporary)?;
         let (schema, notes) = (edges_schema(), lake.notes());
         let edge_files = TableWriter::new(Table::Edges, schema, notes, folder.path())?;
@@ -51,6 +56,7 @@ impl HourWriter {
         Ok(HourWriter {
             lake,
             hour,
+            open_slot,
             threads: 1,
             folder,
             edges: EdgeColumns::new(),
@@ -195,10 +201,14 @@ impl HourWriter {
             let place = table.hour_folder(self.hour);
             // The first file of a table last, so that of `objects` last of all.
             for (index, path) in files.finish()?.into_iter().enumerate().rev() {
-                puts.push((path, format!("{place}{}", part_name(index))));
+                let name = match self.open_slot {
+                    Some(slot) => open_name(slot, index),
+                    None => part_name(index),
+                };
+                puts.push((path, format!("{place}{name}")));
             }
         }
-        let steps = plan(&self.lake, self.hour, puts)?;
+        let steps = plan(&self.lake, self.hour, self.open_slot, puts)?;
         Ok(Publication {
             lake: self.lake,
             hour: self.hour,
@@ -245,34 +255,43 @@ enum Step {
     Commit(PathBuf, String),
 }
 
-/// The steps that replace an hour: the ledger goes first and comes last, so that no half-replaced hour ever counts.
+/// The steps that replace an hour, or an open slot of one: the ledger goes first and comes last, so that nothing
+/// half-replaced ever counts. Open slots go after their hour has come: until then they are what is there of it.
 fn plan(
     lake: &Lake,
     hour: Hour,
+    open_slot: Option<u32>,
     mut puts: Vec<(PathBuf, String)>,
 ) -> Result<VecDeque<Step>, LakeError> {
-    let ledger = ledger_name(hour);
+    let (path, ledger) = puts
+        .pop()
+        .expect("the ledger has a file, and it is the last");
     let new: BTreeSet<&str> = puts.iter().map(|(_, name)| name.as_str()).collect();
-    let mut steps = VecDeque::new();
+    let (mut steps, mut afterwards) = (VecDeque::new(), Vec::new());
+    let own = open_slot.map(open_prefix);
     for table in Table::HOURLY {
-        for file in lake.store().list(&table.hour_folder(hour))? {
-            if file.name == ledger {
-                steps.push_front(Step::Delete(file.name));
-            } else if !new.contains(file.name.as_str()) {
-                steps.push_back(Step::Delete(file.name));
+        let folder = table.hour_folder(hour);
+        for listed in lake.store().list(&folder)? {
+            let file = &listed.name[folder.len()..];
+            if own.as_ref().is_some_and(|own| !file.starts_with(own)) {
+                continue;
+            }
+            if listed.name == ledger {
+                steps.push_front(Step::Delete(listed.name));
+            } else if own.is_none() && file.starts_with(OPEN) {
+                afterwards.push(Step::Delete(listed.name));
+            } else if !new.contains(listed.name.as_str()) {
+                steps.push_back(Step::Delete(listed.name));
             }
         }
     }
-    let (path, name) = puts
-        .pop()
-        .expect("the ledger has a file, and it is the last");
-    debug_assert_eq!(name, ledger);
     steps.extend(puts.into_iter().map(|(path, name)| Step::Put(path, name)));
-    steps.push_back(Step::Commit(path, name));
+    steps.push_back(Step::Commit(path, ledger));
+    steps.extend(afterwards);
     Ok(steps)
 }
 
-/// An hour whose files are written and wait to be put in place, step by step. Dropped before the last step, it leaves an
+/// An hour whose files are written and wait to be put in place, step by step. Dropped before its ledger is, it leaves an
 /// hour that is not committed, and that the next run replaces.
 pub struct Publication {
     lake: Lake,

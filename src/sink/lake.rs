@@ -189,7 +189,16 @@ impl Lake {
     /// # Errors
     /// When the temporary folder fails.
     pub fn hour(&self, hour: Hour) -> Result<HourWriter, LakeError> {
-        HourWriter::new(self.clone(), hour)
+        HourWriter::new(self.clone(), hour, None)
+    }
+
+    /// Begins the files of a slot (its start, seconds) of an hour that is not over, which replace those it has. They go
+    /// when the hour is committed.
+    ///
+    /// # Errors
+    /// When the temporary folder fails.
+    pub fn open_slot(&self, slot: u32) -> Result<HourWriter, LakeError> {
+        HourWriter::new(self.clone(), Hour::of(slot), Some(slot))
     }
 
     /// The objects that an hour was made from, and those that could not be read; empty if it is not committed.

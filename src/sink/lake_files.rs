@@ -1,9 +1,11 @@
-//! The files of a lake as its readers see them, whoever it was made for: those of committed hours, and of days.
+//! The files of a lake as its readers see them, whoever it was made for: those of committed hours, of days, and of the
+//! slots of hours that are not over.
 
 use std::collections::BTreeSet;
 
 use super::identity::Description;
 use super::lake::{DESCRIPTION, is_part, ledger_hour};
+use super::table::OPEN;
 use super::{Day, Hour, LakeError, Store, Table};
 
 /// Days for which their folders are listed one by one. Of more, the whole table is listed: a thousand files a request.
@@ -85,7 +87,8 @@ impl LakeFiles {
                 continue;
             };
             let is_of_time = hour.map_or_else(|| is_wanted_day(day), is_wanted);
-            if is_part(&listed.name) && is_of_time && hour.is_none() == (table == Table::Findings) {
+            let counts = is_part(&listed.name) || open_slot(&listed.name).is_some();
+            if counts && is_of_time && hour.is_none() == (table == Table::Findings) {
                 files.push(LakeFile {
                     name: listed.name,
                     size: listed.size,
@@ -94,18 +97,34 @@ impl LakeFiles {
                 });
             }
         }
-        if table != Table::Findings && table != Table::Objects {
-            let committed = self.committed(days.as_deref())?;
-            files.retain(|file| file.hour.is_some_and(|hour| committed.contains(&hour)));
+        if table != Table::Findings {
+            let ledgers = self.ledgers(days.as_deref())?;
+            let counts = |hour: Hour, file: &LakeFile| match open_slot(&file.name) {
+                _ if ledgers.contains(&(hour, None)) => is_part(&file.name),
+                open => open.is_some() && ledgers.contains(&(hour, open.map(str::to_owned))),
+            };
+            files.retain(|file| file.hour.is_some_and(|hour| counts(hour, file)));
         }
         Ok(files)
     }
 
-    fn committed(&self, days: Option<&[Day]>) -> Result<BTreeSet<Hour>, LakeError> {
+    /// What is committed: hours, and slots of hours that are not over.
+    fn ledgers(&self, days: Option<&[Day]>) -> Result<BTreeSet<(Hour, Option<String>)>, LakeError> {
         let all = format!("{}/", Table::Objects.name());
         let ledgers = self.list(Table::Objects, days)?;
-        let hour = |name: &str| ledger_hour(name.strip_prefix(&all)?);
-        Ok(ledgers.iter().filter_map(|file| hour(&file.name)).collect())
+        let ledger = |name: &str| {
+            let name = name.strip_prefix(&all)?;
+            let open = open_slot(name).map(str::to_owned);
+            let hour = match open {
+                Some(_) => Hour::from_folder(name.rsplit_once('/')?.0),
+                None => ledger_hour(name),
+            };
+            Some((hour?, open))
+        };
+        Ok(ledgers
+            .iter()
+            .filter_map(|file| ledger(&file.name))
+            .collect())
     }
 
     fn list(&self, table: Table, days: Option<&[Day]>) -> Result<Vec<super::Listed>, LakeError> {
@@ -118,6 +137,12 @@ impl LakeFiles {
         }
         Ok(files)
     }
+}
+
+/// The slot that a file is of, as its name has it, if its hour is not over.
+fn open_slot(name: &str) -> Option<&str> {
+    let (_, file) = name.rsplit_once('/')?;
+    Some(file.strip_prefix(OPEN)?.split_once('-')?.0)
 }
 
 /// The days from one hour to another, if they are few.

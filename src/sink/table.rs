@@ -166,6 +166,20 @@ pub(super) fn part_name(index: usize) -> String {
     format!("part-{index:04}.parquet")
 }
 
+/// The name of a file of a slot whose hour is not over. Other engines take it for none of the table's: they leave out
+/// what begins with `_`, or look for what ends with `.parquet`.
+pub(super) fn open_name(slot: u32, index: usize) -> String {
+    format!("{}{index:04}", open_prefix(slot))
+}
+
+/// What the files of such a slot begin with: the minute that it begins at.
+pub(super) fn open_prefix(slot: u32) -> String {
+    format!("{OPEN}{:02}-", slot % 3600 / 60)
+}
+
+/// What the files of all slots begin with whose hours are not over.
+pub(super) const OPEN: &str = "_open-";
+
 /// What a file says of itself beside its rows.
 pub(super) type Notes = Vec<(&'static str, String)>;
 

@@ -140,7 +140,7 @@ impl AwsLogs {
         }
         let mut years = Vec::new();
         for name in children.folders {
-            let year = dated(&name, "", 4).or_else(|| dated(&name, "year=", 4));
+            let year = dated_somehow(&name, "year=", 4);
             match year.and_then(|year: i16| Date::new(year, 1, 1).ok()) {
                 None => self.stray(&format!("{folder}{name}/"), &mut found).await?,
                 Some(first) if wanted(first, first.last_of_year(), selection) => {
@@ -248,7 +248,7 @@ impl AwsLogs {
             found.take(file, &self.root);
         }
         for name in children.folders {
-            let hour: Option<i64> = dated(&name, "", 2).or_else(|| dated(&name, "hour=", 2));
+            let hour: Option<i64> = dated_somehow(&name, "hour=", 2);
             let wanted = match hour {
                 Some(hour) => selection.wants_span(start + hour * 3600, start + (hour + 1) * 3600),
                 None => true,
@@ -295,6 +295,22 @@ pub(super) fn time_in_folder(time: u32, day: Date) -> u32 {
     start.try_into().unwrap_or(u32::MAX)
 }
 
+/// Whether a key, from below its `AWSLogs` folder on, is that of a flow log.
+pub(super) fn is_flow_log(below: &str) -> bool {
+    let mut folders = below.split('/').take(3);
+    folders.any(is_flow_log_folder) && is_taken(below)
+}
+
+/// The day of the folder that an object's key lies in; none if it lies in none.
+pub(super) fn day_in(key: &str) -> Option<Date> {
+    let parts: Vec<&str> = key.split('/').collect();
+    parts.windows(3).find_map(|parts| {
+        let year = dated_somehow(parts[0], "year=", 4)?;
+        let month = dated_somehow(parts[1], "month=", 2)?;
+        Date::new(year, month, dated_somehow(parts[2], "day=", 2)?).ok()
+    })
+}
+
 /// From midnight of the first day until midnight after the last, seconds.
 fn span(first: Date, last: Date) -> (i64, i64) {
     (seconds_at(first), seconds_at(last) + 86_400)
@@ -314,6 +330,11 @@ fn dated<T: std::str::FromStr>(name: &str, hive: &str, digits: usize) -> Option<
     } else {
         None
     }
+}
+
+/// The number with or without a hive key.
+fn dated_somehow<T: std::str::FromStr>(name: &str, hive: &str, digits: usize) -> Option<T> {
+    dated(name, "", digits).or_else(|| dated(name, hive, digits))
 }
 
 /// `aws-region=eu-west-1` without its hive key.
@@ -350,6 +371,31 @@ mod tests {
         check("month=2", "month=", None);
         check("002", "", None);
         check("+2", "", None);
+    }
+
+    #[test]
+    fn a_key_lies_in_the_folder_of_a_day() {
+        let check = |key: &str, expected: Option<Date>| assert_eq!(day_in(key), expected, "{key}");
+        let day = Some(date(2026, 2, 5));
+        check("AWSLogs/1/vpcflowlogs/eu-west-1/2026/02/05/x.log.gz", day);
+        check(
+            "AWSLogs/1/vpcflowlogs/eu-west-1/2026/02/05/06/x.log.gz",
+            day,
+        );
+        check("a/aws-region=x/year=2026/month=02/day=05/hour=06/x.gz", day);
+        check("x.log.gz", None);
+        check("2026/02/x.log.gz", None);
+        check("2026/02/31/x.log.gz", None);
+    }
+
+    #[test]
+    fn flow_logs_are_told_from_what_lies_beside_them() {
+        let check = |below: &str, expected| assert_eq!(is_flow_log(below), expected, "{below}");
+        check("1/vpcflowlogs/eu-west-1/2026/02/05/x.log.gz", true);
+        check("o-1/1/vpcflowlogs/eu-west-1/2026/02/05/x.log.gz", true);
+        check("aws-account-id=1/aws-service=vpcflowlogs/x/y.parquet", true);
+        check("1/CloudTrail/eu-west-1/2026/02/05/x.json.gz", false);
+        check("1/vpcflowlogs/eu-west-1/2026/02/05/x.txt.sha", false);
     }
 
     #[test]

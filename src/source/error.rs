@@ -87,6 +87,16 @@ pub enum SourceError {
         /// The last error.
         reason: String,
     },
+    /// A queue that cannot be used.
+    #[error("cannot {queue}: {reason}")]
+    Queue {
+        /// What was tried, and on which queue.
+        queue: String,
+        /// What SQS says.
+        reason: String,
+        /// What would be right.
+        advice: Option<&'static str>,
+    },
     /// The service answered with something else.
     #[error("cannot list `{url}`: {reason}")]
     Service {
@@ -106,6 +116,10 @@ impl SourceError {
                 ..
             } => format!("`{nearest}` exists"),
             SourceError::Words {
+                advice: Some(advice),
+                ..
+            }
+            | SourceError::Queue {
                 advice: Some(advice),
                 ..
             } => (*advice).to_owned(),
@@ -141,11 +155,15 @@ impl SourceError {
             | SourceError::Words { .. }
             | SourceError::EmptyPrefix { .. }
             | SourceError::NoBucket { .. }
-            | SourceError::Region { .. } => true,
+            | SourceError::Region { .. }
+            | SourceError::Queue {
+                advice: Some(_), ..
+            } => true,
             SourceError::Io { .. }
             | SourceError::Credentials { .. }
             | SourceError::Denied { .. }
             | SourceError::Unreachable { .. }
+            | SourceError::Queue { advice: None, .. }
             | SourceError::Service { .. } => false,
         }
     }

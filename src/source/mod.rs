@@ -18,6 +18,8 @@ mod fetch;
 mod key;
 mod listing;
 mod local;
+mod notice;
+mod queue;
 mod s3;
 mod spec;
 mod spool;
@@ -27,6 +29,8 @@ pub use error::SourceError;
 pub use fetch::{Body, FetchError, FetchOptions, Fetcher, LocalFile, ReadBuffer, Unreadable};
 pub use key::KeyFacts;
 pub use listing::{Batch, Counts, Listing, WHAT_IS_TAKEN};
+pub use notice::{Noticed, noticed};
+pub use queue::{Kept, Message, Queue};
 pub use s3::{Retry, S3};
 pub use spec::Source;
 
@@ -43,6 +47,45 @@ pub struct Object {
     pub key: Option<KeyFacts>,
     /// How to get it.
     pub location: Location,
+}
+
+impl Object {
+    /// An object that a notification named; none if it is no flow log, by the rules of listings, or its key has no time.
+    pub fn noticed(noticed: &Noticed) -> Option<Object> {
+        let Noticed { bucket, key, .. } = noticed;
+        let is_flow_log = match key::end_of_aws_logs(key) {
+            Some(end) => aws::is_flow_log(&key[end..]),
+            None => key::is_taken(key),
+        };
+        let facts = KeyFacts::parse(key).filter(|_| is_flow_log)?;
+        let time = aws::day_in(key).map_or(facts.time, |day| aws::time_in_folder(facts.time, day));
+        let url = format!("s3://{bucket}/{key}");
+        Object::known(&url, noticed.size, &noticed.etag, time)
+    }
+
+    /// An object that was listed before: its URL, size in bytes, entity tag if it has one, and the key time (seconds) that
+    /// it was listed with. None where the URL has no key time.
+    pub fn known(url: &str, size: u64, etag: &str, time: u32) -> Option<Object> {
+        let mut key = KeyFacts::parse(url)?;
+        key.time = time;
+        let location = match url
+            .strip_prefix("s3://")
+            .and_then(|rest| rest.split_once('/'))
+        {
+            Some((bucket, key)) => Location::S3 {
+                bucket: bucket.into(),
+                key: key.into(),
+            },
+            None => Location::File(url.into()),
+        };
+        Some(Object {
+            url: url.into(),
+            size,
+            etag: (!etag.is_empty()).then(|| etag.into()),
+            key: Some(key),
+            location,
+        })
+    }
 }
 
 /// How to get an object's bytes.

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use crate::cli_program::command;
 
-/// Python with what `tests/interop/requirements.txt` names, which `scripts/test` installs.
-fn python() -> PathBuf {
+/// Python with what `tests/requirements.txt` names, which `scripts/test` installs.
+pub(crate) fn python() -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_tidegate"));
     let target = program.ancestors().nth(2).expect("the target folder");
-    let python = target.join("interop/bin/python");
+    let python = target.join("python/bin/python");
     assert!(
         python.exists(),
         "scripts/test installs {}",

@@ -5,22 +5,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each top-level module with those that it may use. Modules on one line of the layering do not use each other.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     (
         "cli",
         &[
-            "app", "sql", "source", "sink", "generate", "judge", "policy", "flow", "net",
+            "app", "sql", "source", "sink", "alert", "ledger", "generate", "judge", "policy",
+            "flow", "net",
         ],
     ),
     (
         "app",
         &[
-            "sql", "source", "sink", "generate", "judge", "policy", "flow", "net",
+            "sql", "source", "sink", "alert", "ledger", "generate", "judge", "policy", "flow",
+            "net",
         ],
     ),
     ("sql", &["source", "sink", "policy", "flow", "net"]),
     ("source", &["judge", "policy", "flow", "net"]),
     ("sink", &["judge", "policy", "flow", "net"]),
+    ("alert", &["judge", "policy", "net"]),
+    ("ledger", &[]),
     ("generate", &["flow", "net"]),
     ("judge", &["policy", "flow", "net"]),
     ("policy", &["flow", "net"]),

@@ -41,6 +41,8 @@ mod layers;
 // A memory limit holds: the kernel is asked for the peak of a run.
 #[cfg(target_os = "linux")]
 mod memory;
+// AWS's S3 and SQS as Moto plays them.
+mod moto;
 // The policy reference: its examples parse, its tables are complete.
 mod policy_docs;
 // The prompt of `sql`: edited, completed, interrupted.
@@ -60,6 +62,10 @@ mod source;
 mod source_program;
 // `tidegate sql`: tables, functions, pushdown, what is refused.
 mod sql;
+// `tidegate watch`: the lake of a scan, alerts, crashes, lateness.
+mod watch;
+// A watch and its queue.
+mod watch_queue;
 // What the program shows on a terminal and nowhere else.
 #[cfg(target_os = "linux")]
 mod terminal;

@@ -1,25 +1,11 @@
-//! A finding as named fields: one list behind JSON, NDJSON and CSV, with the column names of the lake's `findings` table.
+//! A finding as named fields: those of alerts, and whether it is known.
 
-use serde::Serialize;
-use serde::ser::SerializeMap;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::words;
+use crate::alert;
+pub(super) use crate::alert::Fields;
 use crate::app::report::RunReport;
-use crate::judge::{Finding, Subject};
-
-/// Names and values in the order to show them.
-pub(super) struct Fields(pub Vec<(&'static str, Value)>);
-
-impl Serialize for Fields {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in &self.0 {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
-    }
-}
+use crate::judge::Finding;
 
 /// Why the rule is there, in the policy's words, or what it does where the policy has none.
 pub(super) fn reason(finding: &Finding) -> &str {
@@ -30,79 +16,9 @@ pub(super) fn reason(finding: &Finding) -> &str {
     }
 }
 
-/// The finding's fields. Times are RFC 3339 UTC; what is not known is null; the list of names is the same for all.
+/// The finding's fields. The list of names is the same for all.
 pub(super) fn of(report: &RunReport, finding: &Finding) -> Fields {
-    let mut fields = vec![
-        ("finding_id", json!(finding.finding_id)),
-        ("kind", json!(finding.kind.as_str())),
-        ("severity", json!(finding.severity.as_str())),
-        ("confidence", json!(finding.confidence.as_str())),
-        ("title", json!(finding.title)),
-        ("network", json!(finding.network)),
-    ];
-    let [subject, zone, addresses, heaviest] = subject(&finding.client);
-    fields.extend([
-        ("client_subject", subject),
-        ("client_tier", zone),
-        ("client_addresses", addresses),
-        ("client_heaviest", heaviest),
-    ]);
-    let [subject, zone, addresses, heaviest] = self::subject(&finding.server);
-    fields.extend([
-        ("server_subject", subject),
-        ("server_tier", zone),
-        ("server_addresses", addresses),
-        ("server_heaviest", heaviest),
-    ]);
-    fields.extend([
-        ("server_port", json!(finding.server_port)),
-        ("protocol", json!(finding.protocol)),
-        ("rule", json!(finding.rule)),
-        ("reason", json!(not_empty(&finding.reason))),
-        ("owner", json!(not_empty(&finding.owner))),
-        ("controls", json!(finding.controls)),
-        ("lacked", json!(finding.lacked)),
-        (
-            "outcome",
-            json!(finding.outcome.map(|outcome| outcome.as_str())),
-        ),
-        ("via", json!(finding.via.map(|via| via.as_str()))),
-        ("account_id", json!(finding.account_id)),
-        ("region", json!(finding.region)),
-        ("vpc_id", json!(finding.vpc_id)),
-        ("subnet_id", json!(finding.subnet_id)),
-        ("interface_id", json!(finding.interface_id)),
-        ("instance_id", json!(finding.instance_id)),
-        ("first_seen", json!(words::instant(finding.first_seen))),
-        ("last_seen", json!(words::instant(finding.last_seen))),
-        ("records", json!(finding.records)),
-        ("connections", json!(finding.connections)),
-        ("packets", json!(finding.packets)),
-        ("bytes", json!(finding.bytes)),
-        ("source", json!(finding.source)),
-        ("line", json!(finding.line)),
-        ("policy_id", json!(report.policy_id)),
-        ("policy_hash", json!(report.policy_hash)),
-        ("muted", json!(finding.muted)),
-        ("known", json!(report.is_known(finding))),
-    ]);
-    Fields(fields)
-}
-
-fn not_empty(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
-}
-
-fn subject(subject: &Subject) -> [Value; 4] {
-    let heaviest: Vec<Value> = subject
-        .heaviest
-        .iter()
-        .map(|(addr, bytes)| json!({"addr": addr.to_string(), "bytes": bytes}))
-        .collect();
-    [
-        json!(subject.subject),
-        json!(subject.zone),
-        json!(subject.addresses),
-        json!(heaviest),
-    ]
+    let mut fields = alert::of(&report.policy_id, &report.policy_hash, finding);
+    fields.0.push(("known", json!(report.is_known(finding))));
+    fields
 }

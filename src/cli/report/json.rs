@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{fields, words};
+use super::fields;
+use crate::alert::instant;
 use crate::app::report::{Coverage, LakeSummary, RunReport};
 
 /// The whole report as one object.
@@ -95,8 +96,8 @@ fn coverage(coverage: &Coverage) -> Value {
         "unreadable": unreadable,
         "lines": coverage.lines,
         "malformed_samples": malformed,
-        "first_start": coverage.times.map(|(first, _)| words::instant(first)),
-        "last_end": coverage.times.map(|(_, last)| words::instant(last)),
+        "first_start": coverage.times.map(|(first, _)| instant(first)),
+        "last_end": coverage.times.map(|(_, last)| instant(last)),
         "networks": coverage.networks,
         "interfaces": coverage.interfaces,
         "out_of_scope": coverage.out_of_scope,

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{fields, words};
+use crate::alert::instant;
 use crate::app::report::RunReport;
 use crate::judge::Finding;
 use crate::policy::Severity;
@@ -114,8 +115,8 @@ fn result(report: &RunReport, finding: &Finding, rule_index: Option<usize>) -> V
             "service": words::service(finding.protocol, finding.server_port),
             "connections": finding.connections,
             "bytes": finding.bytes,
-            "firstSeen": words::instant(finding.first_seen),
-            "lastSeen": words::instant(finding.last_seen),
+            "firstSeen": instant(finding.first_seen),
+            "lastSeen": instant(finding.last_seen),
         },
     });
     if let Some(index) = rule_index {

@@ -67,11 +67,6 @@ pub(super) fn percent(part: u64, whole: u64) -> String {
     }
 }
 
-/// An instant in RFC 3339, UTC.
-pub(super) fn instant(seconds: u32) -> String {
-    timestamp(seconds).to_string()
-}
-
 /// An interval for people, UTC: the day once if both ends share it.
 pub(super) fn interval(first: u32, last: u32) -> String {
     let end = if first / 86_400 == last / 86_400 {

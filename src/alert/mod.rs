@@ -1,0 +1,84 @@
+//! What people are told of a finding as it happens, and where: alerts and their sinks. Which findings alert, and when, is
+//! decided elsewhere.
+//!
+//! ```text
+//! Finding ──▶ Alert::to_json ──▶ (the ledger's outbox) ──▶ Sender::send
+//!               fields                                        target: stdout, file, webhook, slack
+//! ```
+
+mod fields;
+mod send;
+mod target;
+
+use serde_json::json;
+
+use crate::judge::Finding;
+use crate::policy::words;
+
+pub use fields::{Fields, instant, of};
+pub use send::{SendError, Sender};
+pub use target::{Kind as TargetKind, Target, TargetError};
+
+words! {
+    /// Why an alert is sent.
+    Event {
+        /// The finding is new.
+        Opened = "opened",
+        /// It was announced with a lower severity.
+        Escalated = "escalated",
+        /// It was resolved, and is back.
+        Reopened = "reopened",
+        /// It was not seen for a while.
+        Resolved = "resolved",
+        /// Several alerts in one: what recurred in a day, or more than a sink is to take one by one.
+        Digest = "digest",
+    }
+}
+
+/// An alert about a finding.
+#[derive(Clone, Copy, Debug)]
+pub struct Alert<'a> {
+    /// Why it is sent.
+    pub event: Event,
+    /// What it is about.
+    pub finding: &'a Finding,
+    /// When the finding opened: event time, seconds since 1970.
+    pub opened: u32,
+    /// `[policy] id`.
+    pub policy_id: &'a str,
+    /// The policy's hash.
+    pub policy_hash: &'a str,
+}
+
+/// The version of the alerts' schema.
+pub const SCHEMA: &str = "tidegate.alert/1";
+
+impl Alert<'_> {
+    /// Its id: the same however often it is sent. Of the finding, when it opened, and what is said of it.
+    pub fn id(&self) -> String {
+        alert_id(
+            &self.finding.finding_id,
+            self.opened,
+            self.event,
+            self.finding.severity.as_str(),
+        )
+    }
+
+    /// As one JSON object, by `schemas/alert.json`.
+    pub fn to_json(&self) -> String {
+        let mut fields = vec![
+            ("schema", json!(SCHEMA)),
+            ("alert_id", json!(self.id())),
+            ("event", json!(self.event.as_str())),
+            ("opened", json!(instant(self.opened))),
+        ];
+        fields.extend(of(self.policy_id, self.policy_hash, self.finding).0);
+        serde_json::to_string(&Fields(fields)).expect("fields of an alert are plain JSON")
+    }
+}
+
+fn alert_id(finding: &str, opened: u32, event: Event, severity: &str) -> String {
+    let word = event.as_str();
+    let text = format!("{finding} {opened} {word} {severity}");
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
+}

@@ -1,0 +1,246 @@
+//! Where alerts go, as people write it: `stdout`, `file:PATH`, `webhook:URL`, `slack:URL`, each with conditions.
+
+use std::path::PathBuf;
+
+use url::Url;
+
+use crate::judge::{Finding, Kind as FindingKind};
+use crate::policy::Severity;
+
+/// Where alerts go, and which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its kind, and where it is.
+    pub kind: Kind,
+    /// Only from this severity on.
+    pub min: Severity,
+    /// Only of rules of this owner.
+    pub owner: Option<String>,
+    /// Only of these kinds; empty is all.
+    pub kinds: Vec<FindingKind>,
+    /// The environment variable that has the secret which signs requests.
+    pub secret_env: Option<String>,
+    /// How many alerts a minute go one by one; the others go together.
+    pub rate: u32,
+}
+
+/// What takes the alerts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Standard output, an alert a line.
+    Stdout,
+    /// A file, an alert a line, appended.
+    File(PathBuf),
+    /// A POST request with the alert as its body.
+    Webhook(Url),
+    /// An incoming webhook of Slack.
+    Slack(Url),
+}
+
+/// Alerts a minute that people can follow.
+const DEFAULT_RATE: u32 = 60;
+
+/// The conditions that a target may have.
+const CONDITIONS: [&str; 5] = ["min", "owner", "kind", "secret-env", "rate"];
+
+/// Why a text names no target.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TargetError(String);
+
+impl Target {
+    /// Understands a target. Conditions stand behind a `?` and are separated by `&`: `min=high`, `owner=NAME`,
+    /// `kind=KIND` (several times), `rate=N` (a minute), `secret-env=NAME`. What else stands there belongs to the address.
+    ///
+    /// # Errors
+    /// When it is none, in words for people.
+    pub fn parse(text: &str) -> Result<Target, TargetError> {
+        let (place, query) = text.split_once('?').unwrap_or((text, ""));
+        let pairs = url::form_urlencoded::parse(query.as_bytes());
+        let (conditions, others): (Vec<_>, Vec<_>) = pairs
+            .into_owned()
+            .partition(|(name, _)| CONDITIONS.contains(&name.as_str()));
+        let (word, address) = place.split_once(':').unwrap_or((place, ""));
+        let url = || -> Result<Url, TargetError> {
+            let mut url = Url::parse(address).map_err(|error| {
+                TargetError(format!(
+                    "expected {word}:https://…, got `{address}`: {error}"
+                ))
+            })?;
+            if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+                return wrong(format!("expected {word}:https://…, got `{address}`"));
+            }
+            if !others.is_empty() {
+                url.query_pairs_mut().extend_pairs(&others);
+            }
+            Ok(url)
+        };
+        let kind = match word {
+            "stdout" if address.is_empty() => Kind::Stdout,
+            "file" if !address.is_empty() => Kind::File(PathBuf::from(address)),
+            "webhook" => Kind::Webhook(url()?),
+            "slack" => Kind::Slack(url()?),
+            _ => {
+                return wrong(format!(
+                    "expected stdout, file:PATH, webhook:URL or slack:URL, got `{text}`"
+                ));
+            }
+        };
+        if let (Kind::Stdout | Kind::File(_), Some((name, _))) = (&kind, others.first()) {
+            return wrong(format!(
+                "expected one of {} behind the `?`, got `{name}`",
+                CONDITIONS.join(", ")
+            ));
+        }
+        let mut target = Target {
+            kind,
+            min: Severity::Low,
+            owner: None,
+            kinds: Vec::new(),
+            secret_env: None,
+            rate: DEFAULT_RATE,
+        };
+        for (name, value) in conditions {
+            target.condition(&name, value)?;
+        }
+        Ok(target)
+    }
+
+    fn condition(&mut self, name: &str, value: String) -> Result<(), TargetError> {
+        match name {
+            "min" => {
+                let known = Severity::from_word(&value).filter(|known| *known > Severity::Info);
+                let Some(min) = known else {
+                    return wrong(format!(
+                        "expected min=low, medium, high or critical, got `{value}`"
+                    ));
+                };
+                self.min = min;
+            }
+            "owner" => self.owner = Some(value),
+            "kind" => {
+                let Some(kind) = FindingKind::from_word(&value) else {
+                    let words: Vec<&str> =
+                        FindingKind::ALL.iter().map(|kind| kind.as_str()).collect();
+                    return wrong(format!(
+                        "expected kind= one of {}, got `{value}`",
+                        words.join(", ")
+                    ));
+                };
+                self.kinds.push(kind);
+            }
+            "secret-env" if matches!(self.kind, Kind::Webhook(_)) => self.secret_env = Some(value),
+            "secret-env" => {
+                return wrong("secret-env is for webhooks: only they are signed".to_owned());
+            }
+            _ => match value.parse() {
+                Ok(rate @ 1..) => self.rate = rate,
+                _ => {
+                    return wrong(format!(
+                        "expected rate= a number of alerts a minute, got `{value}`"
+                    ));
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// Whether an alert about this finding goes there.
+    pub fn wants(&self, finding: &Finding) -> bool {
+        finding.severity >= self.min
+            && self
+                .owner
+                .as_ref()
+                .is_none_or(|owner| *owner == finding.owner)
+            && (self.kinds.is_empty() || self.kinds.contains(&finding.kind))
+    }
+
+    /// What its queue is known by from run to run: not the address, which may hold a secret.
+    pub fn id(&self) -> String {
+        let (word, address) = match &self.kind {
+            Kind::Stdout => ("stdout", String::new()),
+            Kind::File(path) => ("file", path.display().to_string()),
+            Kind::Webhook(url) => ("webhook", url.to_string()),
+            Kind::Slack(url) => ("slack", url.to_string()),
+        };
+        let hash = xxhash_rust::xxh3::xxh3_64(address.as_bytes());
+        format!("{word}-{hash:016x}")
+    }
+
+    /// What people know it by, without what may be secret of its address.
+    pub fn shown(&self) -> String {
+        let host = |word: &str, url: &Url| format!("{word}:{}", url.host_str().unwrap_or("?"));
+        match &self.kind {
+            Kind::Stdout => "stdout".to_owned(),
+            Kind::File(path) => format!("file:{}", path.display()),
+            Kind::Webhook(url) => host("webhook", url),
+            Kind::Slack(url) => host("slack", url),
+        }
+    }
+}
+
+fn wrong<T>(message: String) -> Result<T, TargetError> {
+    Err(TargetError(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        let found = match Target::parse(text) {
+            Ok(target) => format!("{} from {}", target.shown(), target.min.as_str()),
+            Err(error) => error.to_string(),
+        };
+        assert!(
+            found.contains(expected),
+            "{text}: expected `{expected}` in `{found}`"
+        );
+    }
+
+    #[test]
+    fn targets_are_understood_or_what_is_wrong_is_said() {
+        check("stdout", "stdout from low");
+        check(
+            "file:/var/log/alerts.ndjson?min=high",
+            "file:/var/log/alerts.ndjson from high",
+        );
+        check(
+            "webhook:https://hooks.example/x?min=critical&kind=egress-violation",
+            "webhook:hooks.example from critical",
+        );
+        check("mail:me", "expected stdout, file:PATH");
+        check("stdout:x", "expected stdout, file:PATH");
+        check("file:", "expected stdout, file:PATH");
+        check("webhook:hooks.example", "expected webhook:https://");
+        check("slack:ftp://x/y", "expected slack:https://");
+        check(
+            "stdout?min=info",
+            "expected min=low, medium, high or critical",
+        );
+        check("stdout?severity=high", "expected one of min, owner, kind");
+        check("stdout?kind=odd", "expected kind= one of denied-attempt");
+        check("stdout?rate=0", "a number of alerts a minute");
+        check(
+            "slack:https://x.example?secret-env=S",
+            "secret-env is for webhooks",
+        );
+    }
+
+    #[test]
+    fn a_webhook_keeps_what_is_its_own_and_shows_no_secret() {
+        let target = Target::parse("webhook:https://hooks.example/in?token=s3cret&min=high")
+            .expect("a target");
+        let Kind::Webhook(url) = &target.kind else {
+            panic!("{target:?}");
+        };
+        assert_eq!(url.as_str(), "https://hooks.example/in?token=s3cret");
+        assert!(!target.shown().contains("s3cret") && !target.id().contains("s3cret"));
+        assert_ne!(
+            target.id(),
+            Target::parse("webhook:https://hooks.example/in")
+                .expect("a target")
+                .id()
+        );
+    }
+}

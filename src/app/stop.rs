@@ -1,0 +1,98 @@
+//! How a mode that goes on and on is asked to end, and what time it is: both are handed in, so that tests have their own.
+
+use std::sync::{Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use super::lock;
+use super::progress::Progress;
+
+/// What time it is.
+pub trait Clock: Send + Sync {
+    /// Milliseconds since 1970.
+    fn now(&self) -> u64;
+
+    /// Seconds since 1970.
+    fn seconds(&self) -> u32 {
+        u32::try_from(self.now() / 1000).unwrap_or(u32::MAX)
+    }
+}
+
+/// Asks for the end: work comes to a good end, or, when that is asked for, to any.
+#[derive(Debug, Default)]
+pub struct Stop {
+    asked: Mutex<Asked>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Asked {
+    is_asked: bool,
+    is_abort: bool,
+    /// Whether somebody rang since it was last waited.
+    rings: u64,
+}
+
+impl Stop {
+    /// Asks for a good end.
+    pub fn ask(&self) {
+        lock(&self.asked).is_asked = true;
+        self.changed.notify_all();
+    }
+
+    /// Asks for an end now.
+    pub fn abort(&self) {
+        let mut asked = lock(&self.asked);
+        (asked.is_asked, asked.is_abort) = (true, true);
+        self.changed.notify_all();
+    }
+
+    /// Whether the end was asked for.
+    pub fn is_asked(&self) -> bool {
+        lock(&self.asked).is_asked
+    }
+
+    /// Whether an end now was asked for.
+    pub fn is_abort(&self) -> bool {
+        lock(&self.asked).is_abort
+    }
+
+    /// Wakes whoever waits.
+    pub(super) fn ring(&self) {
+        lock(&self.asked).rings += 1;
+        self.changed.notify_all();
+    }
+
+    /// How often it rang.
+    pub(super) fn rings(&self) -> u64 {
+        lock(&self.asked).rings
+    }
+
+    /// Waits so long, or until the end is asked for, or it has rung since it had rung so often; none heeds no ringing.
+    pub(super) fn wait(&self, most: Duration, rings: Option<u64>) {
+        let until = Instant::now() + most;
+        let mut asked = lock(&self.asked);
+        while !asked.is_asked && rings.is_none_or(|rings| rings == asked.rings) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let waited = self.changed.wait_timeout(asked, left);
+            asked = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// Progress of what nobody watches: it is over when an end now is asked for.
+pub(super) struct UntilAborted<'s>(pub &'s Stop);
+
+impl Progress for UntilAborted<'_> {
+    fn begin(&self, _objects: u64, _bytes: u64) {}
+
+    fn advance(&self, _objects: u64, _bytes: u64, _records: u64) {}
+
+    fn stage(&self, _what: &str) {}
+
+    fn is_over(&self) -> bool {
+        self.0.is_abort()
+    }
+}

@@ -1,0 +1,258 @@
+//! Judges what is due: slots that closed, hours that are over, hours that objects came late for. Reads the objects that the
+//! ledger knows, by the code of `scan`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::judge::Finding;
+use crate::judge::evidence::Evidence;
+use crate::judge::fold::SLOT_SECS;
+use crate::ledger::{HourState, LedgerHour, LedgerObject, ObjectState, hour_of};
+use crate::sink::{Day, Hour};
+use crate::source::{Object, S3};
+
+use super::super::days::findings_of;
+use super::super::error::ScanError;
+use super::super::lock;
+use super::super::report::RunReport;
+use super::super::run::{Carried, Run};
+use super::super::settings::ScanSettings;
+use super::super::stop::UntilAborted;
+use super::intake::{by_slot, object};
+use super::tide::{Due, HOUR_SECS};
+use super::{TICK, Watch};
+
+/// How long settled hours are remembered, seconds: as long as a queue keeps what it was told.
+const REMEMBERED: u32 = 15 * 86_400;
+
+/// What was judged.
+struct Judged {
+    findings: Vec<Finding>,
+    unreadable: BTreeSet<String>,
+}
+
+impl Watch<'_> {
+    /// Judges what becomes due until nothing more does, or the end is asked for; names what could not be read.
+    pub(super) fn judge(&self, unreadable: &mut BTreeSet<String>) -> Result<(), ScanError> {
+        let s3 = self.connect()?;
+        loop {
+            let rings = self.stop.rings();
+            let (due, is_over) = {
+                let sea = lock(&self.sea);
+                (sea.tide.due(self.watermark(&sea)), sea.is_over)
+            };
+            if self.stop.is_asked() {
+                return Ok(());
+            }
+            match due {
+                Some(due) => {
+                    let done = self.persist("judging", false, || self.settle(due, s3.clone()));
+                    let Some(more) = done? else { return Ok(()) };
+                    unreadable.extend(more);
+                }
+                None if is_over => return Ok(()),
+                None => self.stop.wait(TICK, Some(rings)),
+            }
+        }
+    }
+
+    /// Does what is due; the objects of it that could not be read.
+    fn settle(&self, due: Due, s3: Option<S3>) -> Result<BTreeSet<String>, ScanError> {
+        match due {
+            Due::Slot(start) => self.slot(start, s3),
+            Due::Hour(start) => self.hours(&[start], HourState::Committed, s3),
+            Due::Again(start) => {
+                // What it proves, hours after it are judged by.
+                let horizon = self.settings.judging.horizon * SLOT_SECS;
+                let after = (start + HOUR_SECS..).step_by(HOUR_SECS as usize);
+                let after = after.take(horizon.div_ceil(HOUR_SECS) as usize);
+                let view = self.ledger.read()?;
+                let judged: BTreeSet<u32> = view
+                    .hours()?
+                    .iter()
+                    .filter(|hour| hour.state != HourState::Open)
+                    .map(|hour| hour.start)
+                    .collect();
+                let hours: Vec<u32> = std::iter::once(start)
+                    .chain(after.filter(|hour| judged.contains(hour)))
+                    .collect();
+                self.hours(&hours, HourState::Settled, s3)
+            }
+            Due::Calm(start) => {
+                let state = HourState::Settled;
+                let calm = self.ledger.write(|change| {
+                    // Something may have come meanwhile.
+                    match change.hour(start)? {
+                        Some(hour) if hour.due.is_some() => Ok(hour),
+                        _ => {
+                            let calm = LedgerHour {
+                                start,
+                                state,
+                                due: None,
+                            };
+                            change.put_hour(calm)?;
+                            change.forget(start.saturating_sub(REMEMBERED))?;
+                            Ok(calm)
+                        }
+                    }
+                })?;
+                lock(&self.sea).tide.know(calm);
+                Ok(BTreeSet::new())
+            }
+        }
+    }
+
+    /// Judges a slot of an hour that is not over.
+    fn slot(&self, start: u32, s3: Option<S3>) -> Result<BTreeSet<String>, ScanError> {
+        let version = lock(&self.sea).tide.version(start);
+        let judged = self.judge_from(start, start + SLOT_SECS, Some(start), s3)?;
+        self.announce(&judged.findings, |change| change.slot_judged(start))?;
+        lock(&self.sea).tide.slot_judged(start, version);
+        Ok(judged.unreadable)
+    }
+
+    /// Judges and commits hours, the first of which is in this state from now on; the others stay in theirs.
+    fn hours(
+        &self,
+        starts: &[u32],
+        state: HourState,
+        s3: Option<S3>,
+    ) -> Result<BTreeSet<String>, ScanError> {
+        let (Some(&first), Some(&last)) = (starts.first(), starts.last()) else {
+            return Ok(BTreeSet::new());
+        };
+        let view = self.ledger.read()?;
+        let objects: Vec<Vec<LedgerObject>> = starts
+            .iter()
+            .map(|start| view.objects(*start..*start + 1))
+            .collect::<Result<_, _>>()?;
+        drop(view);
+        let judged = self.judge_from(first, last + HOUR_SECS, None, s3)?;
+        let hours = self.announce(&judged.findings, |change| {
+            let mut known = Vec::new();
+            for (start, objects) in starts.iter().zip(&objects) {
+                let state = match change.hour(*start)? {
+                    Some(hour) if *start != first => hour.state,
+                    _ => state,
+                };
+                change.judged(*start, state, objects)?;
+                known.extend(change.hour(*start)?);
+            }
+            Ok(known)
+        })?;
+        if self.lake.is_some() {
+            lock(&self.committed).extend(starts.iter().map(|start| Hour::of(*start)));
+        }
+        let mut sea = lock(&self.sea);
+        hours.into_iter().for_each(|hour| sea.tide.know(hour));
+        Ok(judged.unreadable)
+    }
+
+    /// Judges the slots from one instant until another, and has the lake take them: as whole hours, or as the one open
+    /// slot that they are.
+    fn judge_from(
+        &self,
+        from: u32,
+        until: u32,
+        open_slot: Option<u32>,
+        s3: Option<S3>,
+    ) -> Result<Judged, ScanError> {
+        let horizon = self.settings.judging.horizon * SLOT_SECS;
+        let earliest = from.saturating_sub(horizon);
+        let before = (hour_of(earliest)..=hour_of(from)).step_by(HOUR_SECS as usize);
+        self.recall(&before.collect())?;
+        // Versions before the objects: what comes between the two only makes evidence older than it is.
+        let (versions, known) = self.evidence(earliest, from, until);
+        let listed = self.ledger.read()?.objects(hour_of(earliest)..until)?;
+        let mut objects: Vec<Object> = Vec::new();
+        for (slot, of_slot) in by_slot(&listed) {
+            let is_wanted = slot >= earliest && slot < until && !known.contains_key(&slot);
+            let is_here = |known: &&&LedgerObject| known.state != ObjectState::Ahead;
+            if is_wanted {
+                objects.extend(
+                    of_slot
+                        .iter()
+                        .filter(is_here)
+                        .filter_map(|known| object(known)),
+                );
+            }
+        }
+        let settings = ScanSettings {
+            memory: self.settings.judging.memory / 4 * 3,
+            ..self.settings.judging.clone()
+        };
+        let progress = UntilAborted(self.stop);
+        let run = Run {
+            settings: &settings,
+            policy: self.policy,
+            runtime: self.runtime,
+            temp: self.temp,
+            lake: self.lake,
+            open_slot,
+            certain: false,
+            asked: None,
+            committed: BTreeSet::new(),
+            since: Some(from),
+            until: Some(until),
+            progress: &progress,
+        };
+        let shared = run.share(s3);
+        let mut carried = Carried {
+            evidence: known,
+            ..Carried::default()
+        };
+        run.judge_batch(objects, &shared, &mut carried)?;
+        self.keep_evidence(carried.evidence, &versions);
+        let mut report = RunReport::default();
+        shared.coverage.finish(0, &mut report);
+        let days = shared.hours.finish().days;
+        let findings = days.values().flat_map(|day| day.findings.clone()).collect();
+        if let (Some(lake), None) = (self.lake, open_slot) {
+            let mut days = days;
+            let touched: BTreeSet<Day> = (from..until)
+                .step_by(HOUR_SECS as usize)
+                .map(Day::of)
+                .collect();
+            for day in touched {
+                findings_of(self.policy, lake, day, days.remove(&day))?;
+            }
+        }
+        let unreadable = report.coverage.unreadable.into_iter();
+        Ok(Judged {
+            findings,
+            unreadable: unreadable.map(|(url, _)| url).collect(),
+        })
+    }
+
+    /// The versions of the slots from `earliest` until `until`, and what is known of those before `from` that nothing came
+    /// to since.
+    fn evidence(
+        &self,
+        earliest: u32,
+        from: u32,
+        until: u32,
+    ) -> (BTreeMap<u32, u64>, BTreeMap<u32, Arc<Evidence>>) {
+        let sea = lock(&self.sea);
+        let slots = (earliest..until).step_by(SLOT_SECS as usize);
+        let versions = slots.map(|slot| (slot, sea.tide.version(slot))).collect();
+        let known = sea.evidence.range(earliest..from);
+        let known = known.filter(|(slot, (version, _))| sea.tide.version(**slot) == *version);
+        let known = known.map(|(slot, (_, evidence))| (*slot, evidence.clone()));
+        (versions, known.collect())
+    }
+
+    /// Keeps what slots prove for those that follow.
+    fn keep_evidence(&self, evidence: BTreeMap<u32, Arc<Evidence>>, versions: &BTreeMap<u32, u64>) {
+        let mut sea = lock(&self.sea);
+        for (slot, evidence) in evidence {
+            let version = versions.get(&slot).copied().unwrap_or(0);
+            sea.evidence.insert(slot, (version, evidence));
+        }
+        let horizon = self.settings.judging.horizon * SLOT_SECS;
+        let newest = sea.evidence.keys().next_back().copied().unwrap_or(0);
+        let kept_from = newest.saturating_sub(horizon);
+        sea.evidence = sea.evidence.split_off(&kept_from);
+        let remembered = kept_from.saturating_sub(REMEMBERED);
+        sea.tide.forget_versions(remembered);
+    }
+}

@@ -1,0 +1,301 @@
+//! `watch`: follow sources, judge what comes, tell people, for months.
+//!
+//! ```text
+//! intake ──▶ ledger: seen ──▶ what an object shows by itself ──▶ outbox ──▶ delivery (a thread for each target)
+//!    │                                                             ▲
+//!    └──▶ tide: what is due ──▶ judging: slots, hours, settlement ─┘──▶ lake
+//! ```
+//!
+//! Everything that must survive a crash is in the ledger or the lake; each step is one transaction of the ledger, and may
+//! be done again. Judging reads objects anew, by the very code of `scan`, so that a settled hour is what `scan` makes of it.
+
+mod announce;
+mod deliver;
+mod intake;
+mod judging;
+pub mod status;
+mod tide;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use crate::alert::Sender;
+use crate::judge::evidence::Evidence;
+use crate::judge::fold::SLOT_SECS;
+use crate::ledger::{HourState, Ledger, LedgerError, ObjectState, hour_of};
+use crate::policy::Policy;
+use crate::sink::{Hour, Lake};
+use crate::source::{Queue, S3};
+
+use super::batch::{open_lake, runtime};
+use super::error::ScanError;
+use super::lock;
+use super::policy_file;
+use super::settings::WatchSettings;
+use super::stop::{Clock, Stop};
+use tide::{Tide, Waits};
+
+impl From<LedgerError> for ScanError {
+    fn from(error: LedgerError) -> ScanError {
+        match error {
+            LedgerError::Io { .. } | LedgerError::Failed { .. } => ScanError::Failed(error.into()),
+            error => ScanError::Usage {
+                message: error.to_string(),
+                hint: None,
+            },
+        }
+    }
+}
+
+/// How a watch ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WatchEnd {
+    /// Objects that could not be read.
+    pub unreadable: u64,
+    /// Alerts that wait for their targets.
+    pub waiting: u64,
+}
+
+/// Watches until the end is asked for, or nothing is left to do.
+///
+/// # Errors
+/// When the settings, the policy, the lake or the ledger are not as they should be, or what was begun cannot go on. What
+/// may pass (a store or a target that does not answer) is tried again and again.
+pub fn watch(
+    settings: &WatchSettings,
+    clock: &dyn Clock,
+    stop: &Stop,
+) -> Result<WatchEnd, ScanError> {
+    let policy = policy_file::load(&settings.judging.policy)?;
+    let runtime = runtime()?;
+    let temp = super::temp_folder("tidegate-")?;
+    let senders = settings.alerts.iter().map(|target| {
+        Sender::new(target).map_err(|message| ScanError::Usage {
+            message,
+            hint: None,
+        })
+    });
+    let senders: Vec<Sender> = senders.collect::<Result<_, _>>()?;
+    let queue = match &settings.queue {
+        Some(words) => Some(open_queue(words, settings.allow_no_dlq, &runtime)?),
+        None => None,
+    };
+    let lake = open_lake(&settings.judging, &policy, &runtime, temp.path())?;
+    let ledger = Ledger::open(&settings.state, &scope(settings))?;
+    let committed = match &lake {
+        Some(lake) => lake.committed_hours(..).map_err(anyhow::Error::from)?,
+        None => BTreeSet::new(),
+    };
+    let watch = Watch {
+        settings,
+        policy: &policy,
+        runtime: &runtime,
+        temp: temp.path(),
+        lake: lake.as_ref(),
+        committed: Mutex::new(committed),
+        ledger: &ledger,
+        clock,
+        stop,
+        senders: &senders,
+        queue: queue.as_ref(),
+        sea: Mutex::new(take_up(&ledger, settings)?),
+    };
+    watch.run()
+}
+
+/// The queue that tells of new objects.
+fn open_queue(words: &str, allow_no_dlq: bool, runtime: &Runtime) -> Result<Queue, ScanError> {
+    let queue = runtime.block_on(Queue::open(words))?;
+    if !queue.has_redrive() && !allow_no_dlq {
+        return Err(ScanError::Usage {
+            message: format!("the queue {} has no dead-letter queue", queue.url()),
+            hint: Some(
+                "what cannot be understood would come again and again: give it a redrive policy, or --allow-no-dlq"
+                    .to_owned(),
+            ),
+        });
+    }
+    Ok(queue)
+}
+
+/// What a ledger is of: another one is not taken up.
+fn scope(settings: &WatchSettings) -> String {
+    let judging = &settings.judging;
+    let list = |words: &[String]| {
+        if words.is_empty() {
+            "all".to_owned()
+        } else {
+            words.join(",")
+        }
+    };
+    let sources = judging.sources.iter().chain(&settings.queue);
+    let sources: BTreeSet<&str> = sources.map(String::as_str).collect();
+    format!(
+        "sources {}; accounts {}; regions {}; lake {}",
+        sources.into_iter().collect::<Vec<_>>().join(" "),
+        list(&judging.accounts),
+        list(&judging.regions),
+        judging.lake.as_deref().unwrap_or("none")
+    )
+}
+
+/// What the ledger says of open hours.
+fn take_up(ledger: &Ledger, settings: &WatchSettings) -> Result<Sea, LedgerError> {
+    let view = ledger.read()?;
+    let (hours, judged) = (view.hours()?, view.judged_slots()?);
+    let mut unjudged = BTreeSet::new();
+    for hour in hours.iter().filter(|hour| hour.state == HourState::Open) {
+        for object in view.objects(hour.start..hour.start + 1)? {
+            let slot = object.time - object.time % SLOT_SECS;
+            if object.state < ObjectState::Judged && !judged.contains(&slot) {
+                unjudged.insert(slot);
+            }
+        }
+    }
+    let newest = u32::try_from(view.counter(NEWEST)?).unwrap_or(u32::MAX);
+    let waits = Waits {
+        lateness: settings.lateness,
+        settle: settings.settle,
+    };
+    Ok(Sea {
+        tide: Tide::new(waits, newest, &hours, unjudged),
+        taken: None,
+        is_over: false,
+        is_done: false,
+        evidence: BTreeMap::new(),
+    })
+}
+
+/// Names of the ledger's counters and times.
+pub(super) const NEWEST: &str = "newest-key-time";
+pub(super) const BEGIN: &str = "begin";
+
+/// What the threads of a watch share.
+struct Watch<'a> {
+    settings: &'a WatchSettings,
+    policy: &'a Policy,
+    runtime: &'a Runtime,
+    temp: &'a Path,
+    lake: Option<&'a Lake>,
+    /// Hours that are in the lake.
+    committed: Mutex<BTreeSet<Hour>>,
+    ledger: &'a Ledger,
+    clock: &'a dyn Clock,
+    stop: &'a Stop,
+    senders: &'a [Sender],
+    queue: Option<&'a Queue>,
+    sea: Mutex<Sea>,
+}
+
+/// What changes as objects come.
+struct Sea {
+    tide: Tide,
+    /// When that began which took all that was there, by the clock (seconds); none where more is coming.
+    taken: Option<u32>,
+    /// Whether nothing more will come.
+    is_over: bool,
+    /// Whether nothing more will be judged.
+    is_done: bool,
+    /// What slots proved, with the version of the slot that it was drawn from.
+    evidence: BTreeMap<u32, (u64, Arc<Evidence>)>,
+}
+
+/// How long a thread waits for the others before it looks for itself.
+const TICK: Duration = Duration::from_secs(1);
+/// How long is waited after a failure, at first and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
+/// How often work that has an end is tried that fails.
+const TRIES: u32 = 5;
+
+impl Watch<'_> {
+    fn run(&self) -> Result<WatchEnd, ScanError> {
+        let (taken_in, judged, unreadable) = std::thread::scope(|scope| {
+            for sender in self.senders {
+                scope.spawn(|| self.deliver(sender));
+            }
+            let judging = scope.spawn(|| {
+                let mut unreadable = BTreeSet::new();
+                let judged = self.judge(&mut unreadable);
+                // Whatever became of it: the others end, too.
+                lock(&self.sea).is_done = true;
+                if judged.is_err() {
+                    self.stop.ask();
+                }
+                self.stop.ring();
+                (judged, unreadable.len() as u64)
+            });
+            let taken_in = self.take_in();
+            lock(&self.sea).is_over = true;
+            if taken_in.is_err() {
+                self.stop.ask();
+            }
+            self.stop.ring();
+            let (judged, unreadable) = judging
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (taken_in, judged, unreadable)
+        });
+        taken_in?;
+        judged?;
+        let waiting = self.ledger.read()?.outbox()?.values().sum();
+        Ok(WatchEnd {
+            unreadable,
+            waiting,
+        })
+    }
+
+    /// Does work that may fail for a while until it succeeds; none when the end is asked for. What is wrong usage when it is
+    /// done first passes later: a folder is moved, a bucket's policy is edited.
+    fn persist<T>(
+        &self,
+        what: &str,
+        is_first: bool,
+        work: impl Fn() -> Result<T, ScanError>,
+    ) -> Result<Option<T>, ScanError> {
+        let (mut pause, most) = PAUSES;
+        for tries in 1.. {
+            match work() {
+                Ok(done) => return Ok(Some(done)),
+                Err(_) if self.stop.is_abort() => return Ok(None),
+                Err(error @ ScanError::Usage { .. }) if is_first => return Err(error),
+                Err(error) if self.settings.until_idle && tries == TRIES => return Err(error),
+                Err(error) => tracing::warn!("{what} failed, and is tried again: {error}"),
+            }
+            self.stop.wait(pause, None);
+            if self.stop.is_asked() {
+                return Ok(None);
+            }
+            pause = (pause * 2).min(most);
+        }
+        Ok(None)
+    }
+
+    /// Up to where key times are complete.
+    fn watermark(&self, sea: &Sea) -> u32 {
+        if sea.is_over && self.settings.until_idle {
+            return u32::MAX;
+        }
+        sea.tide.watermark(sea.taken)
+    }
+
+    /// The connection for sources in S3; none where there are none.
+    fn connect(&self) -> Result<Option<S3>, ScanError> {
+        let is_s3 = |source: &String| source.starts_with("s3://");
+        let listed = self.settings.judging.sources.iter().any(is_s3);
+        if !listed && self.settings.queue.is_none() {
+            return Ok(None);
+        }
+        let s3 = self.runtime.block_on(S3::connect());
+        Ok(Some(s3.map_err(ScanError::from)?))
+    }
+
+    /// The hour in which the watch began, start in seconds: what is older is read for evidence only.
+    fn begin(&self) -> Result<u32, ScanError> {
+        let begin = self.ledger.read()?.counter(BEGIN)?;
+        Ok(hour_of(u32::try_from(begin).unwrap_or(u32::MAX)))
+    }
+}

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::alert::Target;
 use crate::flow::Layout;
@@ -68,12 +69,16 @@ pub struct WatchSettings {
     pub lateness: u32,
     /// How long after its end an hour that objects came late for is judged again, seconds.
     pub settle: u32,
-    /// How often the sources are listed, seconds; with a queue, too, in case it was not told.
-    pub every: u32,
+    /// How often the sources are listed for new objects, where no queue tells of them.
+    pub every: Duration,
+    /// How often they are listed for what came late or was never told of.
+    pub reconcile: Duration,
     /// Whether to judge what is there, close all slots, and end.
     pub until_idle: bool,
     /// How long work may go on once the end is asked for, seconds.
     pub grace: u32,
+    /// How long another watch of the lake is believed to live that gives no sign of it.
+    pub lease: Duration,
 }
 
 impl WatchSettings {

@@ -1,7 +1,7 @@
 //! How a mode that goes on and on is asked to end, and what time it is: both are handed in, so that tests have their own.
 
 use std::sync::{Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::lock;
 use super::progress::Progress;
@@ -69,16 +69,22 @@ impl Stop {
 
     /// Waits so long, or until the end is asked for, or it has rung since it had rung so often; none heeds no ringing.
     pub(super) fn wait(&self, most: Duration, rings: Option<u64>) {
-        let until = Instant::now() + most;
-        let mut asked = lock(&self.asked);
-        while !asked.is_asked && rings.is_none_or(|rings| rings == asked.rings) {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            let waited = self.changed.wait_timeout(asked, left);
-            asked = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
-        }
+        self.wait_until(most, |asked| {
+            asked.is_asked || rings.is_some_and(|rings| rings != asked.rings)
+        });
+    }
+
+    /// Waits so long, or until it has rung since it had rung so often, whether or not the end is asked for.
+    pub(super) fn wait_for_ring(&self, most: Duration, rings: u64) {
+        self.wait_until(most, |asked| asked.is_abort || rings != asked.rings);
+    }
+
+    fn wait_until(&self, most: Duration, is_so: impl Fn(&Asked) -> bool) {
+        let asked = lock(&self.asked);
+        let waited = self
+            .changed
+            .wait_timeout_while(asked, most, |asked| !is_so(asked));
+        drop(waited);
     }
 }
 

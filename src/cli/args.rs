@@ -343,17 +343,21 @@ pub(super) struct WatchArgs {
     #[arg(long, value_name = "DURATION", help_heading = "Time", default_value = "6h", value_parser = units::duration)]
     pub settle: u32,
 
-    /// How often the sources are listed, where no queue tells of new objects.
+    /// How often the sources are listed for new objects, where no queue tells of them.
     #[arg(long, value_name = "DURATION", help_heading = "Time", default_value = "30s", value_parser = units::duration)]
     pub every: u32,
 
-    /// How often the sources are listed beside a queue, for what it never told of.
+    /// How often a day of the sources is listed for what came late or was never told of.
     #[arg(long, value_name = "DURATION", help_heading = "Time", default_value = "1h", value_parser = units::duration)]
     pub reconcile: u32,
 
     /// Take a queue that has no dead-letter queue: what cannot be understood comes again and again.
     #[arg(long)]
     pub allow_no_dlq: bool,
+
+    /// How long another watch that writes to the same lake is believed to live without a sign of it.
+    #[arg(long, value_name = "DURATION", help_heading = "Time", default_value = "45s", value_parser = units::duration)]
+    pub lease: u32,
 
     /// How long what was begun may go on once the end is asked for.
     #[arg(long, value_name = "DURATION", help_heading = "Time", default_value = "30s", value_parser = units::duration)]

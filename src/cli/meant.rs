@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use super::args::{ScanArgs, WatchArgs};
 use super::known;
@@ -100,10 +101,6 @@ pub(super) fn watch(args: &WatchArgs, now: u32) -> Result<WatchSettings, ScanErr
             "have the buckets notify one queue, or run a watch for each, with a state and a lake of its own",
         ));
     }
-    let every = match queues.first() {
-        Some(_) => args.reconcile,
-        None => args.every,
-    };
     if sources.is_empty() {
         sources.clone_from(&queues);
     }
@@ -135,9 +132,11 @@ pub(super) fn watch(args: &WatchArgs, now: u32) -> Result<WatchSettings, ScanErr
         alerts: args.alert.clone(),
         lateness: args.lateness,
         settle: args.settle,
-        every: every.max(1),
+        every: Duration::from_secs(u64::from(args.every.max(1))),
+        reconcile: Duration::from_secs(u64::from(args.reconcile.max(1))),
         until_idle: args.until_idle,
         grace: args.grace,
+        lease: Duration::from_secs(u64::from(args.lease.max(1))),
     })
 }
 

@@ -112,15 +112,23 @@ fn told(status: &Status, now: u32) -> String {
     );
     let [open, committed, late] = status.hours;
     let waiting: u64 = status.outbox.values().sum();
+    let begin = match status.begin {
+        None => "now on".to_owned(),
+        // All that there is.
+        Some(..3600) => "the first object on".to_owned(),
+        Some(begin) => format!("{} on", instant(begin)),
+    };
     let mut lines = vec![
         format!("watches          {}", status.scope),
+        format!("judges           from {begin}"),
         format!("newest object    {newest}"),
         format!(
             "objects          {}, of them {} in open hours",
             status.objects, status.backlog
         ),
         format!(
-            "hours            {open} open, {committed} committed, {late} with objects that came late"
+            "hours            {open} open ({} slots judged), {committed} committed, {late} with objects that came late",
+            status.slots
         ),
         format!("open findings    {}", status.findings),
         format!(
@@ -160,7 +168,7 @@ mod tests {
         for expected in [
             "newest object    2026-02-25T09:00:00Z (6m ago)",
             "objects          12, of them 3 in open hours",
-            "hours            1 open, 2 committed, 0 with",
+            "hours            1 open (0 slots judged), 2 committed, 0 with",
             "0 delivered, 2 waiting\n  slack-0011: 2 waiting",
         ] {
             assert!(text.contains(expected), "`{expected}` in:\n{text}");

@@ -11,9 +11,7 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use redb::{
-    Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadableDatabase, TableDefinition,
-};
+use redb::{Builder, ConcurrencyMode, Database, ReadOnlyDatabase, TableDefinition};
 
 pub use change::Change;
 pub use error::LedgerError;

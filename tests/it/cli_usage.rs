@@ -9,6 +9,7 @@ fn help_names_every_command_option_and_exit_code() {
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
     for word in [
         "scan",
+        "watch",
         "sql",
         "policy",
         "generate",
@@ -22,12 +23,7 @@ fn help_names_every_command_option_and_exit_code() {
             ran.stdout
         );
     }
-    for command in ["watch", "detect"] {
-        assert!(
-            !ran.stdout.contains(command),
-            "`{command}` is not there yet"
-        );
-    }
+    assert!(!ran.stdout.contains("detect"), "`detect` is not there yet");
     let ran = run(folder.path(), &["scan", "--help"]);
     let options = [
         "SOURCE",

@@ -64,6 +64,12 @@ mod source_program;
 mod sql;
 // `tidegate watch`: the lake of a scan, alerts, crashes, lateness.
 mod watch;
+// A watch and the targets of its alerts.
+mod watch_alerts;
+// Who of several watches writes to a lake.
+mod watch_lease;
+// A watch as time goes by.
+mod watch_time;
 // A watch and its queue.
 mod watch_queue;
 // What the program shows on a terminal and nowhere else.

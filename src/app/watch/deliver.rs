@@ -20,11 +20,13 @@ impl Watch<'_> {
     pub(super) fn deliver(&self, sender: &Sender) {
         loop {
             let rings = self.stop.rings();
-            let is_done = lock(&self.sea).is_done;
+            let done = lock(&self.sea).done;
+            let grace = Duration::from_secs(u64::from(self.settings.grace));
+            let is_late = done.is_some_and(|done| done.elapsed() > grace);
             match self.deliver_some(sender) {
                 Ok(Delivered::Some) => {}
-                Ok(Delivered::All) if is_done => return,
-                _ if self.stop.is_abort() => return,
+                Ok(Delivered::All) if done.is_some() => return,
+                _ if is_late || self.stop.is_abort() => return,
                 Ok(Delivered::All) => self.stop.wait(TICK, Some(rings)),
                 Ok(Delivered::NotNow) => self.pause(),
                 Err(error) => {

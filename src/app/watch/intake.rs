@@ -15,12 +15,47 @@ use super::super::lock;
 use super::super::run::{Carried, Run};
 use super::super::settings::{Keep, ScanSettings};
 use super::super::stop::UntilAborted;
+use super::tide::HOUR_SECS;
 use super::{BEGIN, NEWEST, Watch};
 
 /// How far ahead of its arrival an object's key time may be, seconds. Beyond it is set aside until its time has come.
 const AHEAD: u32 = 3600;
 /// How far before the newest key time the sources are listed again, seconds, beside the lateness: stragglers.
 const OVERLAP: u32 = 3600;
+
+/// How far before the newest key time they are listed for what came late, seconds. AWS speaks of logs that are delivered
+/// hours late.
+const RECONCILED: u32 = 86_400;
+
+/// When the sources are listed next.
+struct Due {
+    /// For new objects; none where a queue tells of them.
+    new: Option<Instant>,
+    /// For what came late, too; none where nothing is listed.
+    all: Option<Instant>,
+}
+
+impl Due {
+    /// They were listed: for everything, or for new objects only.
+    fn listed(&mut self, everything: bool, watch: &Watch<'_>) {
+        let (settings, now) = (watch.settings, Instant::now());
+        if everything {
+            self.all = Some(now + settings.reconcile);
+        }
+        self.new = watch.queue.is_none().then(|| now + settings.every);
+    }
+
+    /// Whether they are to be listed now, and if so for everything.
+    fn now(&self) -> Option<bool> {
+        let now = Instant::now();
+        let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= now);
+        match (is_due(self.all), is_due(self.new)) {
+            (true, _) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => None,
+        }
+    }
+}
 
 /// How long a queue is waited for that is empty, seconds: the most that SQS allows.
 const QUEUE_WAIT: i32 = 20;
@@ -32,31 +67,29 @@ impl Watch<'_> {
         let queue = self.queue;
         self.set_begin()?;
         self.look_at_what_waits(s3.clone())?;
-        let mut since = self.first_since()?;
-        let every = Duration::from_secs(u64::from(self.settings.every));
-        // History is listed first, but for what a queue tells of anyway.
-        let follows =
-            queue.is_some() && self.settings.judging.since.is_none() && !self.settings.until_idle;
-        let mut due = self
-            .settings
-            .lists()
-            .then(|| Instant::now() + if follows { every } else { Duration::ZERO });
-        let mut is_history = !follows;
+        let mut due = Due {
+            new: None,
+            all: self.settings.lists().then(Instant::now),
+        };
+        // What a queue tells of need not be listed first.
+        let follows = self.settings.judging.since.is_none() && !self.settings.until_idle;
+        if queue.is_some() && due.all.is_some() && follows {
+            due.listed(true, self);
+        }
+        let mut first = Some(self.first_since()?);
         while !self.stop.is_asked() {
-            if due.is_some_and(|due| due <= Instant::now()) {
-                let listed = self.persist("listing the sources", is_history, || {
-                    self.list(since, is_history, s3.clone())
+            if let Some(everything) = due.now() {
+                let since = first.unwrap_or_else(|| Some(self.since(everything)));
+                let listed = self.persist("listing the sources", first.is_some(), || {
+                    self.list(since, s3.clone())
                 });
                 let Some(began) = listed? else { break };
                 if queue.is_none() {
                     lock(&self.sea).taken = Some(began);
                     self.stop.ring();
                 }
-                let newest = lock(&self.sea).tide.newest().min(began);
-                let overlap = (self.settings.lateness + OVERLAP).max(self.settings.every);
-                since = Some(newest.saturating_sub(overlap));
-                is_history = false;
-                due = Some(Instant::now() + every);
+                first = None;
+                due.listed(everything, self);
             }
             let is_drained = match queue {
                 Some(queue) => self.receive(queue, s3.clone())?,
@@ -66,11 +99,24 @@ impl Watch<'_> {
                 break;
             }
             if queue.is_none() {
-                self.stop.wait(every, None);
+                self.stop.wait(self.settings.every, None);
             }
             self.take_what_was_ahead(s3.clone())?;
         }
         Ok(())
+    }
+
+    /// From when on the sources are listed, seconds: for new objects, or for everything that may have come late.
+    fn since(&self, everything: bool) -> u32 {
+        let settings = self.settings;
+        let overlap = if everything {
+            RECONCILED.max(settings.settle)
+        } else {
+            let pause = u32::try_from(settings.every.as_secs()).unwrap_or(u32::MAX);
+            (settings.lateness + OVERLAP).max(pause.saturating_mul(2))
+        };
+        let newest = lock(&self.sea).tide.newest().min(self.clock.seconds());
+        newest.saturating_sub(overlap)
     }
 
     /// Receives some messages and takes the objects that they name; whether there were none. A message is deleted once its
@@ -181,7 +227,7 @@ impl Watch<'_> {
     }
 
     /// Lists the sources, and takes what is new; when it began.
-    fn list(&self, since: Option<u32>, is_history: bool, s3: Option<S3>) -> Result<u32, ScanError> {
+    fn list(&self, since: Option<u32>, s3: Option<S3>) -> Result<u32, ScanError> {
         let began = self.clock.seconds();
         let opened = open_listing(&self.settings.judging, self.runtime, since, None);
         let (mut listing, _) = match opened {
@@ -200,10 +246,7 @@ impl Watch<'_> {
             .map_err(ScanError::from)?
         {
             let new = self.enter(&batch.objects)?;
-            // History is judged whole in a moment.
-            if !is_history {
-                self.look(&new, s3.clone())?;
-            }
+            self.look(&new, s3.clone())?;
             if self.stop.is_asked() {
                 break;
             }
@@ -211,7 +254,8 @@ impl Watch<'_> {
         Ok(began)
     }
 
-    /// Enters objects in the ledger; those that are new, and whose time has come.
+    /// Enters objects in the ledger; those that are new, and are worth a look: whose hour is judged whole in a moment, they
+    /// are not.
     fn enter(&self, objects: &[Object]) -> Result<Vec<LedgerObject>, ScanError> {
         let now = self.clock.seconds();
         let seen: Vec<LedgerObject> = objects
@@ -230,6 +274,9 @@ impl Watch<'_> {
             let watermark = self.watermark(&sea);
             sea.tide.due_again(watermark)
         };
+        let is_here = |object: &LedgerObject| object.state != ObjectState::Ahead;
+        let here = seen.iter().filter(|object| is_here(object));
+        let newest = here.map(|object| object.time).max().unwrap_or(0);
         let mut new = Vec::new();
         let hours = self.ledger.write(|change| {
             for object in seen {
@@ -251,29 +298,31 @@ impl Watch<'_> {
                     new.push(object.clone());
                 }
             }
-            let is_here = |object: &&LedgerObject| object.state != ObjectState::Ahead;
-            let newest = new
-                .iter()
-                .filter(is_here)
-                .map(|object| u64::from(object.time));
-            let newest = newest.max().unwrap_or(0).max(change.counter(NEWEST)?);
-            change.set(NEWEST, newest)?;
+            change.set(NEWEST, u64::from(newest).max(change.counter(NEWEST)?))?;
             change.count("objects", new.len() as u64)?;
             let mut known = Vec::new();
-            for object in new.iter().filter(is_here) {
+            for object in new.iter().filter(|object| is_here(object)) {
                 known.extend(change.hour(hour_of(object.time))?);
             }
             Ok(known)
         })?;
-        new.retain(|object| object.state != ObjectState::Ahead);
+        new.retain(is_here);
         {
             let mut sea = lock(&self.sea);
-            hours.into_iter().for_each(|hour| sea.tide.know(hour));
+            sea.tide.hear_of(newest);
+            hours.iter().for_each(|hour| sea.tide.know(*hour));
             new.iter().for_each(|object| sea.tide.came(object.time));
         }
         if !new.is_empty() {
             self.stop.ring();
         }
+        let over = self.clock.seconds().saturating_sub(self.settings.lateness);
+        let is_history = |hour: &LedgerHour| {
+            hour.state == HourState::Open && hour.start.saturating_add(HOUR_SECS) <= over
+        };
+        let history = hours.iter().filter(|hour| is_history(hour));
+        let history: BTreeSet<u32> = history.map(|hour| hour.start).collect();
+        new.retain(|object| !history.contains(&hour_of(object.time)));
         Ok(new)
     }
 
@@ -349,9 +398,6 @@ impl Watch<'_> {
                     .filter(|object| object.state == ObjectState::Seen),
             );
         }
-        let watermark = self.watermark(&lock(&self.sea));
-        // What is judged whole in a moment is not looked at before.
-        waiting.retain(|object| hour_of(object.time) + 3600 > watermark);
         self.look(&waiting, s3)
     }
 

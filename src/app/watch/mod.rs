@@ -13,13 +13,14 @@ mod announce;
 mod deliver;
 mod intake;
 mod judging;
+mod lease;
 pub mod status;
 mod tide;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
@@ -28,7 +29,7 @@ use crate::judge::evidence::Evidence;
 use crate::judge::fold::SLOT_SECS;
 use crate::ledger::{HourState, Ledger, LedgerError, ObjectState, hour_of};
 use crate::policy::Policy;
-use crate::sink::{Hour, Lake};
+use crate::sink::{Hour, Lake, Lease};
 use crate::source::{Queue, S3};
 
 use super::batch::{open_lake, runtime};
@@ -86,6 +87,13 @@ pub fn watch(
     };
     let lake = open_lake(&settings.judging, &policy, &runtime, temp.path())?;
     let ledger = Ledger::open(&settings.state, &scope(settings))?;
+    let held = match &lake {
+        Some(lake) => match lease::wait(lake, &ledger, settings.lease, stop)? {
+            Some(held) => Some(held),
+            None => return Ok(WatchEnd::default()),
+        },
+        None => None,
+    };
     let committed = match &lake {
         Some(lake) => lake.committed_hours(..).map_err(anyhow::Error::from)?,
         None => BTreeSet::new(),
@@ -104,7 +112,7 @@ pub fn watch(
         queue: queue.as_ref(),
         sea: Mutex::new(take_up(&ledger, settings)?),
     };
-    watch.run()
+    watch.run(held)
 }
 
 /// The queue that tells of new objects.
@@ -165,7 +173,7 @@ fn take_up(ledger: &Ledger, settings: &WatchSettings) -> Result<Sea, LedgerError
         tide: Tide::new(waits, newest, &hours, unjudged),
         taken: None,
         is_over: false,
-        is_done: false,
+        done: None,
         evidence: BTreeMap::new(),
     })
 }
@@ -198,10 +206,20 @@ struct Sea {
     taken: Option<u32>,
     /// Whether nothing more will come.
     is_over: bool,
-    /// Whether nothing more will be judged.
-    is_done: bool,
+    /// Since when nothing more will be judged.
+    done: Option<Instant>,
     /// What slots proved, with the version of the slot that it was drawn from.
     evidence: BTreeMap<u32, (u64, Arc<Evidence>)>,
+}
+
+/// Says that nothing more will be judged, whatever became of it: the others end, too.
+struct Done<'w>(&'w Watch<'w>);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.sea).done = Some(Instant::now());
+        self.0.stop.ring();
+    }
 }
 
 /// How long a thread waits for the others before it looks for itself.
@@ -212,20 +230,24 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from
 const TRIES: u32 = 5;
 
 impl Watch<'_> {
-    fn run(&self) -> Result<WatchEnd, ScanError> {
-        let (taken_in, judged, unreadable) = std::thread::scope(|scope| {
+    fn run(&self, held: Option<Lease>) -> Result<WatchEnd, ScanError> {
+        let (taken_in, judged, unreadable, was_held) = std::thread::scope(|scope| {
+            let keeping = held.map(|lease| {
+                scope.spawn(|| {
+                    let is_done = || lock(&self.sea).done.is_some();
+                    lease::keep(lease, self.settings.lease, self.stop, is_done)
+                })
+            });
             for sender in self.senders {
                 scope.spawn(|| self.deliver(sender));
             }
             let judging = scope.spawn(|| {
+                let _done = Done(self);
                 let mut unreadable = BTreeSet::new();
                 let judged = self.judge(&mut unreadable);
-                // Whatever became of it: the others end, too.
-                lock(&self.sea).is_done = true;
                 if judged.is_err() {
                     self.stop.ask();
                 }
-                self.stop.ring();
                 (judged, unreadable.len() as u64)
             });
             let taken_in = self.take_in();
@@ -237,8 +259,14 @@ impl Watch<'_> {
             let (judged, unreadable) = judging
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            (taken_in, judged, unreadable)
+            let was_held = keeping.is_none_or(|keeping| keeping.join().unwrap_or(false));
+            (taken_in, judged, unreadable, was_held)
         });
+        if !was_held {
+            return Err(ScanError::Failed(anyhow::anyhow!(
+                "the lake's lease was lost: another watch may write to it\nhint: what was not committed is judged by whichever watch holds it next"
+            )));
+        }
         taken_in?;
         judged?;
         let waiting = self.ledger.read()?.outbox()?.values().sum();

@@ -6,19 +6,25 @@ use std::path::Path;
 use crate::ledger::{HourState, Ledger};
 
 use super::super::error::ScanError;
-use super::NEWEST;
+use super::{BEGIN, NEWEST};
 
 /// The state of a watch.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
     /// What it watches.
     pub scope: String,
+    /// From when on it judges, seconds; none before it has begun.
+    pub begin: Option<u32>,
     /// The newest key time, seconds; none before the first object.
     pub newest: Option<u32>,
     /// Objects that it has entered.
     pub objects: u64,
-    /// Hours that are open, committed, and committed with late objects that wait for settlement.
+    /// Hours that are open, committed, and committed with late objects that wait to be judged.
     pub hours: [u64; 3],
+    /// Of the committed ones, those that are settled.
+    pub settled: u64,
+    /// Slots of open hours that were judged.
+    pub slots: u64,
     /// Objects of open hours.
     pub backlog: u64,
     /// Objects whose names have no time: they are not judged.
@@ -42,13 +48,18 @@ pub fn status(state: &Path) -> Result<Status, ScanError> {
             hint: Some("--state names the folder that `tidegate watch` was given".to_owned()),
         });
     };
-    let newest = view.counter(NEWEST)?;
+    let time = |name| -> Result<Option<u32>, ScanError> {
+        let time = view.counter(name)?;
+        Ok(u32::try_from(time).ok().filter(|time| *time > 0))
+    };
     let mut status = Status {
         scope: view.about("scope")?.unwrap_or_default(),
-        newest: u32::try_from(newest).ok().filter(|newest| *newest > 0),
+        begin: time(BEGIN)?,
+        newest: time(NEWEST)?,
         objects: view.counter("objects")?,
         without_key_time: view.counter("without-key-time")?,
         sent: view.counter("alerts-sent")?,
+        slots: view.judged_slots()?.len() as u64,
         outbox: view.outbox()?,
         ..Status::default()
     };
@@ -58,7 +69,10 @@ pub fn status(state: &Path) -> Result<Status, ScanError> {
                 status.hours[0] += 1;
                 status.backlog += view.objects(hour.start..hour.start + 1)?.len() as u64;
             }
-            (_, None) => status.hours[1] += 1,
+            (state, None) => {
+                status.hours[1] += 1;
+                status.settled += u64::from(state == HourState::Settled);
+            }
             (_, Some(_)) => status.hours[2] += 1,
         }
     }

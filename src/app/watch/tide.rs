@@ -93,9 +93,14 @@ impl Tide {
         }
     }
 
+    /// There are objects up to this key time, whether or not they are new.
+    pub fn hear_of(&mut self, time: u32) {
+        self.newest = self.newest.max(time);
+    }
+
     /// An object of an hour, known already, has come.
     pub fn came(&mut self, time: u32) {
-        self.newest = self.newest.max(time);
+        self.hear_of(time);
         let slot = time - time % SLOT_SECS;
         *self.versions.entry(slot).or_default() += 1;
         if let Some(hour) = self.hours.get_mut(&hour_of(slot))

@@ -1,6 +1,6 @@
 //! A local folder as a store. A file is written under a name that starts with `_`, flushed to the disk, then renamed.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -146,6 +146,22 @@ impl Local {
             Ok(true)
         };
         put().map_err(|error: io::Error| self.failed("write", name, &error))
+    }
+
+    pub fn lock(&self, name: &str) -> Result<Option<File>, StoreError> {
+        let lock = || {
+            let file = File::open(self.root.join(name))?;
+            match file.try_lock() {
+                Ok(()) => Ok(Some(file)),
+                Err(TryLockError::WouldBlock) => Ok(None),
+                Err(TryLockError::Error(error)) => Err(error),
+            }
+        };
+        lock().map_err(|error: io::Error| self.failed("lock", name, &error))
+    }
+
+    pub fn cannot(&self, action: &'static str, name: &str) -> StoreError {
+        self.failed(action, name, &io::Error::from(ErrorKind::Unsupported))
     }
 
     pub fn delete(&self, name: &str) -> Result<(), StoreError> {

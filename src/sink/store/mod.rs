@@ -22,6 +22,10 @@ pub struct Listed {
     pub size: u64,
 }
 
+/// What tells contents of one file in S3 from each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tag(String);
+
 /// Why a store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {url}: {reason}{}", hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default())]
@@ -199,6 +203,50 @@ impl Store {
         };
         // A request that was repeated after a lost answer finds its own file there.
         Ok(put || self.get(name)?.as_deref() == Some(bytes))
+    }
+
+    /// Whether it is a local folder.
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self.backend, Backend::Local(_))
+    }
+
+    /// A local file that is locked against all other processes until it is dropped; none if another has locked it.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or is in S3.
+    pub(super) fn lock(&self, name: &str) -> Result<Option<File>, StoreError> {
+        match &self.backend {
+            Backend::Local(local) => local.lock(name),
+            Backend::S3(s3) => Err(s3.cannot("lock", name)),
+        }
+    }
+
+    /// The content of a file in S3, and what tells it from other contents; none if there is no such file.
+    ///
+    /// # Errors
+    /// When the store fails, or is local.
+    pub(super) fn get_tagged(&self, name: &str) -> Result<Option<(Bytes, Tag)>, StoreError> {
+        match &self.backend {
+            Backend::Local(local) => Err(local.cannot("read with its tag", name)),
+            Backend::S3(s3) => s3.get_tagged(name),
+        }
+    }
+
+    /// Puts content into S3 if what is there still has this tag, or, without one, if nothing is there; the new tag, or none
+    /// if that is not so.
+    ///
+    /// # Errors
+    /// When the store fails, knows no conditional writes, or is local.
+    pub(super) fn put_tagged(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        tag: Option<&Tag>,
+    ) -> Result<Option<Tag>, StoreError> {
+        match &self.backend {
+            Backend::Local(local) => Err(local.cannot("write by its tag", name)),
+            Backend::S3(s3) => s3.put_tagged(name, bytes, tag),
+        }
     }
 
     /// Deletes a file; no error if there is none.

@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 
 use self::explain::explain;
 use self::upload::{Plan, read_part};
-use super::{Listed, StoreError};
+use super::{Listed, StoreError, Tag};
 
 mod explain;
 mod upload;
@@ -351,6 +351,51 @@ impl S3 {
             .set_checksum_crc32(sent.checksum_crc32)
             .set_checksum_crc64_nvme(sent.checksum_crc64_nvme)
             .build())
+    }
+
+    pub fn get_tagged(&self, name: &str) -> Result<Option<(Bytes, Tag)>, StoreError> {
+        let get = self.client.get_object().bucket(&*self.bucket);
+        let got = self.runtime.block_on(get.key(self.key(name)).send());
+        let got = match got {
+            Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+            got => got.map_err(|error| self.failed("read", name, &error))?,
+        };
+        let tag = Tag(got.e_tag.unwrap_or_default());
+        let body = self.runtime.block_on(got.body.collect());
+        let body = body.map_err(|error| self.broken(name, &error))?;
+        Ok(Some((body.into_bytes(), tag)))
+    }
+
+    pub fn put_tagged(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        tag: Option<&Tag>,
+    ) -> Result<Option<Tag>, StoreError> {
+        let put = self.client.put_object().bucket(&*self.bucket);
+        let put = put.key(self.key(name));
+        let put = match tag {
+            Some(Tag(tag)) => put.if_match(tag),
+            None => put.if_none_match("*"),
+        };
+        let sent = put.body(ByteStream::from(bytes.to_vec())).send();
+        match self.runtime.block_on(sent) {
+            Ok(sent) => Ok(Some(Tag(sent.e_tag.unwrap_or_default()))),
+            Err(error) => match error.code() {
+                // Another was faster, is at it, or took it away.
+                Some("PreconditionFailed" | "ConditionalRequestConflict" | "NoSuchKey") => Ok(None),
+                _ => Err(self.failed("write", name, &error)),
+            },
+        }
+    }
+
+    pub fn cannot(&self, action: &'static str, name: &str) -> StoreError {
+        StoreError {
+            action,
+            url: self.address(name),
+            reason: "S3 has nothing of the kind".to_owned(),
+            hint: None,
+        }
     }
 
     pub fn put_bytes_if_absent(&self, name: &str, bytes: &[u8]) -> Result<bool, StoreError> {

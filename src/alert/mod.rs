@@ -6,6 +6,7 @@
 //!               fields                                        target: stdout, file, webhook, slack
 //! ```
 
+mod brief;
 mod fields;
 mod send;
 mod target;
@@ -15,6 +16,7 @@ use serde_json::json;
 use crate::judge::Finding;
 use crate::policy::words;
 
+pub use brief::{Brief, flood};
 pub use fields::{Fields, instant, of};
 pub use send::{SendError, Sender};
 pub use target::{Kind as TargetKind, Target, TargetError};

@@ -20,6 +20,8 @@ use super::target::{Kind, Target};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How much of an answer is read: what an error says.
 const ANSWER: usize = 4096;
+/// Findings of a digest that Slack is told one by one.
+const SLACK_LINES: usize = 10;
 /// The header that carries the signature of a body.
 const SIGNATURE: &str = "x-tidegate-signature";
 
@@ -214,12 +216,28 @@ fn append(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
 fn slack(alert: &str) -> String {
     let alert: Value = serde_json::from_str(alert).unwrap_or(Value::Null);
     let text = |name: &str| escaped(alert[name].as_str().unwrap_or_default());
-    let mut lines = vec![format!(
-        "*{}* {}: {}",
-        text("severity"),
-        text("event"),
-        text("title")
-    )];
+    let points = |alert: &Value| {
+        let text = |name: &str| escaped(alert[name].as_str().unwrap_or_default());
+        format!(
+            "*{}* {}: {}",
+            text("severity"),
+            text("event"),
+            text("title")
+        )
+    };
+    // Several in one.
+    let several = alert["findings"].as_array().or(alert["alerts"].as_array());
+    if let Some(several) = several {
+        let mut lines = vec![format!("*{}*", text("title"))];
+        lines.extend(several.iter().take(SLACK_LINES).map(points));
+        let count = alert["count"].as_u64().unwrap_or(0);
+        let left = count.saturating_sub(SLACK_LINES as u64);
+        if left > 0 {
+            lines.push(format!("and {left} more"));
+        }
+        return json!({ "text": lines.join("\n") }).to_string();
+    }
+    let mut lines = vec![points(&alert)];
     let named = [
         ("rule", "rule"),
         ("owner", "owner"),

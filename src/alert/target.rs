@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use crate::judge::{Finding, Kind as FindingKind};
+use super::Brief;
+use crate::judge::Kind as FindingKind;
 use crate::policy::Severity;
 
 /// Where alerts go, and which.
@@ -146,13 +147,22 @@ impl Target {
     }
 
     /// Whether an alert about this finding goes there.
-    pub fn wants(&self, finding: &Finding) -> bool {
-        finding.severity >= self.min
+    pub fn wants(&self, finding: &Brief) -> bool {
+        let kind = FindingKind::from_word(&finding.kind);
+        Severity::from_word(&finding.severity) >= Some(self.min)
             && self
                 .owner
                 .as_ref()
                 .is_none_or(|owner| *owner == finding.owner)
-            && (self.kinds.is_empty() || self.kinds.contains(&finding.kind))
+            && (self.kinds.is_empty() || kind.is_some_and(|kind| self.kinds.contains(&kind)))
+    }
+
+    /// How many alerts a minute it takes one by one; none where there is no such bound.
+    pub fn rate(&self) -> Option<usize> {
+        match self.kind {
+            Kind::Stdout | Kind::File(_) => None,
+            Kind::Webhook(_) | Kind::Slack(_) => Some(self.rate as usize),
+        }
     }
 
     /// What its queue is known by from run to run: not the address, which may hold a secret.

@@ -2,6 +2,7 @@
 //! words stay in `cli`.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +78,8 @@ pub struct WatchSettings {
     pub until_idle: bool,
     /// How long work may go on once the end is asked for, seconds.
     pub grace: u32,
+    /// Where metrics and health are told, over HTTP; none tells them nowhere.
+    pub listen: Option<SocketAddr>,
     /// How long another watch of the lake is believed to live that gives no sign of it.
     pub lease: Duration,
 }

@@ -1,6 +1,7 @@
 //! The command line as typed: what clap knows about commands, options and their syntax. [`super::meant`] turns it into
 //! settings.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -298,6 +299,10 @@ pub(super) struct WatchArgs {
     /// The folder that remembers what was seen, judged and announced.
     #[arg(long, value_name = "DIR")]
     pub state: PathBuf,
+
+    /// Tell /metrics for Prometheus, /healthz and /readyz here, such as 127.0.0.1:9184.
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
 
     /// Say how far the watch of this --state is, and end.
     #[arg(long)]

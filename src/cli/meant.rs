@@ -136,6 +136,7 @@ pub(super) fn watch(args: &WatchArgs, now: u32) -> Result<WatchSettings, ScanErr
         reconcile: Duration::from_secs(u64::from(args.reconcile.max(1))),
         until_idle: args.until_idle,
         grace: args.grace,
+        listen: args.listen,
         lease: Duration::from_secs(u64::from(args.lease.max(1))),
     })
 }

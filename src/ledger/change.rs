@@ -16,7 +16,7 @@ pub struct Change<'t> {
     objects: Table<'t, (u32, &'static str), (u32, u64, &'static str, u64, u8)>,
     hours: Table<'t, u32, (u8, u32)>,
     slots: Table<'t, u32, ()>,
-    findings: Table<'t, &'static str, (u32, u32, u8, bool)>,
+    findings: Table<'t, &'static str, (u32, u32, u8, bool, &'static str)>,
     outbox: Table<'t, (&'static str, u64), (&'static str, u32, u64)>,
     counts: Table<'t, &'static str, u64>,
 }
@@ -236,10 +236,25 @@ impl<'t> Change<'t> {
     ///
     /// # Errors
     /// When the disk fails.
-    pub fn announce(&mut self, id: &str, what: Announced) -> Result<(), LedgerError> {
-        let value = (what.opened, what.last_seen, what.severity, what.resolved);
+    pub fn announce(&mut self, id: &str, what: &Announced) -> Result<(), LedgerError> {
+        let value = (
+            what.opened,
+            what.last_seen,
+            what.severity,
+            what.resolved,
+            what.brief.as_str(),
+        );
         let put = self.findings.insert(id, value).map(drop);
         put.map_err(|error| self.failed(error))
+    }
+
+    /// Forgets a finding: if it comes back, it is new.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn forget_finding(&mut self, id: &str) -> Result<(), LedgerError> {
+        let gone = self.findings.remove(id).map(drop);
+        gone.map_err(|error| self.failed(error))
     }
 
     /// Puts an alert into a sink's queue.
@@ -350,13 +365,14 @@ pub(super) fn hour_from(start: u32, (state, due): (u8, u32)) -> LedgerHour {
 }
 
 pub(super) fn announced_from(
-    (opened, last_seen, severity, resolved): (u32, u32, u8, bool),
+    (opened, last_seen, severity, resolved, brief): (u32, u32, u8, bool, &str),
 ) -> Announced {
     Announced {
         opened,
         last_seen,
         severity,
         resolved,
+        brief: brief.to_owned(),
     }
 }
 

@@ -33,8 +33,9 @@ const OBJECTS: TableDefinition<(u32, &str), (u32, u64, &str, u64, u8)> =
 const HOURS: TableDefinition<u32, (u8, u32)> = TableDefinition::new("hours");
 /// Slots, by their start, of hours that are not committed: those that were judged.
 const SLOTS: TableDefinition<u32, ()> = TableDefinition::new("slots");
-/// Findings by id: the slot that opened it, when it was last seen (seconds of event time), severity, whether resolved.
-const FINDINGS: TableDefinition<&str, (u32, u32, u8, bool)> = TableDefinition::new("findings");
+/// Findings by id: when it opened and was last seen (seconds of event time), severity, whether resolved, and what it is.
+const FINDINGS: TableDefinition<&str, (u32, u32, u8, bool, &str)> =
+    TableDefinition::new("findings");
 /// Alerts by sink and number: the alert, tries so far, not to be tried before (milliseconds since 1970).
 const OUTBOX: TableDefinition<(&str, u64), (&str, u32, u64)> = TableDefinition::new("outbox");
 /// Counters and times by name.
@@ -95,9 +96,9 @@ pub struct LedgerHour {
 }
 
 /// A finding that was announced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announced {
-    /// The slot that opened it (for the last time), seconds.
+    /// When it opened (for the last time), seconds of event time.
     pub opened: u32,
     /// The latest event time that it was seen at, seconds.
     pub last_seen: u32,
@@ -105,6 +106,8 @@ pub struct Announced {
     pub severity: u8,
     /// Whether it was resolved since.
     pub resolved: bool,
+    /// What it is, in the words of whoever announces.
+    pub brief: String,
 }
 
 /// An alert that waits for a sink.

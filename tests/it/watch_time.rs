@@ -108,6 +108,7 @@ impl Days {
             reconcile: Duration::from_millis(200),
             until_idle: false,
             grace: 10,
+            listen: None,
             lease: Duration::from_secs(45),
         }
     }

@@ -1,11 +1,21 @@
 //! Which findings alert, and when: what is new, worse than it was said to be, or back.
 
-use crate::alert::{Alert, Event};
+use crate::alert::{Alert, Brief, Event};
 use crate::judge::Finding;
 use crate::ledger::{Announced, Change, LedgerError};
+use crate::policy::Severity;
+use crate::sink::Day;
 
 use super::super::error::ScanError;
 use super::Watch;
+
+/// Up to which day's 00:00 recurring findings were told of.
+const TOLD_UNTIL: &str = "told-until";
+const DAY_SECS: u32 = 86_400;
+/// How long a finding is not seen before it is resolved, seconds.
+const QUIET: u32 = 3 * DAY_SECS;
+/// How long a resolved finding is remembered, seconds.
+const FORGOTTEN: u32 = 90 * DAY_SECS;
 
 impl Watch<'_> {
     /// Puts alerts about findings into the queues of those targets that want them, together with what else is to be noted:
@@ -35,26 +45,27 @@ impl Watch<'_> {
     ) -> Result<bool, LedgerError> {
         let severity = finding.severity as u8;
         let known = change.announced(&finding.finding_id)?;
-        let (event, opened) = match known {
+        let (event, opened) = match &known {
             None => (Some(Event::Opened), finding.first_seen),
             Some(known) if known.resolved => (Some(Event::Reopened), finding.first_seen),
             Some(known) if known.severity < severity => (Some(Event::Escalated), known.opened),
             Some(known) => (None, known.opened),
         };
-        let known_last = known.map_or(0, |known| known.last_seen);
-        let known_severity = known.map_or(0, |known| known.severity);
-        change.announce(
-            &finding.finding_id,
-            Announced {
-                opened,
-                last_seen: known_last.max(finding.last_seen),
-                severity: match event {
-                    Some(Event::Reopened) => severity,
-                    _ => known_severity.max(severity),
-                },
-                resolved: false,
-            },
-        )?;
+        let earlier = known.filter(|known| !known.resolved);
+        let mut now = Announced {
+            opened,
+            last_seen: finding.last_seen,
+            severity,
+            resolved: false,
+            brief: Brief::of(finding).to_text(),
+        };
+        if let Some(earlier) = earlier {
+            now.last_seen = now.last_seen.max(earlier.last_seen);
+            if earlier.severity > severity {
+                (now.severity, now.brief) = (earlier.severity, earlier.brief);
+            }
+        }
+        change.announce(&finding.finding_id, &now)?;
         let Some(event) = event else {
             return Ok(false);
         };
@@ -65,13 +76,77 @@ impl Watch<'_> {
             policy_id: self.policy.id(),
             policy_hash: self.policy.hash(),
         };
-        let text = alert.to_json();
+        self.queue(&Brief::of(finding), &alert.to_json(), change)
+    }
+
+    /// Puts an alert into the queues of those targets that want such findings; whether there are any.
+    fn queue(
+        &self,
+        finding: &Brief,
+        alert: &str,
+        change: &mut Change<'_>,
+    ) -> Result<bool, LedgerError> {
         let targets = self.senders.iter().map(|sender| sender.target());
         let mut queued = false;
         for target in targets.filter(|target| target.wants(finding)) {
-            change.queue(&target.id(), &text)?;
+            change.queue(&target.id(), alert)?;
             queued = true;
         }
         Ok(queued)
+    }
+
+    /// Once a day is over (by the watermark): tells what recurred in it, and what was not seen for a while.
+    pub(super) fn turn_of_the_day(&self, watermark: u32) -> Result<(), ScanError> {
+        let today = Day::of(watermark).start();
+        let view = self.ledger.read()?;
+        if view.counter(TOLD_UNTIL)? >= u64::from(today) {
+            return Ok(());
+        }
+        let findings = view.findings()?;
+        let yesterday = today.saturating_sub(DAY_SECS);
+        self.ledger.write(|change| {
+            change.set(TOLD_UNTIL, u64::from(today))?;
+            let mut recurring = Vec::new();
+            for (id, known) in &findings {
+                let Some(brief) = Brief::parse(&known.brief) else {
+                    continue;
+                };
+                let silent = watermark.saturating_sub(known.last_seen);
+                if known.resolved {
+                    if silent > FORGOTTEN {
+                        change.forget_finding(id)?;
+                    }
+                } else if silent > QUIET {
+                    let alert = brief.resolved(known.opened, known.last_seen);
+                    self.queue(&brief, &alert, change)?;
+                    change.announce(
+                        id,
+                        &Announced {
+                            resolved: true,
+                            ..known.clone()
+                        },
+                    )?;
+                } else if known.opened < yesterday && known.last_seen >= yesterday {
+                    recurring.push(brief);
+                }
+            }
+            recurring.sort_by(|a, b| {
+                let rank = |brief: &Brief| Severity::from_word(&brief.severity);
+                rank(b)
+                    .cmp(&rank(a))
+                    .then_with(|| a.finding_id.cmp(&b.finding_id))
+            });
+            for target in self.senders.iter().map(|sender| sender.target()) {
+                let wanted = recurring.iter().filter(|brief| target.wants(brief));
+                let wanted: Vec<Brief> = wanted.cloned().collect();
+                if !wanted.is_empty() {
+                    let digest = Brief::recurring(&wanted, yesterday, &target.id());
+                    change.queue(&target.id(), &digest)?;
+                }
+            }
+            Ok(())
+        })?;
+        self.stop.ring();
+        Ok(())
     }
 }

@@ -28,7 +28,14 @@ const REMEMBERED: u32 = 15 * 86_400;
 /// What was judged.
 struct Judged {
     findings: Vec<Finding>,
-    unreadable: BTreeSet<String>,
+    report: RunReport,
+}
+
+impl Judged {
+    fn unreadable(self) -> BTreeSet<String> {
+        let unreadable = self.report.coverage.unreadable.into_iter();
+        unreadable.map(|(url, _)| url).collect()
+    }
 }
 
 impl Watch<'_> {
@@ -37,9 +44,10 @@ impl Watch<'_> {
         let s3 = self.connect()?;
         loop {
             let rings = self.stop.rings();
-            let (due, is_over) = {
+            let (due, complete, is_over) = {
                 let sea = lock(&self.sea);
-                (sea.tide.due(self.watermark(&sea)), sea.is_over)
+                let complete = sea.tide.watermark(sea.taken);
+                (sea.tide.due(self.watermark(&sea)), complete, sea.is_over)
             };
             if self.stop.is_asked() {
                 return Ok(());
@@ -50,8 +58,13 @@ impl Watch<'_> {
                     let Some(more) = done? else { return Ok(()) };
                     unreadable.extend(more);
                 }
-                None if is_over => return Ok(()),
-                None => self.stop.wait(TICK, Some(rings)),
+                None => {
+                    self.turn_of_the_day(complete)?;
+                    if is_over {
+                        return Ok(());
+                    }
+                    self.stop.wait(TICK, Some(rings));
+                }
             }
         }
     }
@@ -108,7 +121,8 @@ impl Watch<'_> {
         let judged = self.judge_from(start, start + SLOT_SECS, Some(start), s3)?;
         self.announce(&judged.findings, |change| change.slot_judged(start))?;
         lock(&self.sea).tide.slot_judged(start, version);
-        Ok(judged.unreadable)
+        self.meters.judged(&judged.report);
+        Ok(judged.unreadable())
     }
 
     /// Judges and commits hours, the first of which is in this state from now on; the others stay in theirs.
@@ -126,6 +140,9 @@ impl Watch<'_> {
             .iter()
             .map(|start| view.objects(*start..*start + 1))
             .collect::<Result<_, _>>()?;
+        let slots = view.judged_slots()?;
+        let is_first =
+            state == HourState::Committed && slots.range(first..last + HOUR_SECS).next().is_none();
         drop(view);
         let judged = self.judge_from(first, last + HOUR_SECS, None, s3)?;
         let hours = self.announce(&judged.findings, |change| {
@@ -143,9 +160,15 @@ impl Watch<'_> {
         if self.lake.is_some() {
             lock(&self.committed).extend(starts.iter().map(|start| Hour::of(*start)));
         }
-        let mut sea = lock(&self.sea);
-        hours.into_iter().for_each(|hour| sea.tide.know(hour));
-        Ok(judged.unreadable)
+        {
+            let mut sea = lock(&self.sea);
+            hours.into_iter().for_each(|hour| sea.tide.know(hour));
+        }
+        // What was judged slot by slot, or before, was counted then.
+        if is_first {
+            self.meters.judged(&judged.report);
+        }
+        Ok(judged.unreadable())
     }
 
     /// Judges the slots from one instant until another, and has the lake take them: as whole hours, or as the one open
@@ -205,7 +228,9 @@ impl Watch<'_> {
         self.keep_evidence(carried.evidence, &versions);
         let mut report = RunReport::default();
         shared.coverage.finish(0, &mut report);
-        let days = shared.hours.finish().days;
+        let outcome = shared.hours.finish();
+        outcome.summary.finish(&mut report);
+        let days = outcome.days;
         let findings = days.values().flat_map(|day| day.findings.clone()).collect();
         if let (Some(lake), None) = (self.lake, open_slot) {
             let mut days = days;
@@ -217,11 +242,7 @@ impl Watch<'_> {
                 findings_of(self.policy, lake, day, days.remove(&day))?;
             }
         }
-        let unreadable = report.coverage.unreadable.into_iter();
-        Ok(Judged {
-            findings,
-            unreadable: unreadable.map(|(url, _)| url).collect(),
-        })
+        Ok(Judged { findings, report })
     }
 
     /// The versions of the slots from `earliest` until `until`, and what is known of those before `from` that nothing came

@@ -14,10 +14,13 @@ mod deliver;
 mod intake;
 mod judging;
 mod lease;
+mod listen;
+mod meters;
 pub mod status;
 mod tide;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -38,6 +41,7 @@ use super::lock;
 use super::policy_file;
 use super::settings::WatchSettings;
 use super::stop::{Clock, Stop};
+use meters::Meters;
 use tide::{Tide, Waits};
 
 impl From<LedgerError> for ScanError {
@@ -72,6 +76,7 @@ pub fn watch(
     stop: &Stop,
 ) -> Result<WatchEnd, ScanError> {
     let policy = policy_file::load(&settings.judging.policy)?;
+    let listener = settings.listen.map(listen::bind).transpose()?;
     let runtime = runtime()?;
     let temp = super::temp_folder("tidegate-")?;
     let senders = settings.alerts.iter().map(|target| {
@@ -111,8 +116,9 @@ pub fn watch(
         senders: &senders,
         queue: queue.as_ref(),
         sea: Mutex::new(take_up(&ledger, settings)?),
+        meters: Meters::default(),
     };
-    watch.run(held)
+    watch.run(held, listener)
 }
 
 /// The queue that tells of new objects.
@@ -197,6 +203,7 @@ struct Watch<'a> {
     senders: &'a [Sender],
     queue: Option<&'a Queue>,
     sea: Mutex<Sea>,
+    meters: Meters,
 }
 
 /// What changes as objects come.
@@ -230,7 +237,11 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from
 const TRIES: u32 = 5;
 
 impl Watch<'_> {
-    fn run(&self, held: Option<Lease>) -> Result<WatchEnd, ScanError> {
+    fn run(
+        &self,
+        held: Option<Lease>,
+        listener: Option<TcpListener>,
+    ) -> Result<WatchEnd, ScanError> {
         let (taken_in, judged, unreadable, was_held) = std::thread::scope(|scope| {
             let keeping = held.map(|lease| {
                 scope.spawn(|| {
@@ -238,6 +249,13 @@ impl Watch<'_> {
                     lease::keep(lease, self.settings.lease, self.stop, is_done)
                 })
             });
+            if let Some(listener) = listener {
+                scope.spawn(|| {
+                    if let Err(error) = self.answer(listener) {
+                        tracing::error!("nobody is answered any more: {error}");
+                    }
+                });
+            }
             for sender in self.senders {
                 scope.spawn(|| self.deliver(sender));
             }
@@ -291,7 +309,11 @@ impl Watch<'_> {
                 Err(_) if self.stop.is_abort() => return Ok(None),
                 Err(error @ ScanError::Usage { .. }) if is_first => return Err(error),
                 Err(error) if self.settings.until_idle && tries == TRIES => return Err(error),
-                Err(error) => tracing::warn!("{what} failed, and is tried again: {error}"),
+                Err(error) => {
+                    self.meters
+                        .count("tidegate_failures_total", &[("what", what)], 1);
+                    tracing::warn!("{what} failed, and is tried again: {error}");
+                }
             }
             self.stop.wait(pause, None);
             if self.stop.is_asked() {

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::ledger::{HourState, Ledger};
 
 use super::super::error::ScanError;
+use super::deliver::SENT;
 use super::{BEGIN, NEWEST};
 
 /// The state of a watch.
@@ -58,7 +59,7 @@ pub fn status(state: &Path) -> Result<Status, ScanError> {
         newest: time(NEWEST)?,
         objects: view.counter("objects")?,
         without_key_time: view.counter("without-key-time")?,
-        sent: view.counter("alerts-sent")?,
+        sent: view.counter(SENT)?,
         slots: view.judged_slots()?.len() as u64,
         outbox: view.outbox()?,
         ..Status::default()

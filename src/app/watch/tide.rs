@@ -141,6 +141,20 @@ impl Tide {
         self.newest
     }
 
+    /// How many hours are open, committed and not settled, and due to be judged again; and slots that are not judged.
+    pub fn counts(&self) -> [u64; 4] {
+        let mut counts = [0; 4];
+        for hour in self.hours.values() {
+            counts[match (hour.state, hour.due) {
+                (HourState::Open, _) => 0,
+                (_, None) => 1,
+                (_, Some(_)) => 2,
+            }] += 1;
+            counts[3] += hour.slots.len() as u64;
+        }
+        counts
+    }
+
     /// From which watermark on an hour that was settled is due when an object comes now.
     pub fn due_again(&self, watermark: u32) -> u32 {
         watermark.saturating_add(self.waits.lateness)

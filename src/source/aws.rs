@@ -243,7 +243,8 @@ impl AwsLogs {
             self.stray(&folder, &mut found).await?;
             return Ok(found);
         }
-        let children = self.tree.children(&folder, &self.given).await?;
+        let tree = &self.tree;
+        let children = tree.children_since(&folder, &self.given, selection.since).await?;
         for file in children.files {
             found.take(file, &self.root);
         }

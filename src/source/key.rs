@@ -91,6 +91,25 @@ pub(super) fn date_of(year: &str, month: &str, day: &str) -> Option<Date> {
     Date::new(number(year)?, number(month)?, number(day)?).ok()
 }
 
+/// What follows all names of a flow log before a time (seconds), if this path's is one of them.
+pub(super) fn later_name(path: &str, since: u32) -> Option<String> {
+    if KeyFacts::parse(path)?.time >= since {
+        return None;
+    }
+    let name = path.rfind('/').map_or(0, |slash| slash + 1);
+    // Account, `vpcflowlogs`, region, flow log.
+    let (time, _) = path[name..].match_indices('_').nth(3)?;
+    let (day, minute) = (day_of(since), since % 86_400 / 60);
+    let (hour, minute) = (minute / 60, minute % 60);
+    let before = &path[..=name + time];
+    Some(format!(
+        "{before}{:04}{:02}{:02}T{hour:02}{minute:02}Z",
+        day.year(),
+        day.month(),
+        day.day()
+    ))
+}
+
 /// Digits only: the standard parser also takes a sign.
 pub(super) fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
@@ -160,6 +179,16 @@ pub(super) fn is_parquet(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_follows_the_names_before_a_time_is_of_the_same_flow_log() {
+        let path = "a_b/1_vpcflowlogs_us-east-2_fl-0a_20260225T0455Z_40abf395.log.gz";
+        let later = later_name(path, 1_771_995_600 + 300);
+        let expected = "a_b/1_vpcflowlogs_us-east-2_fl-0a_20260225T0505Z";
+        assert_eq!(later.as_deref(), Some(expected));
+        assert_eq!(later_name(path, 1_771_995_600 - 300), None);
+        assert_eq!(later_name("a_b/x.log.gz", u32::MAX), None);
+    }
 
     fn check(key: &str, expected: &str) {
         let got = match KeyFacts::parse(key) {

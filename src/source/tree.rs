@@ -41,6 +41,16 @@ pub(super) struct Children {
 impl Tree {
     /// What lies directly in `folder`, as far as it begins with `given`.
     pub async fn children(&self, folder: &str, given: &str) -> Result<Children, SourceError> {
+        self.children_since(folder, given, None).await
+    }
+
+    /// The same; of those whose names have an earlier time than `since` (seconds) some may be missing.
+    pub async fn children_since(
+        &self,
+        folder: &str,
+        given: &str,
+        since: Option<u32>,
+    ) -> Result<Children, SourceError> {
         let below = given.strip_prefix(folder).unwrap_or_default();
         if let Some((name, _)) = below.split_once('/') {
             return Ok(Children {
@@ -51,7 +61,7 @@ impl Tree {
         match self {
             Tree::Local => local::children(folder),
             Tree::S3(s3, bucket) => {
-                s3.children(bucket, folder, &format!("{folder}{below}"))
+                s3.children(bucket, folder, &format!("{folder}{below}"), since)
                     .await
             }
         }

@@ -37,6 +37,7 @@ fn options_in_the_documentation_exist_and_every_option_is_documented() {
     let mut known = BTreeSet::new();
     for command in [
         vec!["scan"],
+        vec!["watch"],
         vec!["sql"],
         vec!["generate"],
         vec!["policy", "check"],

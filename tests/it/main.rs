@@ -14,6 +14,8 @@ mod cli_usage;
 mod decode;
 // Parquet objects give what the same rows give as text; broken ones say so.
 mod decode_parquet;
+// What is given for operation.
+mod deploy;
 // What the manual shows works.
 mod docs;
 // Broken and hostile objects: counted or named, never a crash.
@@ -66,6 +68,8 @@ mod sql;
 mod watch;
 // A watch and the targets of its alerts.
 mod watch_alerts;
+// A watch as it is operated.
+mod watch_operation;
 // Who of several watches writes to a lake.
 mod watch_lease;
 // A watch as time goes by.

@@ -211,6 +211,23 @@ fn more_keys_than_a_page_holds_come_in_time_order() {
         .expect("a listing");
     assert_eq!(paged.urls(), listed.urls());
 
+    // Of a day's 288 names and more only those of the afternoon are asked for, 7 at a time.
+    let noon = 1_772_064_000 + 43_200;
+    let afternoon = Selection {
+        since: Some(noon),
+        until: Some(noon + 43_200),
+        ..Selection::default()
+    };
+    let later = bucket.list(&["s3://logs/"], afternoon).expect("a listing");
+    let is_later = |object: &&Object| {
+        let time = object.key.as_ref().expect("AWS's names").time;
+        (noon..noon + 43_200).contains(&time)
+    };
+    let expected: Vec<&Object> = listed.objects.iter().filter(is_later).collect();
+    assert_eq!(later.objects.len(), expected.len());
+    let requests = later.counts.list_requests - paged.counts.list_requests;
+    assert!((21..45).contains(&requests), "{requests} requests");
+
     // The same, flat: without AWS's folders the pages are cut at a thousand keys.
     let flat = Bucket::new();
     for key in &keys {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -12,6 +13,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use tidegate::generate::{Layouts, Options, generate};
+
+use crate::interop::python;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_tidegate");
 
@@ -99,6 +102,30 @@ pub(crate) fn alerts(file: &Path) -> Vec<Value> {
     alerts.collect()
 }
 
+/// That alerts are what their schema promises.
+pub(crate) fn assert_conform(alerts: &[Value]) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new(python());
+    command.arg(root.join("tests/interop/validate_alerts.py"));
+    command.arg(root.join("schemas/alert.json"));
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("Python runs");
+    let mut input = child.stdin.take().expect("a pipe");
+    for alert in alerts {
+        writeln!(input, "{alert}").expect("it is read");
+    }
+    drop(input);
+    let ran = child.wait_with_output().expect("it ends");
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stdout)
+    );
+}
+
 /// The findings that alerts are about.
 pub(crate) fn announced(alerts: &[Value]) -> BTreeSet<String> {
     let ids = alerts
@@ -176,6 +203,7 @@ fn a_watch_leaves_the_lake_and_announces_the_findings_of_a_scan() {
     let sent = alerts(&folder.path().join("alerts"));
     assert_eq!(announced(&sent), not_muted(&findings));
     assert_eq!(sent.len(), not_muted(&findings).len(), "each once");
+    assert_conform(&sent);
     // There is nothing more to say.
     ends_well(until_idle(folder.path(), &[]));
     assert_eq!(alerts(&folder.path().join("alerts")).len(), sent.len());

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::watch::{alerts, announced, logs, not_muted, scanned, until_idle};
+use crate::watch::{
+    alerts, announced, assert_conform, ends_well, logs, not_muted, scanned, until_idle,
+};
 
 /// What a target answers.
 #[derive(Clone, Copy)]
@@ -220,6 +222,38 @@ fn targets_get_what_they_ask_for_signed_if_they_want() {
         told.iter()
             .all(|told| told.starts_with("*critical* opened: ")),
         "{told:?}"
+    );
+}
+
+#[test]
+fn more_than_a_target_is_to_take_in_a_minute_comes_in_one() {
+    let folder = logs(5, 8_000, 14);
+    let findings = not_muted(&scanned(folder.path(), "logs", |_| ()));
+    let (hook, slack) = (Hook::new(Answers::Well), Hook::new(Answers::Well));
+    let mut command = until_idle(folder.path(), &[]);
+    command.args(["--alert", &format!("webhook:{}?rate=5", hook.url)]);
+    command.args(["--alert", &format!("slack:{}?rate=1", slack.url)]);
+    ends_well(command);
+    let got = hook.alerts();
+    assert_conform(&got);
+    assert_eq!(got.len(), 6);
+    assert_eq!(got[5]["event"], "digest");
+    assert_eq!(got[5]["count"], findings.len() - 5);
+    let others = got[5]["alerts"].as_array().expect("alerts");
+    let all = [&got[..5], others].concat();
+    assert_eq!(announced(&all), findings);
+    let told = slack.alerts();
+    let text = told[1]["text"].as_str().expect("text");
+    assert!(
+        text.starts_with(&format!(
+            "*{} alerts in a short time*\n*",
+            findings.len() - 1
+        )),
+        "{text}"
+    );
+    assert!(
+        text.ends_with(&format!("and {} more", findings.len() - 11)),
+        "{text}"
     );
 }
 

@@ -14,10 +14,12 @@ use tidegate::app::settings::{DEFAULT_HORIZON, Format, Keep, ScanSettings, Watch
 use tidegate::app::stop::{Clock, Stop};
 use tidegate::app::watch::status::{Status, status};
 use tidegate::app::watch::watch;
+use tidegate::generate::{Options, generate};
 use tidegate::source::KeyFacts;
 
 use crate::watch::{
-    BINARY, alerts, announced, assert_same_lake, files, logs, not_muted, policy, scanned,
+    BINARY, alerts, announced, assert_conform, assert_same_lake, files, logs, not_muted, policy,
+    scanned,
 };
 
 /// A clock that is set.
@@ -42,7 +44,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Days {
     fn new(seed: u64, records: u64, slots: u32) -> Days {
-        let folder = logs(seed, records, slots);
+        Days::of(logs(seed, records, slots))
+    }
+
+    /// Those of a folder.
+    fn of(folder: tempfile::TempDir) -> Days {
         let root = folder.path().to_owned();
         scanned(&root, &root.join("logs").to_string_lossy(), |_| ());
         fs::rename(root.join("logs"), root.join("later")).expect("moved");
@@ -311,4 +317,96 @@ fn an_object_that_comes_late_is_told_of_at_once_and_judged_when_its_hour_settles
     let findings = days.findings();
     let missing: Vec<_> = findings.difference(&days.announced()).cloned().collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn what_is_not_seen_for_a_while_is_resolved_once() {
+    let mut days = Days::new(5, 4_000, 14);
+    let watching = days.begin();
+    while days.publish().is_some() {}
+    days.sleep(2 * 3600);
+    days.waits("the end of all hours", all_is_over);
+    let opened = days.announced();
+    days.sleep(2 * 86_400);
+    days.waits("two quiet days", |status| {
+        status.settled > 0 && status.outbox.is_empty()
+    });
+    assert_eq!(alerts(&days.root().join("alerts")).len(), opened.len());
+    days.sleep(2 * 86_400);
+    days.waits("resolved findings", |status| {
+        status.findings == 0 && status.outbox.is_empty()
+    });
+    days.end(watching);
+    let sent = alerts(&days.root().join("alerts"));
+    let resolved: Vec<_> = sent
+        .into_iter()
+        .filter(|alert| alert["event"] == "resolved")
+        .collect();
+    assert_eq!(announced(&resolved), opened);
+    assert_eq!(resolved.len(), opened.len());
+    assert_conform(&resolved);
+}
+
+#[test]
+fn what_recurs_is_told_once_a_day() {
+    let folder = logs(5, 4_000, 14);
+    // The same on the next day.
+    let next = tempfile::tempdir().expect("a folder");
+    let options = Options {
+        seed: 5,
+        records: 4_000,
+        slots: 14,
+        start: Options::default().start + 86_400,
+        ..Options::default()
+    };
+    generate(next.path(), &options).expect("generated");
+    for entry in walkdir::WalkDir::new(next.path().join("logs"))
+        .into_iter()
+        .flatten()
+    {
+        if entry.file_type().is_file() {
+            let name = entry.path().strip_prefix(next.path()).expect("below");
+            let to = folder.path().join(name);
+            fs::create_dir_all(to.parent().expect("a folder")).expect("made");
+            fs::copy(entry.path(), to).expect("copied");
+        }
+    }
+    let mut days = Days::of(folder);
+    let watching = days.begin();
+    let first = days.to_come.last().expect("objects").0;
+    while days
+        .to_come
+        .last()
+        .is_some_and(|(time, _)| *time < first + 43_200)
+    {
+        days.publish();
+    }
+    days.sleep(2 * 3600);
+    days.waits("the end of all hours", all_is_over);
+    let opened = days.announced();
+    while days.publish().is_some() {}
+    days.sleep(2 * 3600);
+    days.waits("the end of all hours", |status| status.hours == [0, 4, 0]);
+    days.sleep(86_400);
+    let digests = || -> Vec<serde_json::Value> {
+        let sent = fs::read_to_string(days.root().join("alerts")).unwrap_or_default();
+        let sent = sent
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("an alert"));
+        sent.filter(|alert: &serde_json::Value| alert["event"] == "digest")
+            .collect()
+    };
+    days.waits("a digest", |_| !digests().is_empty());
+    days.end(watching);
+    let digests = digests();
+    assert_conform(&digests);
+    let [digest] = digests.try_into().expect("one digest");
+    let named: BTreeSet<String> = digest["findings"]
+        .as_array()
+        .expect("findings")
+        .iter()
+        .map(|finding| finding["finding_id"].as_str().expect("an id").to_owned())
+        .collect();
+    assert_eq!(digest["count"], named.len());
+    assert!(!named.is_empty() && named.is_subset(&opened));
 }

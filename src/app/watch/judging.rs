@@ -46,7 +46,9 @@ impl Watch<'_> {
             let rings = self.stop.rings();
             let (due, complete, is_over) = {
                 let sea = lock(&self.sea);
-                let complete = sea.tide.watermark(sea.taken);
+                // A run that ends speaks of the time that it was given, not of that in which it runs.
+                let now = sea.taken.filter(|_| !self.settings.until_idle);
+                let complete = sea.tide.watermark(now);
                 (sea.tide.due(self.watermark(&sea)), complete, sea.is_over)
             };
             if self.stop.is_asked() {

@@ -8,7 +8,7 @@ use aws_sdk_s3::types::Object as Listed;
 
 use super::{S3, Trouble, trouble};
 use crate::source::SourceError;
-use crate::source::key::end_of_aws_logs;
+use crate::source::key::{end_of_aws_logs, later_name};
 use crate::source::tree::{Children, Entry};
 
 /// What of a bucket to list.
@@ -23,14 +23,16 @@ struct Range<'a> {
 }
 
 impl S3 {
-    /// What lies directly in `folder` and begins with `prefix` (which begins with the folder).
+    /// What lies directly in `folder` and begins with `prefix` (which begins with the folder). Pages of objects whose names
+    /// have an earlier time than `since` (seconds) are jumped over: the names of a flow log are in order of their times.
     pub(in crate::source) async fn children(
         &self,
         bucket: &str,
         folder: &str,
         prefix: &str,
+        since: Option<u32>,
     ) -> Result<Children, SourceError> {
-        let range = Range {
+        let mut range = Range {
             prefix,
             by_folder: true,
             ..Range::default()
@@ -45,15 +47,17 @@ impl S3 {
                     children.folders.push(name.trim_end_matches('/').to_owned());
                 }
             }
-            children.files.extend(
-                page.contents
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter_map(entry),
-            );
+            let contents = page.contents.unwrap_or_default().into_iter();
+            children.files.extend(contents.filter_map(entry));
             token = page.next_continuation_token;
             if token.is_none() {
                 return Ok(children);
+            }
+            let last = children.files.last().map(|entry| entry.path.as_str());
+            let later = last.zip(since).and_then(|(last, since)| later_name(last, since));
+            // A server that does not know how to jump comes back to where it was.
+            if later.is_some() && later > range.after {
+                (range.after, token) = (later, None);
             }
         }
     }

@@ -1,0 +1,155 @@
+//! `watch` as it is operated: metrics, health, signals, a state that is in use, damaged or lost.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::watch::{
+    BINARY, alerts, announced, assert_same_lake, ends_well, logs, not_muted, policy, scanned,
+    until_idle,
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A watch that goes on, and answers at this address.
+fn begins(folder: &Path) -> (Child, String) {
+    let port = {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        free.local_addr().expect("an address").port()
+    };
+    let address = format!("127.0.0.1:{port}");
+    let mut command = Command::new(BINARY);
+    command.current_dir(folder);
+    command.args([
+        "watch",
+        "logs",
+        "--state",
+        "state",
+        "--lake",
+        "watched",
+        "--since",
+        "2026-01-01",
+    ]);
+    command
+        .args(["--alert", "file:alerts", "--listen", &address, "--policy"])
+        .arg(policy());
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    (command.spawn().expect("the program runs"), address)
+}
+
+/// The status and the body of an answer; none where nobody answers yet.
+fn asks(address: &str, path: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, body.to_owned()))
+}
+
+fn waits<T>(what: &str, ask: impl Fn() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = ask() {
+            return found;
+        }
+        assert!(Instant::now() < until, "{what} does not come");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn metrics_and_health_are_told_and_a_signal_ends_it_well() {
+    let folder = logs(5, 6_000, 14);
+    let findings = not_muted(&scanned(folder.path(), "logs", |_| ()));
+    let (mut child, address) = begins(folder.path());
+    waits("readiness", || {
+        asks(&address, "/readyz").filter(|(status, _)| *status == 200)
+    });
+    assert_eq!(asks(&address, "/healthz"), Some((200, "ok\n".to_owned())));
+    assert_eq!(
+        asks(&address, "/other").map(|(status, _)| status),
+        Some(404)
+    );
+    let sent = format!("tidegate_alerts_sent_total {}", findings.len());
+    let metrics = waits("all alerts", || {
+        let (_, metrics) = asks(&address, "/metrics")?;
+        metrics.lines().any(|line| line == sent).then_some(metrics)
+    });
+    let objects = walkdir::WalkDir::new(folder.path().join("logs"))
+        .into_iter()
+        .flatten();
+    let objects = objects.filter(|entry| entry.file_type().is_file()).count();
+    for expected in [
+        &format!("tidegate_objects_total {objects}"),
+        "tidegate_alerts_waiting{target=\"file:alerts\"} 0",
+        &format!("tidegate_findings_open {}", findings.len()),
+        "tidegate_hours{state=\"open\"} 0",
+        "# TYPE tidegate_connections_total counter",
+        "tidegate_lines_total{outcome=\"record\"} ",
+        "verdict=\"violation\"",
+        "tidegate_resident_memory_bytes ",
+    ] {
+        assert!(metrics.contains(expected), "`{expected}` in:\n{metrics}");
+    }
+    let told = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status();
+    assert!(told.expect("it is told").success());
+    assert_eq!(child.wait().expect("it is our child").code(), Some(0));
+    assert_same_lake(folder.path(), "scanned", "watched");
+    let mut status = Command::new(BINARY);
+    status.current_dir(folder.path());
+    let told = status
+        .args(["watch", "--state", "state", "--status"])
+        .output()
+        .expect("it runs");
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(
+        told.contains(&format!(
+            "alerts           {} delivered, 0 waiting",
+            findings.len()
+        )),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_state_that_is_in_use_or_damaged_is_refused_and_one_that_is_lost_is_taken_from_the_lake() {
+    let folder = logs(5, 4_000, 14);
+    let findings = not_muted(&scanned(folder.path(), "logs", |_| ()));
+    let (mut child, address) = begins(folder.path());
+    waits("readiness", || {
+        asks(&address, "/readyz").filter(|(status, _)| *status == 200)
+    });
+    let mut second = until_idle(folder.path(), &[]);
+    let ran = second.output().expect("the program runs");
+    let errors = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("in use by another process"), "{errors}");
+    child.kill().expect("it is killed");
+    child.wait().expect("it is our child");
+    ends_well(until_idle(folder.path(), &[]));
+    let ledger = folder.path().join("state/ledger.redb");
+    let whole = fs::read(&ledger).expect("a ledger");
+    fs::write(&ledger, &whole[..100]).expect("damaged");
+    let ran = until_idle(folder.path(), &[])
+        .output()
+        .expect("the program runs");
+    let errors = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("move it away"), "{errors}");
+    assert_eq!(fs::read(&ledger).expect("it is there").len(), 100);
+    // What was judged is in the lake: nothing is judged again, and nobody is told again.
+    fs::remove_dir_all(folder.path().join("state")).expect("removed");
+    let before = alerts(&folder.path().join("alerts"));
+    assert_eq!(announced(&before), findings);
+    ends_well(until_idle(folder.path(), &[]));
+    assert_eq!(alerts(&folder.path().join("alerts")).len(), before.len());
+    assert_same_lake(folder.path(), "scanned", "watched");
+}

@@ -8,6 +8,7 @@
 
 mod brief;
 mod fields;
+mod ocsf;
 mod send;
 mod target;
 

@@ -14,7 +14,8 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::target::{Kind, Target};
+use super::ocsf::ocsf;
+use super::target::{Format, Kind, Target};
 
 /// How long a request may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -88,6 +89,7 @@ impl Sender {
     /// Sends alerts, each a JSON object, together where the target takes several; `now` is in seconds since 1970. How many
     /// of them, the first, were taken, and why the next was not.
     pub async fn send(&self, alerts: &[String], now: u64) -> (usize, Result<(), SendError>) {
+        let alerts: Vec<String> = alerts.iter().map(|alert| self.formed(alert, now)).collect();
         let lines = || -> Vec<u8> {
             alerts
                 .iter()
@@ -112,7 +114,7 @@ impl Sender {
                 )
             }
             Kind::File(path) => whole(append(path, &lines()), &format!("`{}`", path.display())),
-            Kind::Webhook(url) => {
+            Kind::Webhook(url) | Kind::Slack(url) => {
                 for (place, alert) in alerts.iter().enumerate() {
                     if let Err(error) = self.post(url.as_str(), alert.clone(), now).await {
                         return (place, Err(error));
@@ -120,14 +122,16 @@ impl Sender {
                 }
                 (alerts.len(), Ok(()))
             }
-            Kind::Slack(url) => {
-                for (place, alert) in alerts.iter().enumerate() {
-                    if let Err(error) = self.post(url.as_str(), slack(alert), now).await {
-                        return (place, Err(error));
-                    }
-                }
-                (alerts.len(), Ok(()))
-            }
+        }
+    }
+
+    /// An alert as the target wants it.
+    fn formed(&self, alert: &str, now: u64) -> String {
+        let value = || serde_json::from_str(alert).unwrap_or(Value::Null);
+        match (&self.target.kind, self.target.format) {
+            (Kind::Slack(_), _) => slack(&value()),
+            (_, Format::Ocsf) => ocsf(&value(), now).to_string(),
+            (_, Format::Json) => alert.to_owned(),
         }
     }
 
@@ -213,8 +217,7 @@ fn append(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
 
 /// An alert as Slack's incoming webhooks take it: a sentence, where it is, and by which rule.
 /// <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>
-fn slack(alert: &str) -> String {
-    let alert: Value = serde_json::from_str(alert).unwrap_or(Value::Null);
+fn slack(alert: &Value) -> String {
     let text = |name: &str| escaped(alert[name].as_str().unwrap_or_default());
     let points = |alert: &Value| {
         let text = |name: &str| escaped(alert[name].as_str().unwrap_or_default());
@@ -237,7 +240,7 @@ fn slack(alert: &str) -> String {
         }
         return json!({ "text": lines.join("\n") }).to_string();
     }
-    let mut lines = vec![points(&alert)];
+    let mut lines = vec![points(alert)];
     let named = [
         ("rule", "rule"),
         ("owner", "owner"),
@@ -275,9 +278,9 @@ mod tests {
 
     #[test]
     fn slack_is_told_in_words() {
-        let told = slack(
-            r#"{"event": "opened", "severity": "high", "title": "a <b> & c", "rule": "default", "owner": null}"#,
-        );
+        let told = slack(&json!({
+            "event": "opened", "severity": "high", "title": "a <b> & c", "rule": "default", "owner": null,
+        }));
         let told: Value = serde_json::from_str(&told).expect("JSON");
         assert_eq!(
             told["text"],

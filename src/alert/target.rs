@@ -6,7 +6,7 @@ use url::Url;
 
 use super::Brief;
 use crate::judge::Kind as FindingKind;
-use crate::policy::Severity;
+use crate::policy::{Severity, words};
 
 /// Where alerts go, and which.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,18 @@ pub struct Target {
     pub secret_env: Option<String>,
     /// How many alerts a minute go one by one; the others go together.
     pub rate: u32,
+    /// The form of an alert.
+    pub format: Format,
+}
+
+words! {
+    /// The form of an alert.
+    Format {
+        /// JSON by our own schema.
+        Json = "json",
+        /// An event of the Open Cybersecurity Schema Framework.
+        Ocsf = "ocsf",
+    }
 }
 
 /// What takes the alerts.
@@ -42,7 +54,7 @@ pub enum Kind {
 const DEFAULT_RATE: u32 = 60;
 
 /// The conditions that a target may have.
-const CONDITIONS: [&str; 5] = ["min", "owner", "kind", "secret-env", "rate"];
+const CONDITIONS: [&str; 6] = ["min", "owner", "kind", "secret-env", "rate", "format"];
 
 /// Why a text names no target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +63,7 @@ pub struct TargetError(String);
 
 impl Target {
     /// Understands a target. Conditions stand behind a `?` and are separated by `&`: `min=high`, `owner=NAME`,
-    /// `kind=KIND` (several times), `rate=N` (a minute), `secret-env=NAME`. What else stands there belongs to the address.
+    /// `kind=KIND` (several times), `rate=N` (a minute), `format=FORMAT`, `secret-env=NAME`. What else stands there belongs to the address.
     ///
     /// # Errors
     /// When it is none, in words for people.
@@ -100,6 +112,7 @@ impl Target {
             kinds: Vec::new(),
             secret_env: None,
             rate: DEFAULT_RATE,
+            format: Format::Json,
         };
         for (name, value) in conditions {
             target.condition(&name, value)?;
@@ -133,6 +146,15 @@ impl Target {
             "secret-env" if matches!(self.kind, Kind::Webhook(_)) => self.secret_env = Some(value),
             "secret-env" => {
                 return wrong("secret-env is for webhooks: only they are signed".to_owned());
+            }
+            "format" if matches!(self.kind, Kind::Slack(_)) => {
+                return wrong("Slack has a form of its own: leave out format=".to_owned());
+            }
+            "format" => {
+                let Some(format) = Format::from_word(&value) else {
+                    return wrong(format!("expected format=json or ocsf, got `{value}`"));
+                };
+                self.format = format;
             }
             _ => match value.parse() {
                 Ok(rate @ 1..) => self.rate = rate,
@@ -230,6 +252,11 @@ mod tests {
         );
         check("stdout?severity=high", "expected one of min, owner, kind");
         check("stdout?kind=odd", "expected kind= one of denied-attempt");
+        check("stdout?format=xml", "expected format=json or ocsf");
+        check(
+            "slack:https://x.example?format=ocsf",
+            "Slack has a form of its own",
+        );
         check("stdout?rate=0", "a number of alerts a minute");
         check(
             "slack:https://x.example?secret-env=S",

@@ -76,7 +76,12 @@ impl LedgerError {
                 path,
                 reason: error.to_string(),
             },
-            redb::Error::Io(reason) if reason.kind() == std::io::ErrorKind::InvalidData => {
+            redb::Error::Io(reason)
+                if matches!(
+                    reason.kind(),
+                    std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof
+                ) =>
+            {
                 LedgerError::Corrupt {
                     path,
                     reason: reason.to_string(),

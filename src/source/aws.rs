@@ -244,7 +244,9 @@ impl AwsLogs {
             return Ok(found);
         }
         let tree = &self.tree;
-        let children = tree.children_since(&folder, &self.given, selection.since).await?;
+        let children = tree
+            .children_since(&folder, &self.given, selection.since)
+            .await?;
         for file in children.files {
             found.take(file, &self.root);
         }

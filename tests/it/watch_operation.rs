@@ -76,7 +76,8 @@ fn metrics_and_health_are_told_and_a_signal_ends_it_well() {
         asks(&address, "/other").map(|(status, _)| status),
         Some(404)
     );
-    let sent = format!("tidegate_alerts_sent_total {}", findings.len());
+    // The logs are old: every finding was opened, and resolved since.
+    let sent = format!("tidegate_alerts_sent_total {}", 2 * findings.len());
     let metrics = waits("all alerts", || {
         let (_, metrics) = asks(&address, "/metrics")?;
         metrics.lines().any(|line| line == sent).then_some(metrics)
@@ -86,9 +87,9 @@ fn metrics_and_health_are_told_and_a_signal_ends_it_well() {
         .flatten();
     let objects = objects.filter(|entry| entry.file_type().is_file()).count();
     for expected in [
-        &format!("tidegate_objects_total {objects}"),
+        &*format!("tidegate_objects_total {objects}"),
         "tidegate_alerts_waiting{target=\"file:alerts\"} 0",
-        &format!("tidegate_findings_open {}", findings.len()),
+        "tidegate_findings_open 0",
         "tidegate_hours{state=\"open\"} 0",
         "# TYPE tidegate_connections_total counter",
         "tidegate_lines_total{outcome=\"record\"} ",
@@ -113,7 +114,7 @@ fn metrics_and_health_are_told_and_a_signal_ends_it_well() {
     assert!(
         told.contains(&format!(
             "alerts           {} delivered, 0 waiting",
-            findings.len()
+            2 * findings.len()
         )),
         "{told}"
     );

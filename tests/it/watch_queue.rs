@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::json;
-use tidegate::source::KeyFacts;
 
 use crate::moto::Moto;
 use crate::watch::{
@@ -16,7 +15,7 @@ use crate::watch::{
 const BUCKET: &str = "flow-logs";
 const QUEUE: &str = "sqs://notices";
 
-/// Every object below a folder: its key and content, as they would be published.
+/// Every object below a folder: its key and content. They are told of in an order that has nothing to do with their times.
 fn objects(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let found = walkdir::WalkDir::new(folder)
         .sort_by_file_name()
@@ -28,9 +27,7 @@ fn objects(folder: &Path) -> Vec<(String, Vec<u8>)> {
         let bytes = fs::read(entry.path()).expect("readable");
         (key.display().to_string(), bytes)
     });
-    let mut files: Vec<(String, Vec<u8>)> = files.collect();
-    files.sort_by_key(|(key, _)| KeyFacts::parse(key).map(|facts| facts.time));
-    files
+    files.collect()
 }
 
 fn watch(moto: &Moto, folder: &Path, more: &[&str]) -> Output {

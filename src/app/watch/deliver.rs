@@ -30,6 +30,8 @@ impl Watch<'_> {
             let done = lock(&self.sea).done;
             let grace = Duration::from_secs(u64::from(self.settings.grace));
             let is_late = done.is_some_and(|done| done.elapsed() > grace);
+            // Nothing more will come: what is left goes now.
+            pace.is_last = done.is_some();
             match self.deliver_some(sender, &mut pace) {
                 Ok(Delivered::Some) => {}
                 Ok(Delivered::All) if done.is_some() => return,
@@ -123,6 +125,8 @@ impl Watch<'_> {
 struct Pace {
     began: Option<Instant>,
     sent: usize,
+    /// Whether nothing more will come.
+    is_last: bool,
 }
 
 /// What may be sent next.
@@ -142,11 +146,11 @@ impl Pace {
             return Next::Some(usize::MAX);
         };
         if self.began.is_none_or(|began| now - began >= MINUTE) {
-            *self = Pace::default();
+            (self.began, self.sent) = (None, 0);
         }
         match self.sent {
             sent if sent < rate => Next::Some(rate - sent),
-            sent if sent == rate => Next::Together,
+            sent if sent == rate || self.is_last => Next::Together,
             _ => Next::None,
         }
     }
@@ -182,5 +186,8 @@ mod tests {
         pace.sent(1, begin);
         assert_eq!(pace.next(Some(3), begin + MINUTE / 2), Next::None);
         assert_eq!(pace.next(Some(3), begin + MINUTE), Next::Some(3));
+        pace.sent(4, begin + MINUTE);
+        pace.is_last = true;
+        assert_eq!(pace.next(Some(3), begin + MINUTE), Next::Together);
     }
 }

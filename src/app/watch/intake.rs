@@ -129,18 +129,25 @@ impl Watch<'_> {
             QUEUE_WAIT
         };
         let received = self.persist("receiving from the queue", false, || {
-            self.runtime.block_on(async {
+            let received = self.runtime.block_on(async {
                 tokio::select! {
                     received = queue.receive(wait) => received.map_err(ScanError::from),
                     () = self.end_is_asked() => Ok(Vec::new()),
                 }
-            })
+            });
+            if received.is_err() {
+                lock(&self.sea).is_behind = true;
+            }
+            received
         });
         let Some(messages) = received? else {
             return Ok(true);
         };
         if messages.is_empty() {
-            lock(&self.sea).taken = Some(began);
+            {
+                let mut sea = lock(&self.sea);
+                (sea.taken, sea.is_behind) = (Some(began), false);
+            }
             self.stop.ring();
             return Ok(true);
         }

@@ -178,6 +178,7 @@ fn take_up(ledger: &Ledger, settings: &WatchSettings) -> Result<Sea, LedgerError
     Ok(Sea {
         tide: Tide::new(waits, newest, &hours, unjudged),
         taken: None,
+        is_behind: settings.queue.is_some(),
         is_over: false,
         done: None,
         evidence: BTreeMap::new(),
@@ -211,6 +212,8 @@ struct Sea {
     tide: Tide,
     /// When that began which took all that was there, by the clock (seconds); none where more is coming.
     taken: Option<u32>,
+    /// Whether a queue may hold what is older than the newest object: after a pause its messages come in no order.
+    is_behind: bool,
     /// Whether nothing more will come.
     is_over: bool,
     /// Since when nothing more will be judged.
@@ -328,6 +331,9 @@ impl Watch<'_> {
     fn watermark(&self, sea: &Sea) -> u32 {
         if sea.is_over && self.settings.until_idle {
             return u32::MAX;
+        }
+        if sea.is_behind {
+            return 0;
         }
         sea.tide.watermark(sea.taken)
     }

@@ -54,7 +54,9 @@ impl S3 {
                 return Ok(children);
             }
             let last = children.files.last().map(|entry| entry.path.as_str());
-            let later = last.zip(since).and_then(|(last, since)| later_name(last, since));
+            let later = last
+                .zip(since)
+                .and_then(|(last, since)| later_name(last, since));
             // A server that does not know how to jump comes back to where it was.
             if later.is_some() && later > range.after {
                 (range.after, token) = (later, None);

@@ -5,7 +5,7 @@ use std::path::Path;
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::{
-    ABOUT, Announced, COUNTS, FINDINGS, FORMAT, HOURS, HourState, LedgerError, LedgerHour,
+    ABOUT, ASIDE, Announced, COUNTS, FINDINGS, FORMAT, HOURS, HourState, LedgerError, LedgerHour,
     LedgerObject, OBJECTS, OUTBOX, ObjectState, SLOTS, hour_of,
 };
 
@@ -14,6 +14,7 @@ pub struct Change<'t> {
     path: &'t Path,
     about: Table<'t, &'static str, &'static str>,
     objects: Table<'t, (u32, &'static str), (u32, u64, &'static str, u64, u8)>,
+    aside: Table<'t, &'static str, (u32, u64, &'static str)>,
     hours: Table<'t, u32, (u8, u32)>,
     slots: Table<'t, u32, ()>,
     findings: Table<'t, &'static str, (u32, u32, u8, bool, &'static str)>,
@@ -31,6 +32,7 @@ impl<'t> Change<'t> {
                 path,
                 about: transaction.open_table(ABOUT)?,
                 objects: transaction.open_table(OBJECTS)?,
+                aside: transaction.open_table(ASIDE)?,
                 hours: transaction.open_table(HOURS)?,
                 slots: transaction.open_table(SLOTS)?,
                 findings: transaction.open_table(FINDINGS)?,
@@ -91,18 +93,13 @@ impl<'t> Change<'t> {
         let key = (hour, object.url.as_str());
         let known = self.objects.get(key).map_err(|error| self.failed(error))?;
         let is_known = known.is_some_and(|known| {
-            let (_, size, etag, _, state) = known.value();
-            let has_come =
-                ObjectState::of(state) != ObjectState::Ahead || object.state == ObjectState::Ahead;
-            size == object.size && etag == object.etag && has_come
+            let (_, size, etag, _, _) = known.value();
+            size == object.size && etag == object.etag
         });
         if is_known {
             return Ok(false);
         }
         self.put(object)?;
-        if object.state == ObjectState::Ahead {
-            return Ok(true);
-        }
         let slot = object.time - object.time % 300;
         let reopened = self.slots.remove(slot).map(drop);
         reopened.map_err(|error| self.failed(error))?;
@@ -117,6 +114,25 @@ impl<'t> Change<'t> {
             due,
         })?;
         Ok(true)
+    }
+
+    /// Sets an object aside: its key time lies so far ahead that it is not believed yet.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn set_aside(&mut self, object: &LedgerObject) -> Result<(), LedgerError> {
+        let value = (object.time, object.size, object.etag.as_str());
+        let put = self.aside.insert(object.url.as_str(), value).map(drop);
+        put.map_err(|error| self.failed(error))
+    }
+
+    /// Takes an object that was set aside.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn take_up(&mut self, url: &str) -> Result<(), LedgerError> {
+        let gone = self.aside.remove(url).map(drop);
+        gone.map_err(|error| self.failed(error))
     }
 
     /// Enters what is known of an object, in place of what was.

@@ -29,6 +29,8 @@ const ABOUT: TableDefinition<&str, &str> = TableDefinition::new("about");
 /// Objects by hour (start, seconds) and URL: key time, size, entity tag, arrival (seconds), how far it is.
 const OBJECTS: TableDefinition<(u32, &str), (u32, u64, &str, u64, u8)> =
     TableDefinition::new("objects");
+/// Objects that are set aside, by URL: key time, size, entity tag.
+const ASIDE: TableDefinition<&str, (u32, u64, &str)> = TableDefinition::new("aside");
 /// Hours by their start: how far they are, and from which watermark on they are due again (0 where they are not).
 const HOURS: TableDefinition<u32, (u8, u32)> = TableDefinition::new("hours");
 /// Slots, by their start, of hours that are not committed: those that were judged.
@@ -51,8 +53,6 @@ pub enum ObjectState {
     Looked = 1,
     /// It is in a committed hour.
     Judged = 2,
-    /// Its key time lies far ahead of its arrival: it is not judged before that time has come.
-    Ahead = 3,
 }
 
 /// How far an hour is.
@@ -231,7 +231,6 @@ impl ObjectState {
         match number {
             0 => ObjectState::Seen,
             1 => ObjectState::Looked,
-            3 => ObjectState::Ahead,
             _ => ObjectState::Judged,
         }
     }

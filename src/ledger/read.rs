@@ -10,8 +10,8 @@ use redb::{
 
 use super::change::{announced_from, hour_from, object_from};
 use super::{
-    ABOUT, Announced, COUNTS, FINDINGS, FORMAT, HOURS, LedgerError, LedgerHour, LedgerObject,
-    OBJECTS, OUTBOX, SLOTS, Waiting,
+    ABOUT, ASIDE, Announced, COUNTS, FINDINGS, FORMAT, HOURS, LedgerError, LedgerHour,
+    LedgerObject, OBJECTS, OUTBOX, ObjectState, SLOTS, Waiting,
 };
 
 /// A ledger as it was when this was made, whatever is written since.
@@ -85,6 +85,33 @@ impl View {
             for entry in table.range((hours.start, "")..(hours.end, ""))? {
                 let (key, value) = entry?;
                 objects.push(object_from(key.value(), value.value()));
+            }
+            Ok(objects)
+        };
+        self.told(found())
+    }
+
+    /// Objects that were set aside.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn aside(&self) -> Result<Vec<LedgerObject>, LedgerError> {
+        let found = || -> Found<Vec<LedgerObject>> {
+            let mut objects = Vec::new();
+            let Some(table) = self.table(ASIDE)? else {
+                return Ok(objects);
+            };
+            for entry in table.range::<&str>(..)? {
+                let (url, value) = entry?;
+                let (time, size, etag) = value.value();
+                objects.push(LedgerObject {
+                    url: url.value().to_owned(),
+                    time,
+                    size,
+                    etag: etag.to_owned(),
+                    arrived: 0,
+                    state: ObjectState::Seen,
+                });
             }
             Ok(objects)
         };

@@ -203,3 +203,25 @@ fn other_ledgers_are_refused_and_stay_as_they_are() {
         assert_eq!(std::fs::read(&path).expect("it is there"), damage);
     }
 }
+
+#[test]
+fn what_is_set_aside_is_no_object_before_it_is_taken_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = open(folder.path());
+    let ahead = object("a", NINE + 90_000);
+    ledger
+        .write(|change| change.set_aside(&ahead))
+        .expect("it is written");
+    let view = ledger.read().expect("a view");
+    assert_eq!(view.aside().expect("objects"), std::slice::from_ref(&ahead));
+    assert!(view.objects(0..u32::MAX).expect("objects").is_empty());
+    ledger
+        .write(|change| {
+            change.see(&ahead, 0)?;
+            change.take_up(&ahead.url)
+        })
+        .expect("it is written");
+    let view = ledger.read().expect("a view");
+    assert!(view.aside().expect("objects").is_empty());
+    assert_eq!(view.objects(0..u32::MAX).expect("objects"), [ahead]);
+}

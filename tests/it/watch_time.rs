@@ -119,15 +119,21 @@ impl Days {
         }
     }
 
-    /// Publishes the objects of the next key time; that time.
+    /// Publishes the objects of the next key time when it has come; that time.
     fn publish(&mut self) -> Option<u32> {
+        let time = self.put()?;
+        self.clock.0.fetch_max(u64::from(time), Ordering::SeqCst);
+        Some(time)
+    }
+
+    /// Puts the objects of the next key time, whatever time it is; that time.
+    fn put(&mut self) -> Option<u32> {
         let time = self.to_come.last()?.0;
         while let Some((_, name)) = self.to_come.pop_if(|(other, _)| *other == time) {
             let to = self.root().join("logs").join(&name);
             fs::create_dir_all(to.parent().expect("a folder")).expect("made");
             fs::rename(self.root().join("later").join(&name), to).expect("it comes");
         }
-        self.clock.0.fetch_max(u64::from(time), Ordering::SeqCst);
         Some(time)
     }
 
@@ -208,11 +214,11 @@ fn all_is_over(status: &Status) -> bool {
 fn what_nothing_can_change_goes_out_at_once_and_the_rest_when_its_slot_closes() {
     for seed in [5, 6, 7] {
         let mut days = Days::new(seed, 10_000, 26);
-        let watching = days.begin();
-        // Too early for any slot to close.
+        // Too early for any slot to close. They come together: what one shows may take another to know who is who.
         for _ in 0..3 {
             days.publish();
         }
+        let watching = days.begin();
         days.waits("an alert", |status| status.sent > 0);
         let early = days.waits("an end of alerts", |status| status.outbox.is_empty());
         assert_eq!(early.hours, [1, 0, 0]);
@@ -409,4 +415,31 @@ fn what_recurs_is_told_once_a_day() {
         .collect();
     assert_eq!(digest["count"], named.len());
     assert!(!named.is_empty() && named.is_subset(&opened));
+}
+
+#[test]
+fn an_object_whose_time_lies_far_ahead_waits_for_it() {
+    let mut days = Days::new(5, 4_000, 26);
+    let (first, all) = (
+        days.to_come.last().expect("objects").0,
+        days.to_come.len() as u64,
+    );
+    let near = days
+        .to_come
+        .iter()
+        .filter(|(time, _)| *time <= first + 3600)
+        .count() as u64;
+    while days.put().is_some() {}
+    let watching = days.begin();
+    days.waits("what is near", |status| status.objects == near);
+    let known = days.waits("no more", |status| status.newest == Some(first + 3600));
+    assert_eq!(known.objects, near);
+    days.sleep(3600);
+    days.waits("what was far", |status| {
+        status.objects > near && status.objects < all
+    });
+    days.sleep(3 * 3600);
+    days.waits("the end of all hours", |status| status.hours == [0, 3, 0]);
+    days.end(watching);
+    assert_same_lake(days.root(), "scanned", "watched");
 }

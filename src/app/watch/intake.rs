@@ -1,21 +1,16 @@
-//! What comes: lists the sources again and again, enters what is new in the ledger, and announces at once what objects
-//! show by themselves.
+//! What comes: lists the sources again and again, hears the queue, and enters what is new in the ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::judge::fold::SLOT_SECS;
 use crate::ledger::{HourState, LedgerHour, LedgerObject, ObjectState, hour_of};
 use crate::sink::Hour;
-use crate::source::{Object, Queue, S3, Selection, noticed};
+use crate::source::{Object, S3};
 
 use super::super::batch::open_listing;
 use super::super::error::ScanError;
 use super::super::lock;
-use super::super::run::{Carried, Run};
-use super::super::settings::{Keep, ScanSettings};
-use super::super::stop::UntilAborted;
-use super::tide::HOUR_SECS;
 use super::{BEGIN, NEWEST, Watch};
 
 /// How far ahead of its arrival an object's key time may be, seconds. Beyond it is set aside until its time has come.
@@ -56,9 +51,6 @@ impl Due {
         }
     }
 }
-
-/// How long a queue is waited for that is empty, seconds: the most that SQS allows.
-const QUEUE_WAIT: i32 = 20;
 
 impl Watch<'_> {
     /// Takes what comes, until the end is asked for or, where that is wanted, all that is there was taken.
@@ -119,98 +111,13 @@ impl Watch<'_> {
         newest.saturating_sub(overlap)
     }
 
-    /// Receives some messages and takes the objects that they name; whether there were none. A message is deleted once its
-    /// objects are in the ledger.
-    fn receive(&self, queue: &Queue, s3: Option<S3>) -> Result<bool, ScanError> {
-        let began = self.clock.seconds();
-        let wait = if self.settings.until_idle {
-            1
-        } else {
-            QUEUE_WAIT
-        };
-        let received = self.persist("receiving from the queue", false, || {
-            let received = self.runtime.block_on(async {
-                tokio::select! {
-                    received = queue.receive(wait) => received.map_err(ScanError::from),
-                    () = self.end_is_asked() => Ok(Vec::new()),
-                }
-            });
-            if received.is_err() {
-                lock(&self.sea).is_behind = true;
-            }
-            received
-        });
-        let Some(messages) = received? else {
-            return Ok(true);
-        };
-        if messages.is_empty() {
-            {
-                let mut sea = lock(&self.sea);
-                (sea.taken, sea.is_behind) = (Some(began), false);
-            }
-            self.stop.ring();
-            return Ok(true);
-        }
-        let kept = {
-            let _in_runtime = self.runtime.enter();
-            queue.keep(messages.clone())
-        };
-        let selection = Selection {
-            accounts: self.settings.judging.accounts.clone(),
-            regions: self.settings.judging.regions.clone(),
-            ..Selection::default()
-        };
-        let (mut understood, mut objects, mut odd) = (Vec::new(), Vec::new(), 0);
-        for message in &messages {
-            match noticed(&message.body) {
-                Ok(named) => {
-                    let named = named.iter().filter_map(Object::noticed);
-                    objects.extend(named.filter(|object| {
-                        object.key.as_ref().is_some_and(|key| selection.wants(key))
-                    }));
-                    understood.push(message.clone());
-                }
-                Err(reason) => {
-                    odd += 1;
-                    tracing::warn!(
-                        "a message of the queue is left to its redrive policy: {reason}"
-                    );
-                }
-            }
-        }
-        let entered = self.enter(&objects);
-        let done = self.runtime.block_on(async {
-            match &entered {
-                Ok(_) => queue.delete(&understood).await,
-                Err(_) => queue.give_back(&messages).await,
-            }
-        });
-        drop(kept);
-        if let Err(error) = done {
-            // They come again, and are known then.
-            tracing::warn!("{error}");
-        }
-        let new = entered?;
-        if odd > 0 {
-            self.ledger
-                .write(|change| change.count("messages-not-understood", odd))?;
-        }
-        self.look(&new, s3)?;
-        Ok(false)
-    }
-
-    async fn end_is_asked(&self) {
-        while !self.stop.is_asked() {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
-
     /// Notes, once, from which hour on objects are judged.
     fn set_begin(&self) -> Result<(), ScanError> {
         let now = self.clock.seconds();
         let begin = match self.settings.judging.since {
             Some(since) => hour_of(since),
-            None if self.settings.until_idle => 0,
+            // Whatever a queue tells of is new.
+            None if self.settings.until_idle || self.queue.is_some() => 0,
             None => hour_of(now),
         };
         self.ledger.write(|change| {
@@ -261,15 +168,16 @@ impl Watch<'_> {
         Ok(began)
     }
 
-    /// Enters objects in the ledger; those that are new, and are worth a look: whose hour is judged whole in a moment, they
-    /// are not.
-    fn enter(&self, objects: &[Object]) -> Result<Vec<LedgerObject>, ScanError> {
+    /// Enters objects in the ledger; those that are new, and are worth a look. Those whose time lies ahead are set aside.
+    pub(super) fn enter(&self, objects: &[Object]) -> Result<Vec<LedgerObject>, ScanError> {
         let now = self.clock.seconds();
-        let seen: Vec<LedgerObject> = objects
-            .iter()
-            .filter_map(|object| seen(object, now))
-            .collect();
-        self.enter_seen(&seen)
+        let seen = objects.iter().filter_map(|object| seen(object, now));
+        let (here, ahead): (Vec<_>, Vec<_>) = seen.partition(|object| !is_ahead(object, now));
+        if !ahead.is_empty() {
+            self.ledger
+                .write(|change| ahead.iter().try_for_each(|object| change.set_aside(object)))?;
+        }
+        self.enter_seen(&here)
     }
 
     fn enter_seen(&self, seen: &[LedgerObject]) -> Result<Vec<LedgerObject>, ScanError> {
@@ -278,18 +186,15 @@ impl Watch<'_> {
         self.recall(&hours)?;
         let again = {
             let sea = lock(&self.sea);
-            let watermark = self.watermark(&sea);
-            sea.tide.due_again(watermark)
+            sea.tide.due_again(self.watermark(&sea))
         };
-        let is_here = |object: &LedgerObject| object.state != ObjectState::Ahead;
-        let here = seen.iter().filter(|object| is_here(object));
-        let newest = here.map(|object| object.time).max().unwrap_or(0);
+        let newest = seen.iter().map(|object| object.time).max().unwrap_or(0);
         let mut new = Vec::new();
         let hours = self.ledger.write(|change| {
             for object in seen {
                 if hour_of(object.time) < begin {
                     // Of before: evidence only.
-                    let (start, state) = (hour_of(object.time), HourState::Settled);
+                    let start = hour_of(object.time);
                     change.put(&LedgerObject {
                         state: ObjectState::Judged,
                         ..object.clone()
@@ -297,7 +202,7 @@ impl Watch<'_> {
                     if change.hour(start)?.is_none() {
                         change.put_hour(LedgerHour {
                             start,
-                            state,
+                            state: HourState::Settled,
                             due: None,
                         })?;
                     }
@@ -307,13 +212,13 @@ impl Watch<'_> {
             }
             change.set(NEWEST, u64::from(newest).max(change.counter(NEWEST)?))?;
             change.count("objects", new.len() as u64)?;
+            let hours: BTreeSet<u32> = new.iter().map(|object| hour_of(object.time)).collect();
             let mut known = Vec::new();
-            for object in new.iter().filter(|object| is_here(object)) {
-                known.extend(change.hour(hour_of(object.time))?);
+            for start in hours {
+                known.extend(change.hour(start)?);
             }
             Ok(known)
         })?;
-        new.retain(is_here);
         {
             let mut sea = lock(&self.sea);
             sea.tide.hear_of(newest);
@@ -323,12 +228,7 @@ impl Watch<'_> {
         if !new.is_empty() {
             self.stop.ring();
         }
-        let over = self.clock.seconds().saturating_sub(self.settings.lateness);
-        let is_history = |hour: &LedgerHour| {
-            hour.state == HourState::Open && hour.start.saturating_add(HOUR_SECS) <= over
-        };
-        let history = hours.iter().filter(|hour| is_history(hour));
-        let history: BTreeSet<u32> = history.map(|hour| hour.start).collect();
+        let history = self.history(&hours);
         new.retain(|object| !history.contains(&hour_of(object.time)));
         Ok(new)
     }
@@ -336,22 +236,16 @@ impl Watch<'_> {
     /// Takes objects that were set aside because their key time lay ahead, once that has come near.
     fn take_what_was_ahead(&self, s3: Option<S3>) -> Result<(), ScanError> {
         let now = self.clock.seconds();
-        let soon = hour_of(now)..hour_of(now.saturating_add(AHEAD)) + 1;
-        let ahead: Vec<LedgerObject> = self
-            .ledger
-            .read()?
-            .objects(soon)?
-            .into_iter()
-            .filter(|object| object.state == ObjectState::Ahead && object.time <= now + AHEAD)
-            .map(|object| LedgerObject {
-                state: ObjectState::Seen,
-                ..object
-            })
-            .collect();
-        if ahead.is_empty() {
+        let mut come = self.ledger.read()?.aside()?;
+        come.retain(|object| !is_ahead(object, now));
+        if come.is_empty() {
             return Ok(());
         }
-        let new = self.enter_seen(&ahead)?;
+        let new = self.enter_seen(&come)?;
+        self.ledger.write(|change| {
+            come.iter()
+                .try_for_each(|object| change.take_up(&object.url))
+        })?;
         self.look(&new, s3)
     }
 
@@ -389,61 +283,11 @@ impl Watch<'_> {
         }
         Ok(())
     }
+}
 
-    /// Looks at objects that a run before this one took and did not come to look at.
-    fn look_at_what_waits(&self, s3: Option<S3>) -> Result<(), ScanError> {
-        let view = self.ledger.read()?;
-        let mut waiting = Vec::new();
-        for hour in view.hours()? {
-            if hour.state == HourState::Settled && hour.due.is_none() {
-                continue;
-            }
-            let objects = view.objects(hour.start..hour.start + 1)?;
-            waiting.extend(
-                objects
-                    .into_iter()
-                    .filter(|object| object.state == ObjectState::Seen),
-            );
-        }
-        self.look(&waiting, s3)
-    }
-
-    /// Announces what objects show by themselves, whatever comes later.
-    fn look(&self, new: &[LedgerObject], s3: Option<S3>) -> Result<(), ScanError> {
-        let objects: Vec<Object> = new.iter().filter_map(object).collect();
-        if objects.is_empty() || self.senders.is_empty() {
-            return Ok(());
-        }
-        let settings = ScanSettings {
-            // Beside the thread that judges hours.
-            threads: 1,
-            memory: self.settings.judging.memory / 4,
-            keep: Keep::None,
-            ..self.settings.judging.clone()
-        };
-        let progress = UntilAborted(self.stop);
-        let run = Run {
-            settings: &settings,
-            policy: self.policy,
-            runtime: self.runtime,
-            temp: self.temp,
-            lake: None,
-            open_slot: None,
-            certain: true,
-            asked: None,
-            committed: BTreeSet::new(),
-            since: None,
-            until: None,
-            progress: &progress,
-        };
-        let shared = run.share(s3);
-        run.judge_batch(objects, &shared, &mut Carried::default())?;
-        let days = shared.hours.finish().days;
-        let findings: Vec<_> = days.into_values().flat_map(|day| day.findings).collect();
-        self.announce(&findings, |change| {
-            new.iter().try_for_each(|object| change.looked(object))
-        })
-    }
+/// Whether an object's key time is not to be believed yet.
+fn is_ahead(object: &LedgerObject, now: u32) -> bool {
+    object.time > now.saturating_add(AHEAD)
 }
 
 /// What the ledger is to know of an object that was listed; none where its key has no time.
@@ -455,11 +299,7 @@ fn seen(object: &Object, now: u32) -> Option<LedgerObject> {
         size: object.size,
         etag: object.etag.as_deref().unwrap_or_default().to_owned(),
         arrived: u64::from(now),
-        state: if time > now.saturating_add(AHEAD) {
-            ObjectState::Ahead
-        } else {
-            ObjectState::Seen
-        },
+        state: ObjectState::Seen,
     })
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::judge::Finding;
 use crate::judge::evidence::Evidence;
 use crate::judge::fold::SLOT_SECS;
-use crate::ledger::{HourState, LedgerHour, LedgerObject, ObjectState, hour_of};
+use crate::ledger::{HourState, LedgerHour, LedgerObject, hour_of};
 use crate::sink::{Day, Hour};
 use crate::source::{Object, S3};
 
@@ -192,14 +192,8 @@ impl Watch<'_> {
         let mut objects: Vec<Object> = Vec::new();
         for (slot, of_slot) in by_slot(&listed) {
             let is_wanted = slot >= earliest && slot < until && !known.contains_key(&slot);
-            let is_here = |known: &&&LedgerObject| known.state != ObjectState::Ahead;
             if is_wanted {
-                objects.extend(
-                    of_slot
-                        .iter()
-                        .filter(is_here)
-                        .filter_map(|known| object(known)),
-                );
+                objects.extend(of_slot.into_iter().filter_map(object));
             }
         }
         let settings = ScanSettings {

@@ -11,10 +11,12 @@
 
 mod announce;
 mod deliver;
+mod hear;
 mod intake;
 mod judging;
 mod lease;
 mod listen;
+mod look;
 mod meters;
 pub mod status;
 mod tide;

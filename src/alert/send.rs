@@ -1,6 +1,7 @@
 //! Sends alerts to their target.
 
 use std::io::Write;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -203,16 +204,31 @@ fn whole_reason(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Appends to a file that its owner alone reads where it is new, and waits until the disk has it.
-fn append(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
+/// Appends lines to a file that its owner alone reads where it is new, and waits until the disk has them. A line that is
+/// not whole, because the disk was full, is not left there, or ended.
+fn append(path: &std::path::Path, lines: &[u8]) -> std::io::Result<()> {
+    if std::fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+        return Err(std::io::Error::other("it is no file"));
+    }
     let mut file = std::fs::OpenOptions::new()
         .create(true)
+        .read(true)
         .append(true)
         .mode(0o600)
         .open(path)?;
-    file.write_all(bytes)?;
-    file.sync_data()
+    let length = file.metadata()?.len();
+    let mut last = [b'\n'];
+    if length > 0 {
+        file.read_exact_at(&mut last, length - 1)?;
+    }
+    let end: &[u8] = if last == *b"\n" { b"" } else { b"\n" };
+    let written = file
+        .write_all(&[end, lines].concat())
+        .and_then(|()| file.sync_data());
+    if written.is_err() {
+        let _ = file.set_len(length);
+    }
+    written
 }
 
 /// An alert as Slack's incoming webhooks take it: a sentence, where it is, and by which rule.

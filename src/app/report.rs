@@ -115,6 +115,8 @@ pub struct Coverage {
     pub ignored: u64,
     /// Objects that could not be read: url and why.
     pub unreadable: Vec<(String, String)>,
+    /// Of them, those that may be read at another time: their URLs.
+    pub may_pass: BTreeSet<String>,
     /// Lines by what became of them.
     pub lines: Tally,
     /// The first malformed lines: url, line, why, excerpt. At most 20.

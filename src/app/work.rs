@@ -158,6 +158,11 @@ impl Batch<'_, '_> {
             Ok(Body::Bytes(bytes)) => Some(bytes.clone()),
             _ => None,
         };
+        if let Err(error) = &fetched
+            && error.reason.may_pass()
+        {
+            self.coverage.may_pass(&object.url);
+        }
         let mut outcome = self.read(fetched, memory, &mut folder);
         let lines = folder.finish(outcome.is_ok());
         if self.keep != Keep::None

@@ -104,6 +104,20 @@ pub(super) fn watch(args: &WatchArgs, now: u32) -> Result<WatchSettings, ScanErr
     if sources.is_empty() {
         sources.clone_from(&queues);
     }
+    for (place, target) in args.alert.iter().enumerate() {
+        if args.alert[..place]
+            .iter()
+            .any(|other| other.id() == target.id())
+        {
+            return Err(usage(
+                format!(
+                    "expected each target of alerts once, got {} twice",
+                    target.shown()
+                ),
+                "one --alert has all conditions of its target: ?min=high&kind=…",
+            ));
+        }
+    }
     let judging = ScanSettings {
         sources,
         policy: args.policy.clone().unwrap_or_default(),

@@ -44,8 +44,21 @@ fn follow(args: &WatchArgs) -> Result<Exit, ScanError> {
         ));
         exits.push(Exit::Partial);
     }
+    if end.of_others > 0 {
+        say::warning(&format!(
+            "alerts that wait for targets which were not named this time: {}",
+            end.of_others
+        ));
+    }
+    if end.is_cut_short {
+        say::warning("it was ended before all that is there was judged; the next run goes on");
+        exits.push(Exit::Partial);
+    }
     Ok(Exit::most_urgent(exits))
 }
+
+/// How long work has to notice that it is to end now, before the program ends without it: a target may hold it up for ever.
+const LAST: Duration = Duration::from_secs(3);
 
 /// The system's clock.
 struct SystemClock;
@@ -83,6 +96,9 @@ fn heed_signals(stop: &Arc<Stop>, grace: Duration) {
                 () = tokio::time::sleep(grace) => {}
             }
             stop.abort();
+            tokio::time::sleep(LAST).await;
+            // Whatever was not finished is as after a crash: nothing is lost.
+            std::process::exit(Exit::Failed as i32);
         });
     };
     if let Err(error) = std::thread::Builder::new().spawn(heed) {

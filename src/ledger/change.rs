@@ -1,5 +1,6 @@
 //! Changes to a ledger, within one transaction.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use redb::{ReadableTable, Table, WriteTransaction};
@@ -160,8 +161,10 @@ impl<'t> Change<'t> {
         let key = (hour_of(object.time), object.url.as_str());
         let known = self.objects.get(key).map_err(|error| self.failed(error))?;
         let is_same = known.is_some_and(|known| {
-            let (_, _, etag, _, state) = known.value();
-            etag == object.etag && ObjectState::of(state) == ObjectState::Seen
+            let (_, size, etag, _, state) = known.value();
+            size == object.size
+                && etag == object.etag
+                && ObjectState::of(state) == ObjectState::Seen
         });
         if is_same {
             self.put(&LedgerObject {
@@ -192,7 +195,8 @@ impl<'t> Change<'t> {
     }
 
     /// Notes that an hour is judged as these objects have it, and is in this state. Objects that came since, or came
-    /// anew, leave it due.
+    /// anew, leave it due, from the watermark `again` on where it is settled; so do those that `lacked` says could not be
+    /// read yet.
     ///
     /// # Errors
     /// When the disk fails.
@@ -201,12 +205,22 @@ impl<'t> Change<'t> {
         start: u32,
         state: HourState,
         objects: &[LedgerObject],
+        lacked: &BTreeSet<String>,
+        again: u32,
     ) -> Result<(), LedgerError> {
         for object in objects {
             let key = (start, object.url.as_str());
             let known = self.objects.get(key).map_err(|error| self.failed(error))?;
-            let is_same = known.is_some_and(|known| known.value().2 == object.etag);
-            if is_same {
+            let is_same = known.is_some_and(|known| {
+                let (_, size, etag, _, _) = known.value();
+                size == object.size && etag == object.etag
+            });
+            if is_same && lacked.contains(&object.url) {
+                self.put(&LedgerObject {
+                    state: ObjectState::Looked,
+                    ..object.clone()
+                })?;
+            } else if is_same {
                 self.put(&LedgerObject {
                     state: ObjectState::Judged,
                     ..object.clone()
@@ -220,10 +234,7 @@ impl<'t> Change<'t> {
             let (_, value) = entry.map_err(failed)?;
             came_since |= ObjectState::of(value.value().4) < ObjectState::Judged;
         }
-        let due = match self.hour(start)? {
-            Some(LedgerHour { due, .. }) if came_since => due.or(Some(start)),
-            _ => None,
-        };
+        let due = came_since.then_some(again);
         self.put_hour(LedgerHour { start, state, due })?;
         let end = start + 3600;
         let gone = self.slots.retain_in(start..end, |_, ()| false);
@@ -246,6 +257,20 @@ impl<'t> Change<'t> {
     pub fn announced(&self, id: &str) -> Result<Option<Announced>, LedgerError> {
         let found = self.findings.get(id).map_err(|error| self.failed(error))?;
         Ok(found.map(|found| announced_from(found.value())))
+    }
+
+    /// All findings that were announced, by id.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn findings(&self) -> Result<Vec<(String, Announced)>, LedgerError> {
+        let mut findings = Vec::new();
+        let all = self.findings.iter().map_err(|error| self.failed(error))?;
+        for entry in all {
+            let (id, value) = entry.map_err(|error| self.failed(error))?;
+            findings.push((id.value().to_owned(), announced_from(value.value())));
+        }
+        Ok(findings)
     }
 
     /// Notes what was announced of a finding.

@@ -11,7 +11,7 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use redb::{Builder, ConcurrencyMode, Database, ReadOnlyDatabase, TableDefinition};
+use redb::{Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, TableDefinition};
 
 pub use change::Change;
 pub use error::LedgerError;
@@ -205,8 +205,22 @@ impl Ledger {
             return Ok(None);
         }
         let db: Result<ReadOnlyDatabase, _> = builder().open_read_only(&path);
-        let db = db.map_err(|error| LedgerError::of(&path, error.into()))?;
-        let view = View::new(&db, &path)?;
+        let view = match db {
+            Ok(db) => View::new(&db, &path)?,
+            // It was not ended well, which the next run mends: until then a copy that is mended tells.
+            Err(DatabaseError::RepairAborted) => {
+                let failed = |reason| LedgerError::Io {
+                    path: path.clone(),
+                    reason,
+                };
+                let copy = tempfile::NamedTempFile::new().map_err(failed)?;
+                std::fs::copy(&path, copy.path()).map_err(failed)?;
+                let db = builder().open(copy.path());
+                let db = db.map_err(|error| LedgerError::of(&path, error.into()))?;
+                View::new(&db, &path)?
+            }
+            Err(error) => return Err(LedgerError::of(&path, error.into())),
+        };
         view.check_format()?;
         Ok(Some(view))
     }

@@ -174,25 +174,31 @@ impl View {
         self.told(found())
     }
 
-    /// The first alerts that wait for a sink, at most so many, in their order.
+    /// The first alerts that wait for a sink and may be tried `now` (milliseconds since 1970), at most so many, in their order.
     ///
     /// # Errors
     /// When the disk fails.
-    pub fn waiting(&self, sink: &str, most: usize) -> Result<Vec<Waiting>, LedgerError> {
+    pub fn waiting(&self, sink: &str, most: usize, now: u64) -> Result<Vec<Waiting>, LedgerError> {
         let found = || -> Found<Vec<Waiting>> {
             let mut waiting = Vec::new();
             let Some(table) = self.table(OUTBOX)? else {
                 return Ok(waiting);
             };
-            for entry in table.range((sink, 0)..=(sink, u64::MAX))?.take(most) {
+            for entry in table.range((sink, 0)..=(sink, u64::MAX))? {
                 let (key, value) = entry?;
                 let (alert, tries, due) = value.value();
+                if due > now {
+                    continue;
+                }
                 waiting.push(Waiting {
                     number: key.value().1,
                     alert: alert.to_owned(),
                     tries,
                     due,
                 });
+                if waiting.len() == most {
+                    break;
+                }
             }
             Ok(waiting)
         };

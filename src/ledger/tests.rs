@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 
@@ -41,7 +41,13 @@ fn objects_are_seen_once_and_late_ones_make_their_hour_due() {
     ledger
         .write(|change| {
             change.slot_judged(NINE)?;
-            change.judged(NINE, HourState::Committed, std::slice::from_ref(&first))
+            change.judged(
+                NINE,
+                HourState::Committed,
+                std::slice::from_ref(&first),
+                &BTreeSet::new(),
+                1,
+            )
         })
         .expect("it is written");
     assert_eq!(hours(), [hour(HourState::Committed, None)]);
@@ -60,9 +66,17 @@ fn objects_are_seen_once_and_late_ones_make_their_hour_due() {
     assert_eq!(hours(), [hour(HourState::Committed, Some(NINE + 9000))]);
     // Judged as it was before: it stays due.
     ledger
-        .write(|change| change.judged(NINE, HourState::Settled, std::slice::from_ref(&first)))
+        .write(|change| {
+            change.judged(
+                NINE,
+                HourState::Settled,
+                std::slice::from_ref(&first),
+                &BTreeSet::new(),
+                NINE + 9900,
+            )
+        })
         .expect("it is written");
-    assert_eq!(hours(), [hour(HourState::Settled, Some(NINE + 9000))]);
+    assert_eq!(hours(), [hour(HourState::Settled, Some(NINE + 9900))]);
 }
 
 #[test]
@@ -112,7 +126,9 @@ fn queues_keep_their_order_and_what_was_not_taken() {
         })
         .expect("it is written");
     let waiting = |sink| {
-        let waiting = ledger.read().and_then(|view| view.waiting(sink, 10));
+        let waiting = ledger
+            .read()
+            .and_then(|view| view.waiting(sink, 10, u64::MAX));
         waiting.expect("a queue")
     };
     let [first, second, _] = waiting("a").try_into().expect("three alerts");
@@ -139,7 +155,7 @@ fn settled_hours_are_forgotten_and_others_are_not() {
         .write(|change| {
             all.iter()
                 .try_for_each(|object| change.see(object, 0).map(drop))?;
-            change.judged(NINE, HourState::Settled, &all[..1])?;
+            change.judged(NINE, HourState::Settled, &all[..1], &BTreeSet::new(), 1)?;
             change.forget(NINE + 7200)
         })
         .expect("it is written");
@@ -224,4 +240,28 @@ fn what_is_set_aside_is_no_object_before_it_is_taken_up() {
     let view = ledger.read().expect("a view");
     assert!(view.aside().expect("objects").is_empty());
     assert_eq!(view.objects(0..u32::MAX).expect("objects"), [ahead]);
+}
+
+#[test]
+fn an_object_that_could_not_be_read_leaves_its_hour_due() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = open(folder.path());
+    let all = [object("a", NINE), object("b", NINE)];
+    let lacked = BTreeSet::from([all[1].url.clone()]);
+    ledger
+        .write(|change| {
+            all.iter()
+                .try_for_each(|object| change.see(object, 0).map(drop))?;
+            change.judged(NINE, HourState::Settled, &all, &lacked, NINE + 900)
+        })
+        .expect("it is written");
+    let view = ledger.read().expect("a view");
+    let states: Vec<ObjectState> = view
+        .objects(0..u32::MAX)
+        .expect("objects")
+        .iter()
+        .map(|object| object.state)
+        .collect();
+    assert_eq!(states, [ObjectState::Judged, ObjectState::Looked]);
+    assert_eq!(view.hours().expect("hours")[0].due, Some(NINE + 900));
 }

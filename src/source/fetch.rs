@@ -72,6 +72,21 @@ pub enum Unreadable {
     },
 }
 
+impl Unreadable {
+    /// Whether it may be fetched at another time: the service is back, a permission is given.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Unreadable::Archived | Unreadable::Gone => false,
+            Unreadable::Io { reason } => reason.kind() != io::ErrorKind::NotFound,
+            Unreadable::Denied { .. }
+            | Unreadable::Key { .. }
+            | Unreadable::Changing { .. }
+            | Unreadable::Unreachable { .. }
+            | Unreadable::Refused { .. } => true,
+        }
+    }
+}
+
 /// An object's bytes, or a way to them.
 pub enum Body {
     /// All of them.

@@ -6,7 +6,8 @@ use aws_config::BehaviorVersion;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, QueueAttributeName,
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
+    MessageSystemAttributeName, QueueAttributeName,
 };
 
 use super::SourceError;
@@ -23,6 +24,8 @@ pub struct Message {
     pub body: String,
     /// By which it is deleted or given back.
     pub receipt: String,
+    /// When it was sent, seconds since 1970; 0 where SQS does not say.
+    pub sent: u64,
 }
 
 /// A queue. Cheap to clone.
@@ -108,15 +111,20 @@ impl Queue {
             .queue_url(&self.url)
             .max_number_of_messages(MESSAGES)
             .wait_time_seconds(wait)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .send()
             .await
             .map_err(|error| failed(&self.url, "receive from", error))?;
         let messages = received.messages.unwrap_or_default().into_iter();
         Ok(messages
             .filter_map(|message| {
+                let sent = message.attributes.as_ref();
+                let sent = sent.and_then(|all| all.get(&MessageSystemAttributeName::SentTimestamp));
+                let millis: Option<u64> = sent.and_then(|millis| millis.parse().ok());
                 Some(Message {
                     body: message.body.unwrap_or_default(),
                     receipt: message.receipt_handle?,
+                    sent: millis.unwrap_or(0) / 1000,
                 })
             })
             .collect())

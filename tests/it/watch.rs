@@ -87,6 +87,16 @@ pub(crate) fn until_idle(folder: &Path, more: &[&str]) -> Command {
     command
 }
 
+/// A program that goes on, and ends with this whatever becomes of the test.
+pub(crate) struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 pub(crate) fn ends_well(mut command: Command) {
     let ran = command.output().expect("the program runs");
     let errors = String::from_utf8_lossy(&ran.stderr);

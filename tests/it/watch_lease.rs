@@ -2,11 +2,11 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::moto::Moto;
-use crate::watch::{BINARY, assert_same_lake, logs, policy, scanned};
+use crate::watch::{BINARY, Running, assert_same_lake, logs, policy, scanned};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -17,7 +17,7 @@ fn begins(
     state: &str,
     more: &[&str],
     env: impl Fn(&mut Command),
-) -> Child {
+) -> Running {
     let mut command = Command::new(BINARY);
     env(&mut command);
     command.current_dir(folder);
@@ -38,7 +38,7 @@ fn begins(
         .args(more)
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    command.spawn().expect("the program runs")
+    Running(command.spawn().expect("the program runs"))
 }
 
 /// Waits until a watch has judged all hours of its sources.
@@ -55,19 +55,14 @@ fn has_judged(folder: &Path, state: &str) {
 }
 
 /// Waits until a watch says that it waits.
-fn waits(child: &mut Child) {
-    let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+fn waits(running: &mut Running) {
+    let lines = BufReader::new(running.0.stderr.take().expect("a pipe")).lines();
     let mut said = Vec::new();
     let mut lines = lines
         .map_while(Result::ok)
         .inspect(|line| said.push(line.clone()));
     let is_waiting = lines.any(|line| line.contains("another watch writes to"));
     assert!(is_waiting, "{said:?}");
-}
-
-fn kill(mut child: Child) {
-    child.kill().expect("it is killed");
-    child.wait().expect("it is our child");
 }
 
 #[test]
@@ -78,10 +73,10 @@ fn a_second_watch_takes_over_when_the_first_is_killed() {
     has_judged(folder.path(), "one");
     let mut second = begins(folder.path(), "watched", "two", &[], |_| ());
     waits(&mut second);
-    assert!(second.try_wait().expect("it is our child").is_none());
-    kill(first);
+    assert!(second.0.try_wait().expect("it is our child").is_none());
+    drop(first);
     has_judged(folder.path(), "two");
-    kill(second);
+    drop(second);
     assert_same_lake(folder.path(), "scanned", "watched");
 }
 
@@ -97,18 +92,18 @@ fn in_a_bucket_a_watch_that_gives_no_sign_of_life_is_taken_over_from() {
     waits(&mut second);
     // As long as the first lives, the second waits.
     std::thread::sleep(Duration::from_secs(4));
-    assert!(first.try_wait().expect("it is our child").is_none());
+    assert!(first.0.try_wait().expect("it is our child").is_none());
     let begun = tidegate::app::watch::status::status(&folder.path().join("two"));
     assert!(begun.is_ok_and(|status| status.begin.is_none()));
-    kill(first);
+    drop(first);
     has_judged(folder.path(), "two");
     // One that ends well leaves the lease to the next at once.
     let ended = Command::new("kill")
-        .args(["-TERM", &second.id().to_string()])
+        .args(["-TERM", &second.0.id().to_string()])
         .status();
     assert!(ended.expect("it is told").success());
-    assert_eq!(second.wait().expect("it is our child").code(), Some(0));
+    assert_eq!(second.0.wait().expect("it is our child").code(), Some(0));
     let third = begins(folder.path(), "s3://lake/a", "three", &[], env);
     has_judged(folder.path(), "three");
-    kill(third);
+    drop(third);
 }

@@ -47,6 +47,10 @@ impl Watch<'_> {
         let known = change.announced(&finding.finding_id)?;
         let (event, opened) = match &known {
             None => (Some(Event::Opened), finding.first_seen),
+            // What is judged again of old is not back.
+            Some(known) if known.resolved && finding.last_seen <= known.last_seen => {
+                return Ok(false);
+            }
             Some(known) if known.resolved => (Some(Event::Reopened), finding.first_seen),
             Some(known) if known.severity < severity => (Some(Event::Escalated), known.opened),
             Some(known) => (None, known.opened),
@@ -98,16 +102,16 @@ impl Watch<'_> {
     /// Once a day is over (by the watermark): tells what recurred in it, and what was not seen for a while.
     pub(super) fn turn_of_the_day(&self, watermark: u32) -> Result<(), ScanError> {
         let today = Day::of(watermark).start();
-        let view = self.ledger.read()?;
-        if view.counter(TOLD_UNTIL)? >= u64::from(today) {
+        // The first day that was not told of; none on the first of all.
+        let told = self.ledger.read()?.counter(TOLD_UNTIL)?;
+        if told >= u64::from(today) {
             return Ok(());
         }
-        let findings = view.findings()?;
-        let yesterday = today.saturating_sub(DAY_SECS);
+        let from = u32::try_from(told).ok().filter(|from| *from > 0);
         self.ledger.write(|change| {
             change.set(TOLD_UNTIL, u64::from(today))?;
             let mut recurring = Vec::new();
-            for (id, known) in &findings {
+            for (id, known) in &change.findings()? {
                 let Some(brief) = Brief::parse(&known.brief) else {
                     continue;
                 };
@@ -126,7 +130,7 @@ impl Watch<'_> {
                             ..known.clone()
                         },
                     )?;
-                } else if known.opened < yesterday && known.last_seen >= yesterday {
+                } else if from.is_some_and(|from| known.opened < from && known.last_seen >= from) {
                     recurring.push(brief);
                 }
             }
@@ -140,7 +144,7 @@ impl Watch<'_> {
                 let wanted = recurring.iter().filter(|brief| target.wants(brief));
                 let wanted: Vec<Brief> = wanted.cloned().collect();
                 if !wanted.is_empty() {
-                    let digest = Brief::recurring(&wanted, yesterday, &target.id());
+                    let digest = Brief::recurring(&wanted, from.unwrap_or(today), &target.id());
                     change.queue(&target.id(), &digest)?;
                 }
             }

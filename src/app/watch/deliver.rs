@@ -4,7 +4,6 @@
 use std::time::{Duration, Instant};
 
 use crate::alert::{SendError, Sender, flood};
-use crate::ledger::Waiting;
 
 use super::super::error::ScanError;
 use super::super::lock;
@@ -16,6 +15,8 @@ pub(super) const SENT: &str = "alerts-sent";
 const MINUTE: Duration = Duration::from_secs(60);
 /// Alerts that are sent together where the target takes several.
 const TOGETHER: usize = 100;
+/// How often an alert is tried that its target refuses for its own sake: some three days.
+const TRIES: u32 = 900;
 /// Alerts that one message stands for at most.
 const FLOOD: usize = 10_000;
 /// How long is waited after a target failed, at first and at most, milliseconds.
@@ -60,17 +61,16 @@ impl Watch<'_> {
             Next::Together => FLOOD,
             _ => TOGETHER,
         };
-        let waiting = self.ledger.read()?.waiting(&id, most)?;
-        if waiting.is_empty() {
-            return Ok(Delivered::All);
-        }
         let now = self.clock.now();
-        let due: Vec<Waiting> = waiting
-            .into_iter()
-            .filter(|alert| alert.due <= now)
-            .collect();
+        let view = self.ledger.read()?;
+        let due = view.waiting(&id, most, now)?;
         if due.is_empty() {
-            return Ok(Delivered::NotNow);
+            let is_empty = view.waiting(&id, 1, u64::MAX)?.is_empty();
+            return Ok(if is_empty {
+                Delivered::All
+            } else {
+                Delivered::NotNow
+            });
         }
         let numbers: Vec<u64> = due.iter().map(|alert| alert.number).collect();
         let mut texts: Vec<String> = due.iter().map(|alert| alert.alert.clone()).collect();
@@ -99,11 +99,15 @@ impl Watch<'_> {
             let tries = due[sent.len()].tries;
             let (first, most) = PAUSES;
             let pause = first.saturating_mul(1 << tries.min(16)).min(most);
-            // One that is not taken for its own sake holds up no other.
+            // One that is not taken for its own sake holds up no other, and is not tried for ever.
             let held = match error {
                 SendError::Never(_) => &left[..stands_for[taken]],
                 SendError::Later(_) => left,
             };
+            if matches!(error, SendError::Never(_)) && tries >= TRIES {
+                change.sent(&id, held)?;
+                return change.count("alerts-refused", held.len() as u64).map(drop);
+            }
             change.not_sent(&id, held, now + pause)
         })?;
         match outcome {

@@ -11,6 +11,10 @@ use super::Watch;
 /// How long a queue is waited for that is empty, seconds: the most that SQS allows.
 const QUEUE_WAIT: i32 = 20;
 
+/// How many times in a row a queue gives nothing old before it is believed to have nothing old: SQS hands out messages in
+/// about the order in which they were sent.
+const YOUNG: u32 = 20;
+
 impl Watch<'_> {
     /// Receives some messages and takes the objects that they name; whether there were none. A message is deleted once its
     /// objects are in the ledger.
@@ -29,7 +33,8 @@ impl Watch<'_> {
                 }
             });
             if received.is_err() {
-                lock(&self.sea).is_behind = true;
+                let mut sea = lock(&self.sea);
+                (sea.is_behind, sea.young) = (true, 0);
             }
             received
         });
@@ -39,7 +44,7 @@ impl Watch<'_> {
         if messages.is_empty() {
             {
                 let mut sea = lock(&self.sea);
-                (sea.taken, sea.is_behind) = (Some(began), false);
+                (sea.taken, sea.is_behind, sea.young) = (Some(began), false, 0);
             }
             self.stop.ring();
             return Ok(true);
@@ -88,8 +93,25 @@ impl Watch<'_> {
             self.ledger
                 .write(|change| change.count("messages-not-understood", odd))?;
         }
+        let oldest = understood.iter().map(|message| message.sent).min();
+        self.hears(oldest.unwrap_or(u64::MAX), began);
         self.look(&new, s3)?;
         Ok(false)
+    }
+
+    /// The oldest of the messages that were received is of this time (seconds). Where a queue is never empty, it has caught
+    /// up when nothing old has come for a while.
+    fn hears(&self, oldest: u64, now: u32) {
+        let is_young = oldest.saturating_add(u64::from(self.settings.lateness)) >= u64::from(now);
+        let mut sea = lock(&self.sea);
+        sea.young = if is_young {
+            sea.young.saturating_add(1)
+        } else {
+            0
+        };
+        if sea.young >= YOUNG && sea.is_behind {
+            (sea.taken, sea.is_behind) = (Some(now), false);
+        }
     }
 
     async fn end_is_asked(&self) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use crate::alert::instant;
 use crate::judge::fold::SLOT_SECS;
 use crate::ledger::{HourState, LedgerHour, LedgerObject, ObjectState, hour_of};
 use crate::sink::Hour;
@@ -120,13 +121,26 @@ impl Watch<'_> {
             None if self.settings.until_idle || self.queue.is_some() => 0,
             None => hour_of(now),
         };
-        self.ledger.write(|change| {
+        let begun = self.ledger.write(|change| {
+            let begun = change.counter(BEGIN)?;
             // Zero stands for nothing noted, and one second for everything.
-            if change.counter(BEGIN)? == 0 {
+            if begun == 0 {
                 change.set(BEGIN, u64::from(begin).max(1))?;
             }
-            Ok(())
+            Ok(begun)
         })?;
+        if self.settings.judging.since.is_some() && begun > u64::from(begin).max(1) {
+            return Err(ScanError::Usage {
+                message: format!(
+                    "this watch began at {}, and cannot begin earlier now",
+                    instant(u32::try_from(begun).unwrap_or(u32::MAX))
+                ),
+                hint: Some(
+                    "what was before is for `tidegate scan` with a lake of its own, or for another --state with another --lake"
+                        .to_owned(),
+                ),
+            });
+        }
         Ok(())
     }
 
@@ -134,8 +148,12 @@ impl Watch<'_> {
     fn first_since(&self) -> Result<Option<u32>, ScanError> {
         let begin = self.begin()?;
         let newest = lock(&self.sea).tide.newest();
-        let resumed = newest.saturating_sub(self.settings.settle.max(OVERLAP));
-        let since = begin.max(resumed);
+        let resumed = newest.saturating_sub(self.settings.settle.max(RECONCILED));
+        let since = if self.settings.until_idle {
+            begin
+        } else {
+            begin.max(resumed)
+        };
         let horizon = self.settings.judging.horizon * SLOT_SECS;
         Ok((since > 0).then(|| since.saturating_sub(horizon)))
     }

@@ -46,9 +46,8 @@ impl Watch<'_> {
             let rings = self.stop.rings();
             let (due, complete, is_over) = {
                 let sea = lock(&self.sea);
-                // A run that ends speaks of the time that it was given, not of that in which it runs.
-                let now = sea.taken.filter(|_| !self.settings.until_idle);
-                let complete = sea.tide.watermark(now);
+                // Days are over when later logs say so, not the clock.
+                let complete = self.watermark(&sea).min(sea.tide.watermark(None));
                 (sea.tide.due(self.watermark(&sea)), complete, sea.is_over)
             };
             if self.stop.is_asked() {
@@ -147,6 +146,14 @@ impl Watch<'_> {
             state == HourState::Committed && slots.range(first..last + HOUR_SECS).next().is_none();
         drop(view);
         let judged = self.judge_from(first, last + HOUR_SECS, None, s3)?;
+        // What could not be read, and may be later, leaves its hour due: at its settlement, and then every hour.
+        let lacked = &judged.report.coverage.may_pass;
+        let again = {
+            let sea = lock(&self.sea);
+            sea.tide
+                .due_again(self.watermark(&sea))
+                .max(self.watermark(&sea).saturating_add(HOUR_SECS))
+        };
         let hours = self.announce(&judged.findings, |change| {
             let mut known = Vec::new();
             for (start, objects) in starts.iter().zip(&objects) {
@@ -154,7 +161,7 @@ impl Watch<'_> {
                     Some(hour) if *start != first => hour.state,
                     _ => state,
                 };
-                change.judged(*start, state, objects)?;
+                change.judged(*start, state, objects, lacked, again)?;
                 known.extend(change.hour(*start)?);
             }
             Ok(known)
@@ -164,7 +171,19 @@ impl Watch<'_> {
         }
         {
             let mut sea = lock(&self.sea);
-            hours.into_iter().for_each(|hour| sea.tide.know(hour));
+            for hour in hours {
+                // A run that ends does not wait for what it could not read: the next one tries again.
+                let is_tried = self.settings.until_idle && sea.is_over && !lacked.is_empty();
+                sea.tide.know(LedgerHour {
+                    due: hour.due.filter(|_| !is_tried),
+                    state: if is_tried {
+                        HourState::Settled
+                    } else {
+                        hour.state
+                    },
+                    ..hour
+                });
+            }
         }
         // What was judged slot by slot, or before, was counted then.
         if is_first {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
+use futures::stream::{FuturesUnordered, StreamExt};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -17,6 +18,8 @@ use super::super::error::ScanError;
 use super::super::lock;
 use super::Watch;
 
+/// Who is answered at the same time.
+const TOGETHER: usize = 64;
 /// How long is waited for a request's head.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -39,9 +42,11 @@ impl Watch<'_> {
             .build()?;
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener)?;
+            let mut answers = FuturesUnordered::new();
             loop {
                 let accepted = tokio::select! {
-                    accepted = listener.accept() => accepted,
+                    accepted = listener.accept(), if answers.len() < TOGETHER => accepted,
+                    Some(()) = answers.next() => continue,
                     () = self.is_done() => return Ok(()),
                 };
                 let Ok((stream, _)) = accepted else { continue };
@@ -54,8 +59,10 @@ impl Watch<'_> {
                     .header_read_timeout(PATIENCE)
                     .keep_alive(false)
                     .serve_connection(TokioIo::new(stream), service);
-                // Whoever hangs up is not answered, and one at a time is.
-                let _ = tokio::time::timeout(PATIENCE, served).await;
+                // Whoever hangs up is not answered.
+                answers.push(async {
+                    let _ = tokio::time::timeout(PATIENCE, served).await;
+                });
             }
         })
     }

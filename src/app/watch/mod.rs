@@ -65,6 +65,10 @@ pub struct WatchEnd {
     pub unreadable: u64,
     /// Alerts that wait for their targets.
     pub waiting: u64,
+    /// Alerts that wait for targets which this run was not given.
+    pub of_others: u64,
+    /// Whether it was to judge all that is there, and was ended before.
+    pub is_cut_short: bool,
 }
 
 /// Watches until the end is asked for, or nothing is left to do.
@@ -80,7 +84,6 @@ pub fn watch(
     let policy = policy_file::load(&settings.judging.policy)?;
     let listener = settings.listen.map(listen::bind).transpose()?;
     let runtime = runtime()?;
-    let temp = super::temp_folder("tidegate-")?;
     let senders = settings.alerts.iter().map(|target| {
         Sender::new(target).map_err(|message| ScanError::Usage {
             message,
@@ -92,8 +95,9 @@ pub fn watch(
         Some(words) => Some(open_queue(words, settings.allow_no_dlq, &runtime)?),
         None => None,
     };
-    let lake = open_lake(&settings.judging, &policy, &runtime, temp.path())?;
     let ledger = Ledger::open(&settings.state, &scope(settings))?;
+    let temp = temp(&settings.state)?;
+    let lake = open_lake(&settings.judging, &policy, &runtime, temp.path())?;
     let held = match &lake {
         Some(lake) => match lease::wait(lake, &ledger, settings.lease, stop)? {
             Some(held) => Some(held),
@@ -121,6 +125,24 @@ pub fn watch(
         meters: Meters::default(),
     };
     watch.run(held, listener)
+}
+
+/// A folder for temporary files, by a name that the next run knows: one that was killed left them behind. The ledger is
+/// open, so that nobody else uses it.
+fn temp(state: &Path) -> anyhow::Result<tempfile::TempDir> {
+    let name = state.canonicalize().unwrap_or_else(|_| state.to_owned());
+    let name = xxhash_rust::xxh3::xxh3_64(name.as_os_str().as_encoded_bytes());
+    let prefix = format!("tidegate-watch-{name:016x}-");
+    for entry in std::fs::read_dir(std::env::temp_dir())
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    super::temp_folder(&prefix)
 }
 
 /// The queue that tells of new objects.
@@ -181,6 +203,7 @@ fn take_up(ledger: &Ledger, settings: &WatchSettings) -> Result<Sea, LedgerError
         tide: Tide::new(waits, newest, &hours, unjudged),
         taken: None,
         is_behind: settings.queue.is_some(),
+        young: 0,
         is_over: false,
         done: None,
         evidence: BTreeMap::new(),
@@ -216,6 +239,8 @@ struct Sea {
     taken: Option<u32>,
     /// Whether a queue may hold what is older than the newest object: after a pause its messages come in no order.
     is_behind: bool,
+    /// How many times in a row it gave nothing old.
+    young: u32,
     /// Whether nothing more will come.
     is_over: bool,
     /// Since when nothing more will be judged.
@@ -230,6 +255,9 @@ struct Done<'w>(&'w Watch<'w>);
 impl Drop for Done<'_> {
     fn drop(&mut self) {
         lock(&self.0.sea).done = Some(Instant::now());
+        if std::thread::panicking() {
+            self.0.stop.ask();
+        }
         self.0.stop.ring();
     }
 }
@@ -292,10 +320,14 @@ impl Watch<'_> {
         }
         taken_in?;
         judged?;
-        let waiting = self.ledger.read()?.outbox()?.values().sum();
+        let mut outbox = self.ledger.read()?.outbox()?;
+        let queues = self.senders.iter().map(|sender| sender.target().id());
+        let waiting = queues.filter_map(|queue| outbox.remove(&queue)).sum();
         Ok(WatchEnd {
             unreadable,
             waiting,
+            of_others: outbox.into_values().sum(),
+            is_cut_short: self.settings.until_idle && self.stop.is_asked(),
         })
     }
 
@@ -337,7 +369,9 @@ impl Watch<'_> {
         if sea.is_behind {
             return 0;
         }
-        sea.tide.watermark(sea.taken)
+        // A name ahead of the clock closes nothing.
+        let now = self.clock.seconds().saturating_sub(self.settings.lateness);
+        sea.tide.watermark(sea.taken).min(now)
     }
 
     /// The connection for sources in S3; none where there are none.

@@ -48,6 +48,7 @@ fn coverage() -> Coverage {
         bytes: 5_347_737,
         decoded_bytes: 31_666_995,
         ignored: 3,
+        may_pass: Default::default(),
         unreadable: vec![(
             "s3://logs/AWSLogs/123456789012/x.log.gz".to_owned(),
             "access denied (403)".to_owned(),

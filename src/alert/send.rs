@@ -293,6 +293,17 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_was_torn_takes_no_other_with_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("alerts");
+        std::fs::write(&path, "one\ntw").expect("written");
+        append(&path, b"three\n").expect("appended");
+        append(&path, b"four\n").expect("appended");
+        let text = std::fs::read_to_string(&path).expect("readable");
+        assert_eq!(text, "one\ntw\nthree\nfour\n");
+    }
+
+    #[test]
     fn slack_is_told_in_words() {
         let told = slack(&json!({
             "event": "opened", "severity": "high", "title": "a <b> & c", "rule": "default", "owner": null,

@@ -222,7 +222,7 @@ impl<'a, 'h> Worker<'a, 'h> {
                 &context,
                 &mut |table, place, traffic, ruling| {
                     let (connection, views) = (table.at(place), table.views(place));
-                    if batch.certain && !ruling.is_certain(&facts, &connection.key()) {
+                    if batch.certain && !ruling.is_certain(policy, &facts, &connection.key()) {
                         return Ok(());
                     }
                     if let Some(rulings) = &mut rulings {

@@ -63,18 +63,20 @@ impl Ruling {
     /// client, each inside end's own interface has told what it is, and either the network rejected the request, or let
     /// it through where that is seen for certain. A NAT gateway accepts what comes to it from outside without passing it
     /// on, so that of clients outside only an answer is certain.
-    pub fn is_certain(&self, facts: &SlotFacts<'_>, key: &Key) -> bool {
+    pub fn is_certain(&self, policy: &Policy, facts: &SlotFacts<'_>, key: &Key) -> bool {
         let client = self.oriented.client;
-        let [client, server] = [client, client.other()].map(|side| key.end(side));
-        let is_known = |end: End| !end.home.is_inside() || facts.address(end).reporter.is_some();
+        let is_inside = |zone: ZoneId| policy.zone_kind(zone).is_inside();
+        let is_known = |side: Side, zone: ZoneId| {
+            !is_inside(zone) || facts.address(key.end(side)).reporter.is_some()
+        };
         let through = match self.outcome {
             Some(Outcome::Established) => true,
-            Some(Outcome::Delivered) => client.home.is_inside(),
+            Some(Outcome::Delivered) => is_inside(self.zones.client),
             _ => false,
         };
         self.oriented.orientation == Orientation::Syn
-            && is_known(client)
-            && is_known(server)
+            && is_known(client, self.zones.client)
+            && is_known(client.other(), self.zones.server)
             && match self.verdict() {
                 Verdict::Blocked => true,
                 Verdict::Violation => through,

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::s3_server::{Fault, Op, S3Server};
 use crate::watch::{
     BINARY, Running, alerts, announced, assert_same_lake, ends_well, logs, not_muted, policy,
     scanned, until_idle,
@@ -153,4 +154,117 @@ fn a_state_that_is_in_use_or_damaged_is_refused_and_one_that_is_lost_is_taken_fr
     ends_well(until_idle(folder.path(), &[]));
     assert_eq!(alerts(&folder.path().join("alerts")).len(), before.len());
     assert_same_lake(folder.path(), "scanned", "watched");
+}
+
+/// A bucket with the logs of a folder.
+fn served(folder: &Path) -> (S3Server, Vec<String>) {
+    let server = S3Server::start();
+    let logs = folder.join("logs");
+    let found = walkdir::WalkDir::new(&logs).sort_by_file_name().into_iter();
+    let files = found.flatten().filter(|entry| entry.file_type().is_file());
+    let keys = files.map(|entry| {
+        let key = entry.path().strip_prefix(&logs).expect("below");
+        let key = key.display().to_string();
+        server.put("logs", &key, fs::read(entry.path()).expect("a file"));
+        key
+    });
+    let keys = keys.collect();
+    (server, keys)
+}
+
+#[test]
+fn an_object_that_cannot_be_fetched_is_judged_by_the_next_run() {
+    let folder = logs(5, 4_000, 14);
+    let (server, keys) = served(folder.path());
+    let findings = not_muted(&scanned(folder.path(), "s3://logs", |command| {
+        command.envs(server.env());
+    }));
+    let watch = || {
+        let mut command = Command::new(BINARY);
+        command.current_dir(folder.path()).envs(server.env());
+        command.args([
+            "watch",
+            "s3://logs",
+            "--state",
+            "state",
+            "--lake",
+            "watched",
+        ]);
+        command
+            .args(["--until-idle", "--alert", "file:alerts", "--policy"])
+            .arg(policy());
+        command
+            .stdout(Stdio::null())
+            .output()
+            .expect("the program runs")
+    };
+    for key in keys.iter().step_by(20) {
+        server.fail(Op::Get, key, 1, Fault::access_denied());
+    }
+    let ran = watch();
+    let errors = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(3), "{errors}");
+    assert!(
+        errors.contains("objects that could not be read: "),
+        "{errors}"
+    );
+    let ran = watch();
+    assert_eq!(
+        ran.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    assert_same_lake(folder.path(), "scanned", "watched");
+    let sent = announced(&alerts(&folder.path().join("alerts")));
+    assert!(findings.is_subset(&sent));
+}
+
+#[test]
+fn a_ledger_that_was_left_open_tells_its_status() {
+    let folder = logs(5, 4_000, 14);
+    let (mut child, address) = begins(folder.path());
+    waits("readiness", || {
+        asks(&address, "/readyz").filter(|(status, _)| *status == 200)
+    });
+    child.0.kill().expect("it is killed");
+    child.0.wait().expect("it is our child");
+    let mut status = Command::new(BINARY);
+    status.current_dir(folder.path());
+    let told = status
+        .args(["watch", "--state", "state", "--status"])
+        .output()
+        .expect("it runs");
+    let text = String::from_utf8_lossy(&told.stdout);
+    assert!(
+        text.contains("newest object    2026-02-25"),
+        "{text}{}",
+        String::from_utf8_lossy(&told.stderr)
+    );
+}
+
+#[test]
+fn wrong_usage_is_told_before_anything_is_done() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("logs")).expect("made");
+    let says = |more: &[&str], expected: &str| {
+        let ran = until_idle(folder.path(), more)
+            .output()
+            .expect("the program runs");
+        let errors = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(2), "{errors}");
+        assert!(errors.contains(expected), "{errors}");
+    };
+    says(
+        &["--alert", "file:alerts?min=high"],
+        "each target of alerts once",
+    );
+    says(&["--alert", "file:/dev/null"], "it is no file");
+    says(&["--lateness", "soon"], "expected a duration such as 30s");
+    says(&["sqs://a", "sqs://b"], "expected one queue");
+    assert!(!folder.path().join("state").exists());
+    // One that has begun does not begin earlier.
+    let ran = until_idle(folder.path(), &["--since", "2026-03-01"]).output();
+    assert_eq!(ran.expect("the program runs").status.code(), Some(0));
+    says(&["--since", "2026-02-01"], "cannot begin earlier now");
 }

@@ -4,12 +4,13 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::moto::Moto;
 use crate::watch::{
-    BINARY, alerts, announced, assert_same_tables, logs, not_muted, policy, scanned,
+    BINARY, Running, alerts, announced, assert_same_tables, logs, not_muted, policy, scanned,
 };
 
 const BUCKET: &str = "flow-logs";
@@ -166,4 +167,39 @@ fn queues_that_will_not_do_are_refused_with_advice() {
         "{}",
         errors(&ran)
     );
+}
+
+#[test]
+fn a_queue_that_is_never_empty_is_judged_as_it_goes() {
+    let folder = logs(5, 3_000, 26);
+    let moto = Moto::start();
+    moto.bucket(BUCKET);
+    let queue = moto.queue("notices", Some(2));
+    moto.notifies(BUCKET, "notices");
+    let mut command = Command::new(BINARY);
+    moto.env(&mut command);
+    command.current_dir(folder.path());
+    command.args([
+        "watch", QUEUE, "--state", "state", "--lake", "watched", "--policy",
+    ]);
+    command
+        .arg(policy())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let _running = Running(command.spawn().expect("the program runs"));
+    let objects = objects(&folder.path().join("logs"));
+    for (key, bytes) in &objects {
+        moto.put(BUCKET, key, bytes.clone());
+    }
+    // Ever another message, none of them news.
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        let status = tidegate::app::watch::status::status(&folder.path().join("state"));
+        if status.is_ok_and(|status| status.objects == objects.len() as u64 && status.hours[1] >= 2)
+        {
+            break;
+        }
+        assert!(Instant::now() < until, "nothing is judged");
+        moto.send(&queue, r#"{"Event": "s3:TestEvent"}"#);
+    }
 }

@@ -44,11 +44,6 @@ impl Home {
         Home(network | Home::OUTSIDE)
     }
 
-    /// Whether the address lies in the network's own prefixes.
-    pub fn is_inside(self) -> bool {
-        self.0 & Home::OUTSIDE == 0
-    }
-
     /// The network's index, whether the address is inside or not.
     pub fn network(self) -> u16 {
         self.0 & !Home::OUTSIDE

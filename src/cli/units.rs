@@ -71,9 +71,9 @@ pub(super) fn duration(text: &str) -> Result<u32, String> {
 /// Seconds in the largest whole unit that fits, rounded down: `45s`, `6m`, `3h`, `2d`.
 pub(super) fn in_words(seconds: u32) -> String {
     match seconds {
-        ..60 => format!("{seconds}s"),
-        ..3600 => format!("{}m", seconds / 60),
-        ..172_800 => format!("{}h", seconds / 3600),
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..172_800 => format!("{}h", seconds / 3600),
         _ => format!("{}d", seconds / 86_400),
     }
 }

@@ -7,14 +7,14 @@ use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::{
     ABOUT, ASIDE, Announced, COUNTS, FINDINGS, FORMAT, HOURS, HourState, LedgerError, LedgerHour,
-    LedgerObject, OBJECTS, OUTBOX, ObjectState, SLOTS, hour_of,
+    LedgerObject, OBJECTS, OUTBOX, ObjectKey, ObjectState, ObjectValue, SLOTS, hour_of,
 };
 
 /// A transaction that is being made.
 pub struct Change<'t> {
     path: &'t Path,
     about: Table<'t, &'static str, &'static str>,
-    objects: Table<'t, (u32, &'static str), (u32, u64, &'static str, u64, u8)>,
+    objects: Table<'t, ObjectKey, ObjectValue>,
     aside: Table<'t, &'static str, (u32, u64, &'static str)>,
     hours: Table<'t, u32, (u8, u32)>,
     slots: Table<'t, u32, ()>,

@@ -26,9 +26,12 @@ const CACHE: usize = 32 << 20;
 
 /// What the ledger says of itself: its format, and the scope that it was made for.
 const ABOUT: TableDefinition<&str, &str> = TableDefinition::new("about");
-/// Objects by hour (start, seconds) and URL: key time, size, entity tag, arrival (seconds), how far it is.
-const OBJECTS: TableDefinition<(u32, &str), (u32, u64, &str, u64, u8)> =
-    TableDefinition::new("objects");
+/// An hour (start, seconds) and a URL.
+type ObjectKey = (u32, &'static str);
+/// Key time, size, entity tag, arrival (seconds), how far it is.
+type ObjectValue = (u32, u64, &'static str, u64, u8);
+/// Objects by hour and URL.
+const OBJECTS: TableDefinition<ObjectKey, ObjectValue> = TableDefinition::new("objects");
 /// Objects that are set aside, by URL: key time, size, entity tag.
 const ASIDE: TableDefinition<&str, (u32, u64, &str)> = TableDefinition::new("aside");
 /// Hours by their start: how far they are, and from which watermark on they are due again (0 where they are not).

@@ -12,9 +12,14 @@ use super::super::report::RunReport;
 use super::Watch;
 use super::deliver::SENT;
 
-/// Counters since the start: by name, then by labels.
+/// Names and values of labels.
+type Labels = Vec<(&'static str, String)>;
+/// Values by name, then by labels.
+type Values = BTreeMap<&'static str, BTreeMap<Labels, u64>>;
+
+/// Counters since the start.
 #[derive(Debug, Default)]
-pub(super) struct Meters(Mutex<BTreeMap<&'static str, BTreeMap<Vec<(&'static str, String)>, u64>>>);
+pub(super) struct Meters(Mutex<Values>);
 
 /// What each metric is: name, kind, help.
 const METRICS: [(&str, &str, &str); 14] = [
@@ -189,7 +194,7 @@ impl Watch<'_> {
     }
 }
 
-fn exposed(all: &BTreeMap<&'static str, BTreeMap<Vec<(&'static str, String)>, u64>>) -> String {
+fn exposed(all: &Values) -> String {
     let mut text = String::new();
     for (name, kind, help) in METRICS {
         let Some(values) = all.get(name) else {

@@ -220,7 +220,7 @@ impl Ledger {
                 std::fs::copy(&path, copy.path()).map_err(failed)?;
                 let db = builder().open(copy.path());
                 let db = db.map_err(|error| LedgerError::of(&path, error.into()))?;
-                View::new(&db, &path)?
+                View::of_copy(db, copy, &path)?
             }
             Err(error) => return Err(LedgerError::of(&path, error.into())),
         };

@@ -5,8 +5,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use redb::{
-    Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError, Value,
+    Database, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError,
+    Value,
 };
+
+use tempfile::NamedTempFile;
 
 use super::change::{announced_from, hour_from, object_from};
 use super::{
@@ -18,6 +21,8 @@ use super::{
 pub struct View {
     transaction: ReadTransaction,
     path: PathBuf,
+    /// A copy that it is of, which is there for as long as this is.
+    copy: Option<(Database, NamedTempFile)>,
 }
 
 type Found<T> = Result<T, redb::Error>;
@@ -28,7 +33,19 @@ impl View {
         Ok(View {
             transaction: begun.map_err(|error| LedgerError::of(path, error.into()))?,
             path: path.to_owned(),
+            copy: None,
         })
+    }
+
+    /// What a copy holds, which goes with this.
+    pub(super) fn of_copy(
+        db: Database,
+        file: NamedTempFile,
+        path: &Path,
+    ) -> Result<View, LedgerError> {
+        let mut view = View::new(&db, path)?;
+        view.copy = Some((db, file));
+        Ok(view)
     }
 
     /// A table; none if nothing was ever written.

@@ -93,7 +93,8 @@ impl Watch<'_> {
             self.ledger
                 .write(|change| change.count("messages-not-understood", odd))?;
         }
-        let oldest = understood.iter().map(|message| message.sent).min();
+        let told = understood.iter().map(|message| message.sent);
+        let oldest = told.filter(|sent| *sent > 0).min();
         self.hears(oldest.unwrap_or(u64::MAX), began);
         self.look(&new, s3)?;
         Ok(false)

@@ -27,7 +27,7 @@ pub fn instant(seconds: u32) -> String {
 }
 
 /// A finding's fields. Times are RFC 3339 UTC; what is not known is null; the list of names is the same for all.
-pub fn of(policy_id: &str, policy_hash: &str, finding: &Finding) -> Fields {
+pub fn finding_fields(policy_id: &str, policy_hash: &str, finding: &Finding) -> Fields {
     let mut fields = vec![
         ("finding_id", json!(finding.finding_id)),
         ("kind", json!(finding.kind.as_str())),

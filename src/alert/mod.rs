@@ -18,7 +18,7 @@ use crate::judge::Finding;
 use crate::policy::words;
 
 pub use brief::{Brief, flood};
-pub use fields::{Fields, instant, of};
+pub use fields::{Fields, finding_fields, instant};
 pub use send::{SendError, Sender};
 pub use target::{Kind as TargetKind, Target, TargetError};
 
@@ -75,7 +75,7 @@ impl Alert<'_> {
             ("event", json!(self.event.as_str())),
             ("opened", json!(instant(self.opened))),
         ];
-        fields.extend(of(self.policy_id, self.policy_hash, self.finding).0);
+        fields.extend(finding_fields(self.policy_id, self.policy_hash, self.finding).0);
         serde_json::to_string(&Fields(fields)).expect("fields of an alert are plain JSON")
     }
 }

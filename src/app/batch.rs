@@ -8,7 +8,7 @@ use anyhow::Context;
 use tokio::runtime::Runtime;
 
 use crate::alert::instant;
-use crate::judge::fold::SLOT_SECS;
+use crate::judge::fold::{SLOT_SECS, hour_at};
 use crate::policy::Policy;
 use crate::sink::{Day, Hour, Identity, Lake, LakeError, Store};
 use crate::source::{Listing, S3, Selection, Source, SourceError, WHAT_IS_TAKEN};
@@ -17,7 +17,6 @@ use super::asked::Asked;
 use super::days::findings_of;
 use super::error::ScanError;
 use super::malformed::MalformedLines;
-use super::pipeline::hour_of;
 use super::policy_file;
 use super::progress::Progress;
 use super::report::{LakeSummary, RunReport};
@@ -52,8 +51,8 @@ pub fn scan_for(
     let (mut since, mut until) = (settings.since, settings.until);
     let mut committed = BTreeSet::new();
     if let Some(lake) = &lake {
-        since = since.map(hour_of);
-        until = until.map(|until| hour_of(until.saturating_add(3599)));
+        since = since.map(hour_at);
+        until = until.map(|until| hour_at(until.saturating_add(3599)));
         if !settings.rejudge {
             committed = lake.committed_hours(..).map_err(anyhow::Error::from)?;
         }

@@ -62,12 +62,6 @@ impl UntilEnded<'_> {
 }
 
 impl Progress for UntilEnded<'_> {
-    fn begin(&self, _objects: u64, _bytes: u64) {}
-
-    fn advance(&self, _objects: u64, _bytes: u64, _records: u64) {}
-
-    fn stage(&self, _what: &str) {}
-
     fn is_over(&self) -> bool {
         self.ends.now() != self.begun
     }

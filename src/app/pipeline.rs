@@ -12,7 +12,7 @@ use super::kept::Recording;
 use super::shared::{Judging, Share};
 use super::spill::Run;
 use crate::judge::evidence::Evidence;
-use crate::judge::fold::SLOT_SECS;
+use crate::judge::fold::{SLOT_SECS, hour_at};
 use crate::judge::part::SlotPart;
 
 /// A slot of a batch.
@@ -123,11 +123,6 @@ struct State<B> {
     stopped: bool,
 }
 
-/// The hour of a slot.
-pub fn hour_of(slot: u32) -> u32 {
-    slot - slot % 3600
-}
-
 impl<B> Board<B> {
     /// A board for the slots of a batch, in order of their start; `before` is the evidence of earlier slots.
     pub fn new(
@@ -137,7 +132,7 @@ impl<B> Board<B> {
     ) -> Board<B> {
         let mut hours: VecDeque<(u32, usize)> = VecDeque::new();
         for plan in plans.iter().filter(|plan| plan.judged) {
-            let hour = hour_of(plan.start);
+            let hour = hour_at(plan.start);
             match hours.back_mut() {
                 Some((last, count)) if *last == hour => *count += 1,
                 _ => hours.push_back((hour, 1)),
@@ -323,7 +318,7 @@ impl<B> Board<B> {
         let judged = std::mem::replace(&mut slot.share, recording.map(Share::Record));
         if slot.share.is_none() {
             slot.phase = Phase::Done;
-            let hour = hour_of(slot.start);
+            let hour = hour_at(slot.start);
             if let Some((_, left)) = state.hours.iter_mut().find(|(known, _)| *known == hour) {
                 *left -= 1;
             }

@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use crate::flow::DecodeOptions;
 use crate::judge::evidence::Evidence;
-use crate::judge::fold::SLOT_SECS;
+use crate::judge::fold::{SLOT_SECS, slot_at};
 use crate::judge::part::SlotPart;
 use crate::judge::reporter::Reporters;
 use crate::policy::Policy;
@@ -170,7 +170,7 @@ impl<'a> Run<'a> {
         let mut last = u32::MAX;
         for (rank, object) in objects.iter().enumerate() {
             let Some(key) = &object.key else { continue };
-            let start = key.time - key.time % SLOT_SECS;
+            let start = slot_at(key.time);
             last = Day::of(key.time).last_hour().start() + 3599;
             if self.wants(start) && self.committed.contains(&Hour::of(start)) {
                 let listed = carried.kept.entry(Hour::of(start)).or_default();

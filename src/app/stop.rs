@@ -92,12 +92,6 @@ impl Stop {
 pub(super) struct UntilAborted<'s>(pub &'s Stop);
 
 impl Progress for UntilAborted<'_> {
-    fn begin(&self, _objects: u64, _bytes: u64) {}
-
-    fn advance(&self, _objects: u64, _bytes: u64, _records: u64) {}
-
-    fn stage(&self, _what: &str) {}
-
     fn is_over(&self) -> bool {
         self.0.is_abort()
     }

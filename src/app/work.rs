@@ -11,7 +11,7 @@ use futures::StreamExt;
 use crate::flow::{
     DecodeOptions, Decoded, Input, MalformedLine, RecordSink, Scratch, decode, decode_text,
 };
-use crate::judge::fold::{Folder, ObjectFacts};
+use crate::judge::fold::{Folder, ObjectFacts, hour_at};
 use crate::judge::lines::HashFilter;
 use crate::judge::part::{Parts, SlotPart};
 use crate::judge::reporter::{KeyPlace, Reporters};
@@ -24,7 +24,7 @@ use super::coverage::CoverageGatherer;
 use super::hours::{HourState, Hours};
 use super::leftovers::{Leftover, Leftovers};
 use super::malformed::MalformedLines;
-use super::pipeline::{Board, Gathered, hour_of};
+use super::pipeline::{Board, Gathered};
 use super::progress::Progress;
 use super::room::{Room, TableMemory};
 use super::settings::Keep;
@@ -82,7 +82,7 @@ impl Batch<'_, '_> {
     /// When the temporary folder fails.
     pub fn hour(&self, slot: u32) -> anyhow::Result<Arc<HourState>> {
         self.hours
-            .open(hour_of(slot), || self.reporters.clone().unwrap_or_default())
+            .open(hour_at(slot), || self.reporters.clone().unwrap_or_default())
     }
 
     /// Starts fetching what the board says may be fetched now, in its order.

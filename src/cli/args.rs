@@ -206,6 +206,51 @@ pub(super) struct SqlArgs {
     pub timeout: Option<u32>,
 }
 
+/// Which logs are taken, whatever their time, and how they are read.
+#[derive(Debug, Args)]
+pub(super) struct Narrowed {
+    /// Only these accounts, separated by commas.
+    #[arg(long, value_name = "A,…", help_heading = "Selection", value_delimiter = ',', value_parser = units::account)]
+    pub accounts: Vec<String>,
+
+    /// Only these regions, separated by commas.
+    #[arg(long, value_name = "R,…", help_heading = "Selection", value_delimiter = ',', value_parser = units::region)]
+    pub regions: Vec<String>,
+
+    /// The fields of lines that have no header: '${version} ${account-id} …'.
+    #[arg(long, value_name = "FORMAT", help_heading = "Selection")]
+    pub layout: Option<String>,
+}
+
+/// What is kept of what was judged, and where.
+#[derive(Debug, Args)]
+pub(super) struct Kept {
+    /// Write edges, findings and judged records as Parquet into this folder or s3:// prefix.
+    #[arg(long, value_name = "DIR|s3://…", help_heading = "Lake")]
+    pub lake: Option<String>,
+
+    /// Which judged records the lake keeps.
+    #[arg(long, value_name = "WHICH", requires = "lake", help_heading = "Lake", default_value = "flagged", value_parser = keep())]
+    pub keep: Keep,
+}
+
+/// What judging may take, and what it remembers.
+#[derive(Debug, Args)]
+pub(super) struct Judging {
+    /// Threads that decode and judge; default: one per core.
+    #[arg(long, value_name = "N", help_heading = "Resources", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+
+    /// The bound on memory, such as 1GiB or 512MB.
+    #[arg(long, value_name = "SIZE", help_heading = "Resources", default_value = "1GiB", value_parser = units::memory)]
+    pub memory: u64,
+
+    /// Slots of five minutes that evidence of a connection's direction is carried over.
+    #[arg(long, value_name = "SLOTS", help_heading = "Resources", default_value_t = DEFAULT_HORIZON,
+          value_parser = clap::value_parser!(u32).range(0..=MAX_HORIZON as i64))]
+    pub horizon: u32,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct ScanArgs {
     /// What to read: s3://bucket/prefix, a file, a folder, a glob, or - for standard input.
@@ -216,13 +261,8 @@ pub(super) struct ScanArgs {
     #[arg(long, value_name = "FILE")]
     pub policy: PathBuf,
 
-    /// Write edges, findings and judged records as Parquet into this folder or s3:// prefix.
-    #[arg(long, value_name = "DIR|s3://…", help_heading = "Lake")]
-    pub lake: Option<String>,
-
-    /// Which judged records the lake keeps.
-    #[arg(long, value_name = "WHICH", requires = "lake", help_heading = "Lake", default_value = "flagged", value_parser = keep())]
-    pub keep: Keep,
+    #[command(flatten)]
+    pub kept: Kept,
 
     /// Replace whole hours of the lake, whichever policy or selection they were written with.
     #[arg(long, requires = "lake", help_heading = "Lake")]
@@ -236,17 +276,8 @@ pub(super) struct ScanArgs {
     #[arg(long, value_name = "TIME", help_heading = "Selection", value_parser = units::when)]
     pub until: Option<When>,
 
-    /// Only these accounts, separated by commas.
-    #[arg(long, value_name = "A,…", help_heading = "Selection", value_delimiter = ',', value_parser = units::account)]
-    pub accounts: Vec<String>,
-
-    /// Only these regions, separated by commas.
-    #[arg(long, value_name = "R,…", help_heading = "Selection", value_delimiter = ',', value_parser = units::region)]
-    pub regions: Vec<String>,
-
-    /// The fields of lines that have no header: '${version} ${account-id} …'.
-    #[arg(long, value_name = "FORMAT", help_heading = "Selection")]
-    pub layout: Option<String>,
+    #[command(flatten)]
+    pub narrowed: Narrowed,
 
     /// Only list: objects, bytes, days, and about how long a run would take and what S3 would charge.
     #[arg(long, help_heading = "Selection")]
@@ -272,18 +303,8 @@ pub(super) struct ScanArgs {
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub known: Option<PathBuf>,
 
-    /// Threads that decode and judge; default: one per core.
-    #[arg(long, value_name = "N", help_heading = "Resources", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub threads: Option<u16>,
-
-    /// The bound on memory, such as 1GiB or 512MB.
-    #[arg(long, value_name = "SIZE", help_heading = "Resources", default_value = "1GiB", value_parser = units::memory)]
-    pub memory: u64,
-
-    /// Slots of five minutes that evidence of a connection's direction is carried over.
-    #[arg(long, value_name = "SLOTS", help_heading = "Resources", default_value_t = DEFAULT_HORIZON,
-          value_parser = clap::value_parser!(u32).range(0..=MAX_HORIZON as i64))]
-    pub horizon: u32,
+    #[command(flatten)]
+    pub judging: Judging,
 }
 
 #[derive(Debug, Args)]
@@ -312,13 +333,8 @@ pub(super) struct WatchArgs {
     #[arg(long)]
     pub until_idle: bool,
 
-    /// Write edges, findings and judged records as Parquet into this folder or s3:// prefix.
-    #[arg(long, value_name = "DIR|s3://…", help_heading = "Lake")]
-    pub lake: Option<String>,
-
-    /// Which judged records the lake keeps.
-    #[arg(long, value_name = "WHICH", requires = "lake", help_heading = "Lake", default_value = "flagged", value_parser = keep())]
-    pub keep: Keep,
+    #[command(flatten)]
+    pub kept: Kept,
 
     /// Where alerts go: stdout, file:PATH, webhook:URL or slack:URL, with conditions such as ?min=high&owner=NAME; may be given several times.
     #[arg(long, value_name = "TARGET", help_heading = "Alerts", value_parser = Target::parse)]
@@ -328,17 +344,8 @@ pub(super) struct WatchArgs {
     #[arg(long, value_name = "TIME", help_heading = "Selection", value_parser = units::when)]
     pub since: Option<When>,
 
-    /// Only these accounts, separated by commas.
-    #[arg(long, value_name = "A,…", help_heading = "Selection", value_delimiter = ',', value_parser = units::account)]
-    pub accounts: Vec<String>,
-
-    /// Only these regions, separated by commas.
-    #[arg(long, value_name = "R,…", help_heading = "Selection", value_delimiter = ',', value_parser = units::region)]
-    pub regions: Vec<String>,
-
-    /// The fields of lines that have no header: '${version} ${account-id} …'.
-    #[arg(long, value_name = "FORMAT", help_heading = "Selection")]
-    pub layout: Option<String>,
+    #[command(flatten)]
+    pub narrowed: Narrowed,
 
     /// How long stragglers are waited for before a slot of five minutes is closed.
     #[arg(long, value_name = "DURATION", help_heading = "Time", default_value = "15m", value_parser = units::duration)]
@@ -368,18 +375,8 @@ pub(super) struct WatchArgs {
     #[arg(long, value_name = "DURATION", help_heading = "Time", default_value = "30s", value_parser = units::duration)]
     pub grace: u32,
 
-    /// Threads that decode and judge; default: one per core.
-    #[arg(long, value_name = "N", help_heading = "Resources", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub threads: Option<u16>,
-
-    /// The bound on memory, such as 1GiB or 512MB.
-    #[arg(long, value_name = "SIZE", help_heading = "Resources", default_value = "1GiB", value_parser = units::memory)]
-    pub memory: u64,
-
-    /// Slots of five minutes that evidence of a connection's direction is carried over.
-    #[arg(long, value_name = "SLOTS", help_heading = "Resources", default_value_t = DEFAULT_HORIZON,
-          value_parser = clap::value_parser!(u32).range(0..=MAX_HORIZON as i64))]
-    pub horizon: u32,
+    #[command(flatten)]
+    pub judging: Judging,
 }
 
 fn keep() -> impl TypedValueParser<Value = Keep> {

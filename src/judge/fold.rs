@@ -15,6 +15,16 @@ use super::reporter::{KeyPlace, Reporter, ReporterId, Reporters};
 /// Length of a slot in seconds: AWS publishes every five minutes.
 pub const SLOT_SECS: u32 = 300;
 
+/// The slot that an instant lies in: its start. All in seconds since 1970.
+pub fn slot_at(time: u32) -> u32 {
+    time - time % SLOT_SECS
+}
+
+/// The hour that an instant lies in: its start. All in seconds since 1970.
+pub fn hour_at(time: u32) -> u32 {
+    time - time % 3600
+}
+
 /// How many records wait for their cache lines together.
 const BATCH: usize = 64;
 
@@ -424,7 +434,7 @@ pub fn slot_of(record: &Record) -> u32 {
     } else {
         record.start
     };
-    time - time % SLOT_SECS
+    slot_at(time)
 }
 
 /// What is remembered of a reporter while its object is folded.

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
+use crate::judge::fold::{hour_at, slot_at};
+
 use super::{
     ABOUT, ASIDE, Announced, COUNTS, FINDINGS, FORMAT, HOURS, HourState, LedgerError, LedgerHour,
-    LedgerObject, OBJECTS, OUTBOX, ObjectKey, ObjectState, ObjectValue, SLOTS, hour_of,
+    LedgerObject, OBJECTS, OUTBOX, ObjectKey, ObjectState, ObjectValue, SLOTS,
 };
 
 /// A transaction that is being made.
@@ -90,7 +92,7 @@ impl<'t> Change<'t> {
     /// # Errors
     /// When the disk fails.
     pub fn see(&mut self, object: &LedgerObject, due: u32) -> Result<bool, LedgerError> {
-        let hour = hour_of(object.time);
+        let hour = hour_at(object.time);
         let key = (hour, object.url.as_str());
         let known = self.objects.get(key).map_err(|error| self.failed(error))?;
         let is_known = known.is_some_and(|known| {
@@ -101,7 +103,7 @@ impl<'t> Change<'t> {
             return Ok(false);
         }
         self.put(object)?;
-        let slot = object.time - object.time % 300;
+        let slot = slot_at(object.time);
         let reopened = self.slots.remove(slot).map(drop);
         reopened.map_err(|error| self.failed(error))?;
         let (state, was_due) = match self.hour(hour)? {
@@ -148,7 +150,7 @@ impl<'t> Change<'t> {
             object.arrived,
             object.state as u8,
         );
-        let key = (hour_of(object.time), object.url.as_str());
+        let key = (hour_at(object.time), object.url.as_str());
         let put = self.objects.insert(key, value).map(drop);
         put.map_err(|error| self.failed(error))
     }
@@ -158,7 +160,7 @@ impl<'t> Change<'t> {
     /// # Errors
     /// When the disk fails.
     pub fn looked(&mut self, object: &LedgerObject) -> Result<(), LedgerError> {
-        let key = (hour_of(object.time), object.url.as_str());
+        let key = (hour_at(object.time), object.url.as_str());
         let known = self.objects.get(key).map_err(|error| self.failed(error))?;
         let is_same = known.is_some_and(|known| {
             let (_, size, etag, _, state) = known.value();

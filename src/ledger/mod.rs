@@ -238,11 +238,6 @@ fn builder() -> Builder {
     builder
 }
 
-/// The hour (start, seconds) that a key time belongs to.
-pub fn hour_of(time: u32) -> u32 {
-    time - time % 3600
-}
-
 impl ObjectState {
     fn of(number: u8) -> ObjectState {
         match number {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::identity::Description;
 use super::lake::{DESCRIPTION, is_part, ledger_hour};
 use super::table::OPEN;
-use super::{Day, Hour, LakeError, Store, Table};
+use super::{Day, Hour, LakeError, Listed, Store, Table};
 
 /// Days for which their folders are listed one by one. Of more, the whole table is listed: a thousand files a request.
 const FEW_DAYS: usize = 3;
@@ -74,7 +74,13 @@ impl LakeFiles {
         };
         let days = few_days(first, last);
         let mut files = Vec::new();
-        for listed in self.list(table, days.as_deref())? {
+        let all = self.list(table, days.as_deref())?;
+        let ledgers = match table {
+            Table::Findings => BTreeSet::new(),
+            Table::Objects => ledgers(&all),
+            _ => ledgers(&self.list(Table::Objects, days.as_deref())?),
+        };
+        for listed in all {
             let Some((folder, _)) = listed.name.rsplit_once('/') else {
                 continue;
             };
@@ -98,7 +104,6 @@ impl LakeFiles {
             }
         }
         if table != Table::Findings {
-            let ledgers = self.ledgers(days.as_deref())?;
             let counts = |hour: Hour, file: &LakeFile| match open_slot(&file.name) {
                 _ if ledgers.contains(&(hour, None)) => is_part(&file.name),
                 open => open.is_some() && ledgers.contains(&(hour, open.map(str::to_owned))),
@@ -108,26 +113,7 @@ impl LakeFiles {
         Ok(files)
     }
 
-    /// What is committed: hours, and slots of hours that are not over.
-    fn ledgers(&self, days: Option<&[Day]>) -> Result<BTreeSet<(Hour, Option<String>)>, LakeError> {
-        let all = format!("{}/", Table::Objects.name());
-        let ledgers = self.list(Table::Objects, days)?;
-        let ledger = |name: &str| {
-            let name = name.strip_prefix(&all)?;
-            let open = open_slot(name).map(str::to_owned);
-            let hour = match open {
-                Some(_) => Hour::from_folder(name.rsplit_once('/')?.0),
-                None => ledger_hour(name),
-            };
-            Some((hour?, open))
-        };
-        Ok(ledgers
-            .iter()
-            .filter_map(|file| ledger(&file.name))
-            .collect())
-    }
-
-    fn list(&self, table: Table, days: Option<&[Day]>) -> Result<Vec<super::Listed>, LakeError> {
+    fn list(&self, table: Table, days: Option<&[Day]>) -> Result<Vec<Listed>, LakeError> {
         let Some(days) = days else {
             return Ok(self.store.list(&format!("{}/", table.name()))?);
         };
@@ -137,6 +123,21 @@ impl LakeFiles {
         }
         Ok(files)
     }
+}
+
+/// What is committed by these files of `objects`: hours, and slots of hours that are not over.
+fn ledgers(files: &[Listed]) -> BTreeSet<(Hour, Option<String>)> {
+    let all = format!("{}/", Table::Objects.name());
+    let ledger = |name: &str| {
+        let name = name.strip_prefix(&all)?;
+        let open = open_slot(name).map(str::to_owned);
+        let hour = match open {
+            Some(_) => Hour::from_folder(name.rsplit_once('/')?.0),
+            None => ledger_hour(name),
+        };
+        Some((hour?, open))
+    };
+    files.iter().filter_map(|file| ledger(&file.name)).collect()
 }
 
 /// The slot that a file is of, as its name has it, if its hour is not over.

@@ -24,7 +24,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("source", &["judge", "policy", "flow", "net"]),
     ("sink", &["judge", "policy", "flow", "net"]),
     ("alert", &["judge", "policy", "net"]),
-    ("ledger", &[]),
+    ("ledger", &["judge", "policy", "flow", "net"]),
     ("generate", &["flow", "net"]),
     ("judge", &["policy", "flow", "net"]),
     ("policy", &["flow", "net"]),

@@ -156,14 +156,14 @@ pub(crate) fn not_muted(findings: &BTreeMap<String, bool>) -> BTreeSet<String> {
     open.map(|(id, _)| id.clone()).collect()
 }
 
-/// Every file of a lake by its name, but for `lake.json`, which says how the lake was asked for.
-pub(crate) fn files(lake: &Path) -> BTreeMap<String, Vec<u8>> {
-    let found = walkdir::WalkDir::new(lake).into_iter();
-    let found = found.map(|entry| entry.expect("a readable lake"));
+/// Every file of a folder by its name, but for `lake.json`, which says how a lake was asked for.
+pub(crate) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let found = walkdir::WalkDir::new(folder).into_iter();
+    let found = found.map(|entry| entry.expect("a readable folder"));
     let files =
         found.filter(|entry| entry.file_type().is_file() && entry.file_name() != "lake.json");
     let files = files.map(|entry| {
-        let name = entry.path().strip_prefix(lake).expect("below the lake");
+        let name = entry.path().strip_prefix(folder).expect("below");
         let bytes = fs::read(entry.path()).expect("a readable file");
         (name.display().to_string(), bytes)
     });

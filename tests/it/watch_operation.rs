@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::s3_server::{Fault, Op, S3Server};
 use crate::watch::{
-    BINARY, Running, alerts, announced, assert_same_lake, ends_well, logs, not_muted, policy,
-    scanned, until_idle,
+    BINARY, Running, alerts, announced, assert_same_lake, ends_well, files, logs, not_muted,
+    policy, scanned, until_idle,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -159,16 +159,11 @@ fn a_state_that_is_in_use_or_damaged_is_refused_and_one_that_is_lost_is_taken_fr
 /// A bucket with the logs of a folder.
 fn served(folder: &Path) -> (S3Server, Vec<String>) {
     let server = S3Server::start();
-    let logs = folder.join("logs");
-    let found = walkdir::WalkDir::new(&logs).sort_by_file_name().into_iter();
-    let files = found.flatten().filter(|entry| entry.file_type().is_file());
-    let keys = files.map(|entry| {
-        let key = entry.path().strip_prefix(&logs).expect("below");
-        let key = key.display().to_string();
-        server.put("logs", &key, fs::read(entry.path()).expect("a file"));
-        key
-    });
-    let keys = keys.collect();
+    let files = files(&folder.join("logs"));
+    let keys = files.keys().cloned().collect();
+    for (key, bytes) in files {
+        server.put("logs", &key, bytes);
+    }
     (server, keys)
 }
 

@@ -1,7 +1,6 @@
 //! `watch` and its queue: notifications by whatever way, duplicates, what is no notification, a queue without a dead-letter
 //! queue.
 
-use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -11,26 +10,11 @@ use tidegate::app::watch::status::Status;
 
 use crate::moto::Moto;
 use crate::watch::{
-    BINARY, Running, alerts, announced, assert_same_tables, logs, not_muted, policy, scanned,
+    BINARY, Running, alerts, announced, assert_same_tables, files, logs, not_muted, policy, scanned,
 };
 
 const BUCKET: &str = "flow-logs";
 const QUEUE: &str = "sqs://notices";
-
-/// Every object below a folder: its key and content. They are told of in an order that has nothing to do with their times.
-fn objects(folder: &Path) -> Vec<(String, Vec<u8>)> {
-    let found = walkdir::WalkDir::new(folder)
-        .sort_by_file_name()
-        .into_iter();
-    let found = found.map(|entry| entry.expect("readable"));
-    let files = found.filter(|entry| entry.file_type().is_file());
-    let files = files.map(|entry| {
-        let key = entry.path().strip_prefix(folder).expect("below");
-        let bytes = fs::read(entry.path()).expect("readable");
-        (key.display().to_string(), bytes)
-    });
-    files.collect()
-}
 
 fn watch(moto: &Moto, folder: &Path, more: &[&str]) -> Output {
     let mut command = Command::new(BINARY);
@@ -65,7 +49,8 @@ fn what_a_queue_tells_of_is_judged_once_and_what_it_is_not_told_is_left() {
     moto.bucket(BUCKET);
     let queue = moto.queue("notices", Some(2));
     moto.notifies(BUCKET, "notices");
-    let objects = objects(&folder.path().join("logs"));
+    // In an order that has nothing to do with their times.
+    let objects = files(&folder.path().join("logs"));
     for (key, bytes) in &objects {
         moto.put(BUCKET, key, bytes.clone());
     }
@@ -123,7 +108,7 @@ fn a_bucket_that_is_listed_and_its_queue_name_each_object_once() {
     moto.bucket(BUCKET);
     let queue = moto.queue("notices", Some(2));
     // The first objects were there before anybody was told.
-    let objects = objects(&folder.path().join("logs"));
+    let objects: Vec<_> = files(&folder.path().join("logs")).into_iter().collect();
     let (before, after) = objects.split_at(objects.len() / 2);
     for (key, bytes) in before {
         moto.put(BUCKET, key, bytes.clone());
@@ -188,7 +173,7 @@ fn a_queue_that_is_never_empty_is_judged_as_it_goes() {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let _running = Running(command.spawn().expect("the program runs"));
-    let objects = objects(&folder.path().join("logs"));
+    let objects = files(&folder.path().join("logs"));
     for (key, bytes) in &objects {
         moto.put(BUCKET, key, bytes.clone());
     }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use crate::alert::instant;
-use crate::judge::fold::SLOT_SECS;
-use crate::ledger::{HourState, LedgerHour, LedgerObject, ObjectState, hour_of};
+use crate::judge::fold::{SLOT_SECS, hour_at, slot_at};
+use crate::ledger::{HourState, LedgerHour, LedgerObject, ObjectState};
 use crate::sink::Hour;
 use crate::source::{Object, S3};
 
@@ -116,10 +116,10 @@ impl Watch<'_> {
     fn set_begin(&self) -> Result<(), ScanError> {
         let now = self.clock.seconds();
         let begin = match self.settings.judging.since {
-            Some(since) => hour_of(since),
+            Some(since) => hour_at(since),
             // Whatever a queue tells of is new.
             None if self.settings.until_idle || self.queue.is_some() => 0,
-            None => hour_of(now),
+            None => hour_at(now),
         };
         let begun = self.ledger.write(|change| {
             let begun = change.counter(BEGIN)?;
@@ -200,7 +200,7 @@ impl Watch<'_> {
 
     fn enter_seen(&self, seen: &[LedgerObject]) -> Result<Vec<LedgerObject>, ScanError> {
         let begin = self.begin()?;
-        let hours: BTreeSet<u32> = seen.iter().map(|object| hour_of(object.time)).collect();
+        let hours: BTreeSet<u32> = seen.iter().map(|object| hour_at(object.time)).collect();
         self.recall(&hours)?;
         let again = {
             let sea = lock(&self.sea);
@@ -210,9 +210,9 @@ impl Watch<'_> {
         let mut new = Vec::new();
         let hours = self.ledger.write(|change| {
             for object in seen {
-                if hour_of(object.time) < begin {
+                if hour_at(object.time) < begin {
                     // Of before: evidence only.
-                    let start = hour_of(object.time);
+                    let start = hour_at(object.time);
                     change.put(&LedgerObject {
                         state: ObjectState::Judged,
                         ..object.clone()
@@ -230,7 +230,7 @@ impl Watch<'_> {
             }
             change.set(NEWEST, u64::from(newest).max(change.counter(NEWEST)?))?;
             change.count("objects", new.len() as u64)?;
-            let hours: BTreeSet<u32> = new.iter().map(|object| hour_of(object.time)).collect();
+            let hours: BTreeSet<u32> = new.iter().map(|object| hour_at(object.time)).collect();
             let mut known = Vec::new();
             for start in hours {
                 known.extend(change.hour(start)?);
@@ -247,7 +247,7 @@ impl Watch<'_> {
             self.stop.ring();
         }
         let history = self.history(&hours);
-        new.retain(|object| !history.contains(&hour_of(object.time)));
+        new.retain(|object| !history.contains(&hour_at(object.time)));
         Ok(new)
     }
 
@@ -330,7 +330,7 @@ pub(super) fn object(known: &LedgerObject) -> Option<Object> {
 pub(super) fn by_slot(objects: &[LedgerObject]) -> BTreeMap<u32, Vec<&LedgerObject>> {
     let mut slots: BTreeMap<u32, Vec<&LedgerObject>> = BTreeMap::new();
     for object in objects {
-        let slot = object.time - object.time % SLOT_SECS;
+        let slot = slot_at(object.time);
         slots.entry(slot).or_default().push(object);
     }
     slots

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::judge::Finding;
 use crate::judge::evidence::Evidence;
-use crate::judge::fold::SLOT_SECS;
-use crate::ledger::{HourState, LedgerHour, LedgerObject, hour_of};
+use crate::judge::fold::{SLOT_SECS, hour_at};
+use crate::ledger::{HourState, LedgerHour, LedgerObject};
 use crate::sink::{Day, Hour};
 use crate::source::{Object, S3};
 
@@ -203,11 +203,11 @@ impl Watch<'_> {
     ) -> Result<Judged, ScanError> {
         let horizon = self.settings.judging.horizon * SLOT_SECS;
         let earliest = from.saturating_sub(horizon);
-        let before = (hour_of(earliest)..=hour_of(from)).step_by(HOUR_SECS as usize);
+        let before = (hour_at(earliest)..=hour_at(from)).step_by(HOUR_SECS as usize);
         self.recall(&before.collect())?;
         // Versions before the objects: what comes between the two only makes evidence older than it is.
         let (versions, known) = self.evidence(earliest, from, until);
-        let listed = self.ledger.read()?.objects(hour_of(earliest)..until)?;
+        let listed = self.ledger.read()?.objects(hour_at(earliest)..until)?;
         let mut objects: Vec<Object> = Vec::new();
         for (slot, of_slot) in by_slot(&listed) {
             let is_wanted = slot >= earliest && slot < until && !known.contains_key(&slot);
@@ -221,18 +221,11 @@ impl Watch<'_> {
         };
         let progress = UntilAborted(self.stop);
         let run = Run {
-            settings: &settings,
-            policy: self.policy,
-            runtime: self.runtime,
-            temp: self.temp,
             lake: self.lake,
             open_slot,
-            certain: false,
-            asked: None,
-            committed: BTreeSet::new(),
             since: Some(from),
             until: Some(until),
-            progress: &progress,
+            ..self.a_run(&settings, &progress)
         };
         let shared = run.share(s3);
         let mut carried = Carried {

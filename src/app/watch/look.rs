@@ -50,18 +50,8 @@ impl Watch<'_> {
         };
         let progress = UntilAborted(self.stop);
         let run = Run {
-            settings: &settings,
-            policy: self.policy,
-            runtime: self.runtime,
-            temp: self.temp,
-            lake: None,
-            open_slot: None,
             certain: true,
-            asked: None,
-            committed: BTreeSet::new(),
-            since: None,
-            until: None,
-            progress: &progress,
+            ..self.a_run(&settings, &progress)
         };
         let shared = run.share(s3);
         run.judge_batch(objects, &shared, &mut Carried::default())?;

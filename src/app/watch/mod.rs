@@ -31,8 +31,8 @@ use tokio::runtime::Runtime;
 
 use crate::alert::Sender;
 use crate::judge::evidence::Evidence;
-use crate::judge::fold::SLOT_SECS;
-use crate::ledger::{HourState, Ledger, LedgerError, ObjectState, hour_of};
+use crate::judge::fold::{hour_at, slot_at};
+use crate::ledger::{HourState, Ledger, LedgerError, ObjectState};
 use crate::policy::Policy;
 use crate::sink::{Hour, Lake, Lease};
 use crate::source::{Queue, S3};
@@ -41,8 +41,9 @@ use super::batch::{open_lake, runtime};
 use super::error::ScanError;
 use super::lock;
 use super::policy_file;
-use super::settings::WatchSettings;
-use super::stop::{Clock, Stop};
+use super::run::Run;
+use super::settings::{ScanSettings, WatchSettings};
+use super::stop::{Clock, Stop, UntilAborted};
 use meters::Meters;
 use tide::{Tide, Waits};
 
@@ -188,7 +189,7 @@ fn take_up(ledger: &Ledger, settings: &WatchSettings) -> Result<Sea, LedgerError
     let mut unjudged = BTreeSet::new();
     for hour in hours.iter().filter(|hour| hour.state == HourState::Open) {
         for object in view.objects(hour.start..hour.start + 1)? {
-            let slot = object.time - object.time % SLOT_SECS;
+            let slot = slot_at(object.time);
             if object.state < ObjectState::Judged && !judged.contains(&slot) {
                 unjudged.insert(slot);
             }
@@ -374,6 +375,24 @@ impl Watch<'_> {
         sea.tide.watermark(sea.taken).min(now)
     }
 
+    /// A run of our own that judges whatever it is given, for no lake.
+    fn a_run<'r>(&'r self, settings: &'r ScanSettings, progress: &'r UntilAborted<'r>) -> Run<'r> {
+        Run {
+            settings,
+            policy: self.policy,
+            runtime: self.runtime,
+            temp: self.temp,
+            lake: None,
+            open_slot: None,
+            certain: false,
+            asked: None,
+            committed: BTreeSet::new(),
+            since: None,
+            until: None,
+            progress,
+        }
+    }
+
     /// The connection for sources in S3; none where there are none.
     fn connect(&self) -> Result<Option<S3>, ScanError> {
         let is_s3 = |source: &String| source.starts_with("s3://");
@@ -388,6 +407,6 @@ impl Watch<'_> {
     /// The hour in which the watch began, start in seconds: what is older is read for evidence only.
     fn begin(&self) -> Result<u32, ScanError> {
         let begin = self.ledger.read()?.counter(BEGIN)?;
-        Ok(hour_of(u32::try_from(begin).unwrap_or(u32::MAX)))
+        Ok(hour_at(u32::try_from(begin).unwrap_or(u32::MAX)))
     }
 }

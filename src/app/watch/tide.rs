@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::judge::fold::SLOT_SECS;
-use crate::ledger::{HourState, LedgerHour, hour_of};
+use crate::judge::fold::{SLOT_SECS, hour_at, slot_at};
+use crate::ledger::{HourState, LedgerHour};
 
 /// Seconds of an hour.
 pub const HOUR_SECS: u32 = 3600;
@@ -69,7 +69,7 @@ impl Tide {
         };
         hours.iter().for_each(|hour| tide.know(*hour));
         for slot in unjudged {
-            if let Some(hour) = tide.hours.get_mut(&hour_of(slot)) {
+            if let Some(hour) = tide.hours.get_mut(&hour_at(slot)) {
                 hour.slots.insert(slot);
             }
         }
@@ -101,9 +101,9 @@ impl Tide {
     /// An object of an hour, known already, has come.
     pub fn came(&mut self, time: u32) {
         self.hear_of(time);
-        let slot = time - time % SLOT_SECS;
+        let slot = slot_at(time);
         *self.versions.entry(slot).or_default() += 1;
-        if let Some(hour) = self.hours.get_mut(&hour_of(slot))
+        if let Some(hour) = self.hours.get_mut(&hour_at(slot))
             && hour.state == HourState::Open
         {
             hour.slots.insert(slot);
@@ -113,7 +113,7 @@ impl Tide {
     /// A slot of an open hour was judged from the objects that had come when it was of this version.
     pub fn slot_judged(&mut self, slot: u32, version: u64) {
         if self.version(slot) == version
-            && let Some(hour) = self.hours.get_mut(&hour_of(slot))
+            && let Some(hour) = self.hours.get_mut(&hour_at(slot))
         {
             hour.slots.remove(&slot);
         }

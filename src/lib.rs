@@ -7,20 +7,22 @@
 //! 3. [`policy`] a TOML file becomes a compiled decision: may this client talk to this server? No I/O.
 //! 4. [`judge`] the records of a slot become connections with a direction, an outcome and a verdict; those become edges
 //!    and findings. No I/O, no clock, no async.
-//! 5. [`source`] and [`sink`] where bytes come from and where results go: the only code that knows S3 and files.
-//! 6. [`ledger`] and [`alert`] what `watch` remembers, and how people are told.
-//! 7. [`sql`] DataFusion's engine over what the two know: raw logs and lakes as tables, read-only.
-//! 8. [`app`] one file per mode; a mode reads as a list of its stages.
-//! 9. [`cli`] the words people type and read.
+//! 5. [`detect`] what single connections do not show: findings from all edges of a day. No I/O, no clock.
+//! 6. [`source`] and [`sink`] where bytes come from and where results go: the only code that knows S3 and files.
+//! 7. [`ledger`] and [`alert`] what `watch` remembers, and how people are told.
+//! 8. [`sql`] DataFusion's engine over what the two know: raw logs and lakes as tables, read-only.
+//! 9. [`app`] one file per mode; a mode reads as a list of its stages.
+//! 10. [`cli`] the words people type and read.
 //!
 //! [`generate`] stands beside the pipeline: it writes synthetic logs in AWS's own layout.
 //!
-//! Dependencies point down only (`cli → app → {sql → {source, sink}, alert, ledger} → judge → policy → flow → net`); `tests/it/layers.rs`
+//! Dependencies point down only (`cli → app → {sql → {source, sink}, alert, ledger} → detect → judge → policy → flow → net`); `tests/it/layers.rs`
 //! holds them there.
 
 pub mod alert;
 pub mod app;
 pub mod cli;
+pub mod detect;
 pub mod flow;
 pub mod generate;
 pub mod judge;

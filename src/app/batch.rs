@@ -14,7 +14,8 @@ use crate::sink::{Day, Hour, Identity, Lake, LakeError, Store};
 use crate::source::{Listing, S3, Selection, Source, SourceError, WHAT_IS_TAKEN};
 
 use super::asked::Asked;
-use super::days::findings_of;
+use super::baseline;
+use super::days::{Detects, findings_of};
 use super::error::ScanError;
 use super::malformed::MalformedLines;
 use super::policy_file;
@@ -49,6 +50,10 @@ pub fn scan_for(
     let temp = super::temp_folder("tidegate-")?;
     let lake = open_lake(settings, &policy, &runtime, temp.path())?;
     let (mut since, mut until) = (settings.since, settings.until);
+    let baseline = baseline::load(settings.baseline.as_deref())?;
+    let detects = (lake.is_some() || settings.detect).then_some(Detects {
+        baseline: baseline.as_ref(),
+    });
     let mut committed = BTreeSet::new();
     if let Some(lake) = &lake {
         since = since.map(hour_at);
@@ -66,6 +71,7 @@ pub fn scan_for(
         open_slot: None,
         certain: false,
         asked,
+        detects,
         committed,
         since,
         until,
@@ -206,7 +212,7 @@ impl Run<'_> {
                 .collect();
             for day in touched {
                 let gathered = outcome.days.remove(&day);
-                let whole = findings_of(self.policy, lake, day, gathered)?;
+                let whole = findings_of(self.policy, self.detects, lake, day, gathered)?;
                 outcome.days.insert(day, whole);
             }
             report.lake = Some(LakeSummary {

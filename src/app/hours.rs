@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 
-use crate::judge::edges::{Asides, EdgeEntry, EdgeTable, EdgeWords};
+use crate::judge::edges::{Actions, Asides, EdgeEntry, EdgeTable, EdgeWords};
 use crate::judge::part::{SlotPart, Unjudgeable};
 use crate::judge::reporter::{Reporter, ReporterId, Reporters};
 use crate::policy::Policy;
@@ -16,7 +16,7 @@ use crate::sink::{
     RowCounts, SortedRuns,
 };
 
-use super::days::{Days, GatheredDay};
+use super::days::{Days, Detects, GatheredDay};
 use super::lock;
 use super::malformed::MalformedLines;
 use super::memory::{Shares, give_back};
@@ -129,7 +129,7 @@ impl HourState {
     }
 
     /// What it tells beside its edges and objects.
-    fn asides(&self, reporters: &[Reporter], connections: Asides) -> HourAsides {
+    fn asides(&self, reporters: &[Reporter], connections: Asides, actions: &Actions) -> HourAsides {
         let rows = lock(&self.rows);
         let mut asides = HourAsides {
             connections,
@@ -140,6 +140,16 @@ impl HourState {
             let interface = reporter.inside().interface_id;
             let name = interface.unwrap_or(&reporter.flow_log);
             asides.interfaces.add(name.as_bytes());
+        }
+        for (number, reporter) in reporters.iter().enumerate() {
+            let [accepts, rejects] = actions.of(ReporterId(number as u32));
+            if (accepts || rejects) && !reporter.flow_log.is_empty() {
+                let known = asides
+                    .actions
+                    .entry(reporter.flow_log.to_string())
+                    .or_default();
+                *known = [known[0] | accepts, known[1] | rejects];
+            }
         }
         for (id, counts) in &rows.unjudgeable {
             asides.missing_field += counts.missing_field;
@@ -167,6 +177,8 @@ pub struct Hours<'a> {
     /// The slot, of an hour that is not over, that the lake takes instead of whole hours.
     open_slot: Option<u32>,
     keep_records: bool,
+    /// Whether detectors look at all edges.
+    detects: bool,
     temp: &'a Path,
     shares: Shares,
     /// Threads of the run, at least one.
@@ -204,10 +216,11 @@ impl<'a> Hours<'a> {
         temp: &'a Path,
         shares: Shares,
         threads: usize,
+        detects: Option<Detects<'a>>,
     ) -> Hours<'a> {
         let total = Total {
             summary: Summary::new(policy),
-            days: Days::default(),
+            days: Days::new(policy, detects),
             written: BTreeSet::new(),
             rows: RowCounts::new(),
         };
@@ -216,6 +229,7 @@ impl<'a> Hours<'a> {
             lake,
             open_slot: None,
             keep_records,
+            detects: detects.is_some(),
             temp,
             shares,
             threads: threads.max(1),
@@ -268,10 +282,11 @@ impl<'a> Hours<'a> {
         }
     }
 
-    /// A gatherer of what connections tell whose edges nobody needs: those that can feed no finding, where no lake takes
-    /// all. None with a lake.
+    /// A gatherer of what connections tell whose edges nobody needs: those that can feed no finding, where neither a lake
+    /// nor detectors take all. Else none.
     pub fn untold(&self) -> Option<Summary<'a>> {
-        self.lake.is_none().then(|| Summary::new(self.policy))
+        let all_are_needed = self.lake.is_some() || self.detects;
+        (!all_are_needed).then(|| Summary::new(self.policy))
     }
 
     /// Takes what was gathered of edges that nobody needed.
@@ -328,47 +343,64 @@ impl<'a> Hours<'a> {
         let reporters = hour.reporters.snapshot();
         let mut words = EdgeWords::new(self.policy, &reporters, urls);
         let mut tables = std::mem::take(&mut *lock(&hour.tables));
-        let mut connections = Asides::default();
+        let (mut connections, mut actions) = (Asides::default(), Actions::default());
         for table in &mut tables {
             connections += table.take_asides();
+            actions.absorb(&table.take_actions());
         }
-        let asides = hour.asides(&reporters, connections);
+        let asides = hour.asides(&reporters, connections, &actions);
         let mut guard = lock(&self.total);
         let total = &mut *guard;
         total.summary.add_asides(&asides);
         let name = Hour::of(hour.start);
-        let (summary, day) = (&mut total.summary, total.days.begin_hour(self.policy, name));
+        let (summary, day) = (&mut total.summary, total.days.begin_hour(name));
         let all_words = words.clone();
-        let mut gather = |edge: &EdgeEntry| day.add(&words.row(edge));
+        let mut gather = |edge: &EdgeEntry| {
+            let may_feed = edge.may_feed(self.policy);
+            if !may_feed && !self.detects {
+                return;
+            }
+            let row = words.row(edge);
+            if may_feed {
+                day.findings.add(&row);
+            }
+            if let Some(detection) = &mut day.detection {
+                detection.add(&row);
+            }
+        };
         if let Some(writer) = &mut writer {
-            writer.asides(asides);
+            writer.asides(asides.clone());
         }
         if hour.runs.is_empty() {
             let mut table = EdgeTable::new(hour.reporters.clone());
             tables.into_iter().for_each(|other| table.merge(other));
             let edges: Vec<&EdgeEntry> = table.entries().collect();
-            let mut tell = || {
+            let sorted = (writer.is_some() || self.detects).then(|| in_order(&edges, self.threads));
+            let tell = || {
                 edges.iter().for_each(|edge| summary.add(&edge.told()));
-                let feeding = edges.iter().filter(|edge| edge.may_feed(self.policy));
-                let feeding: Vec<&EdgeEntry> = feeding.copied().collect();
-                in_order(&feeding, 1).into_iter().for_each(&mut gather);
+                match &sorted {
+                    Some(sorted) => sorted.iter().for_each(|edge| gather(edge)),
+                    None => {
+                        let feeding = edges.iter().filter(|edge| edge.may_feed(self.policy));
+                        let feeding: Vec<&EdgeEntry> = feeding.copied().collect();
+                        in_order(&feeding, 1).into_iter().for_each(gather);
+                    }
+                }
             };
-            let write = |writer: &mut HourWriter, sorted: Vec<&EdgeEntry>| {
-                writer.edges(&all_words, sorted.into_iter().map(Ok))
+            let write = |writer: &mut HourWriter| {
+                let sorted = sorted.iter().flatten().copied();
+                writer.edges(&all_words, sorted.map(Ok))
             };
             match writer {
                 None => tell(),
                 Some(writer) if self.threads == 1 => {
                     tell();
-                    write(writer, in_order(&edges, 1))?;
+                    write(writer)?;
                 }
-                Some(writer) => {
-                    let sorted = in_order(&edges, self.threads);
-                    std::thread::scope(|scope| {
-                        scope.spawn(tell);
-                        write(writer, sorted)
-                    })?;
-                }
+                Some(writer) => std::thread::scope(|scope| {
+                    scope.spawn(tell);
+                    write(writer)
+                })?,
             }
         } else {
             for mut table in tables {
@@ -377,16 +409,14 @@ impl<'a> Hours<'a> {
             let mut edges = hour.runs.merge()?.inspect(|edge| {
                 let Ok(edge) = edge else { return };
                 summary.add(&edge.told());
-                if edge.may_feed(self.policy) {
-                    gather(edge);
-                }
+                gather(edge);
             });
             match writer {
                 Some(writer) => writer.edges(&all_words, edges)?,
                 None => edges.try_for_each(|edge| edge.map(drop))?,
             }
         }
-        day.end_hour();
+        day.end_hour(name, &lock(&hour.rows).objects, &asides);
         Ok(())
     }
 

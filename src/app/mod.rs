@@ -1,6 +1,7 @@
 //! The modes, one file each, their settings, and what a run reports.
 
 pub mod asked;
+mod baseline;
 pub mod batch;
 mod coverage;
 mod days;
@@ -8,6 +9,7 @@ pub mod ends;
 pub mod error;
 mod hours;
 mod kept;
+pub mod learn;
 mod leftovers;
 mod malformed;
 pub mod memory;

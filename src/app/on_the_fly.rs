@@ -72,6 +72,8 @@ impl OnTheFly {
             // The rest is for the query.
             memory: self.settings.memory / 4 * 3,
             horizon: DEFAULT_HORIZON,
+            detect: false,
+            baseline: None,
         };
         let report = match scan_for(&settings, asked, &UntilEnded::new(&self.ends)) {
             Ok(report) => report,

@@ -18,6 +18,7 @@ use crate::source::{FetchOptions, Fetcher, Object, S3};
 
 use super::asked::Asked;
 use super::coverage::CoverageGatherer;
+use super::days::Detects;
 use super::error::ScanError;
 use super::hours::Hours;
 use super::leftovers::Leftovers;
@@ -54,6 +55,8 @@ pub(super) struct Run<'a> {
     /// Whether only what no later record can change is told.
     pub certain: bool,
     pub asked: Option<&'a Asked<'a>>,
+    /// Who looks at days, beside the judgement of single connections.
+    pub detects: Option<Detects<'a>>,
     /// Hours that the lake holds and that stay as they are.
     pub committed: BTreeSet<Hour>,
     /// Slots from here on are judged; none from the first.
@@ -93,6 +96,7 @@ impl<'a> Run<'a> {
             self.temp,
             shares,
             settings.threads,
+            self.detects,
         );
         let options = FetchOptions {
             whole_limit: shares.object,

@@ -50,6 +50,10 @@ pub struct ScanSettings {
     pub memory: u64,
     /// Slots of five minutes that evidence is carried over.
     pub horizon: u32,
+    /// Whether detectors look at the days where no lake takes them; with a lake they always do.
+    pub detect: bool,
+    /// The file that says what is usual; none lets detectors that need one say nothing.
+    pub baseline: Option<PathBuf>,
 }
 
 /// The settings of `watch`.

@@ -11,7 +11,7 @@ use super::sql::AnswerFormat;
 use super::units::{self, When};
 use crate::alert::Target;
 use crate::app::settings::{DEFAULT_HORIZON, Format, Keep, MAX_HORIZON, Output};
-use crate::policy::Severity;
+use crate::policy::{DETECTORS, Severity};
 use crate::sql::Engine;
 
 const EXIT_CODES: &str = "\
@@ -78,6 +78,10 @@ pub(super) enum Command {
     #[command(subcommand)]
     Policy(PolicyCommand),
 
+    /// What detectors there are, how they decide, and what is usual.
+    #[command(subcommand)]
+    Detect(DetectCommand),
+
     /// Write a synthetic VPC's flow logs, and what was planted in them.
     Generate(GenerateArgs),
 }
@@ -89,6 +93,46 @@ pub(super) enum PolicyCommand {
         /// The policy files.
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DetectCommand {
+    /// List the detectors: what each finds, and what may be set in `[detect.NAME]` of a policy.
+    List {
+        /// Show what this policy file sets.
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+    },
+
+    /// Print the manual's page about a detector.
+    Explain {
+        /// The detector.
+        #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(DETECTORS.iter().map(|detector| detector.name)))]
+        name: String,
+    },
+
+    /// Learn what is usual from a lake, and write it into a file: who talks with whom, how much, and which flow logs deliver.
+    Learn {
+        /// The lake: what `scan --lake` or `watch --lake` wrote with this policy.
+        #[arg(long, value_name = "DIR|s3://…")]
+        over: String,
+
+        /// The policy file.
+        #[arg(long, value_name = "FILE")]
+        policy: PathBuf,
+
+        /// Only hours from here on: RFC 3339, a date (00:00 UTC), or an age such as 24h or 7d.
+        #[arg(long, value_name = "TIME", value_parser = units::when)]
+        since: Option<When>,
+
+        /// Only hours before this.
+        #[arg(long, value_name = "TIME", value_parser = units::when)]
+        until: Option<When>,
+
+        /// The file to write.
+        #[arg(short = 'o', long, value_name = "FILE")]
+        output: PathBuf,
     },
 }
 
@@ -237,6 +281,10 @@ pub(super) struct Kept {
 /// What judging may take, and what it remembers.
 #[derive(Debug, Args)]
 pub(super) struct Judging {
+    /// What is usual, as `detect learn` wrote it: for detectors that need to know.
+    #[arg(long, value_name = "FILE", help_heading = "Detection")]
+    pub baseline: Option<PathBuf>,
+
     /// Threads that decode and judge; default: one per core.
     #[arg(long, value_name = "N", help_heading = "Resources", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
@@ -278,6 +326,10 @@ pub(super) struct ScanArgs {
 
     #[command(flatten)]
     pub narrowed: Narrowed,
+
+    /// Have detectors look at each day, as they do where there is a --lake: scans, beacons, volumes, silence.
+    #[arg(long, help_heading = "Detection")]
+    pub detect: bool,
 
     /// Only list: objects, bytes, days, and about how long a run would take and what S3 would charge.
     #[arg(long, help_heading = "Selection")]

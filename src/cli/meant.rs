@@ -76,6 +76,8 @@ pub(super) fn scan(args: &ScanArgs, now: u32) -> Result<ScanSettings, ScanError>
         threads: threads(args.judging.threads),
         memory: args.judging.memory,
         horizon: args.judging.horizon,
+        detect: args.detect,
+        baseline: args.judging.baseline.clone(),
     })
 }
 
@@ -137,6 +139,8 @@ pub(super) fn watch(args: &WatchArgs, now: u32) -> Result<WatchSettings, ScanErr
         threads: threads(args.judging.threads),
         memory: args.judging.memory,
         horizon: args.judging.horizon,
+        detect: true,
+        baseline: args.judging.baseline.clone(),
     };
     Ok(WatchSettings {
         judging,

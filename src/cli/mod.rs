@@ -2,6 +2,7 @@
 
 mod args;
 mod bar;
+mod detect;
 mod generate;
 mod known;
 mod log;
@@ -76,6 +77,7 @@ pub fn run(args: impl Iterator<Item = std::ffi::OsString>) -> Exit {
         Command::Watch(args) => watch::run(&args),
         Command::Sql(args) => sql::run(&args),
         Command::Policy(command) => policy::run(&command),
+        Command::Detect(command) => detect::run(&command),
         Command::Generate(args) => generate::run(&args),
     }
 }

@@ -26,13 +26,13 @@ pub struct Finding {
     pub server: Subject,
     /// The server's port; none where the protocol has no ports.
     pub server_port: Option<u16>,
-    /// IANA protocol number.
-    pub protocol: u8,
-    /// The deciding rule's id.
+    /// IANA protocol number; none where it is not about one protocol.
+    pub protocol: Option<u8>,
+    /// The deciding rule's id; empty where it is not about one rule.
     pub rule: String,
-    /// The rule's `reason`.
+    /// The rule's `reason`; a detector's, with its numbers.
     pub reason: String,
-    /// The rule's `owner`.
+    /// The rule's or the detector's `owner`.
     pub owner: String,
     /// The rule's `controls`.
     pub controls: Vec<String>,

@@ -8,19 +8,18 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 
 use crate::net::Addr;
-use crate::net::protocol;
-use crate::policy::{MuteQuestion, Policy, Severity, ZoneKind};
+use crate::policy::{Policy, Severity, ZoneKind};
 
 use super::sketch::Distinct;
+use super::subject::{
+    client_subject, finding_id, heaviest, is_muted, service, shown, subject, zone_kind,
+};
 use super::verdict::{flags_of_kinds, kind};
 use super::{EdgeRow, Finding, Inside, Kind, Outcome, Subject, Verdict};
 
 /// How many findings a day may have. Beyond it new ones are counted and let go: nobody reads a hundred thousand, and
 /// each takes up to 64 KB for its distinct addresses.
 pub const FINDINGS_CAP: usize = 100_000;
-
-/// How many of the heaviest addresses a finding names.
-const HEAVIEST: usize = 10;
 
 /// The findings of one UTC day, as its hours come in, in order.
 pub struct DayFindings<'a> {
@@ -145,20 +144,7 @@ impl<'a> DayFindings<'a> {
         self.end_hour();
         let mut findings: Vec<Finding> =
             self.findings.into_values().map(Gathered::finish).collect();
-        findings.sort_by(|a, b| {
-            (
-                std::cmp::Reverse(a.severity),
-                a.muted,
-                a.kind,
-                &a.finding_id,
-            )
-                .cmp(&(
-                    std::cmp::Reverse(b.severity),
-                    b.muted,
-                    b.kind,
-                    &b.finding_id,
-                ))
-        });
+        findings.sort_by(in_order);
         findings
     }
 
@@ -196,7 +182,13 @@ impl<'a> DayFindings<'a> {
         });
         gathered.add(edge, severity);
         if gathered.finding.kind != Kind::Unassigned {
-            gathered.finding.muted |= is_muted(self.policy, edge, kind);
+            gathered.finding.muted |= is_muted(
+                self.policy,
+                kind,
+                [edge.client_zone, edge.server_zone],
+                (edge.protocol, edge.server_port, edge.rule),
+                edge.first_seen,
+            );
         }
         let bytes = edge.bytes_to_server + edge.bytes_to_client;
         for (end, addr) in [
@@ -211,6 +203,17 @@ impl<'a> DayFindings<'a> {
                 .or_default() += bytes;
         }
     }
+}
+
+/// The order of a day's findings: worst first, then by kind and id.
+pub fn in_order(a: &Finding, b: &Finding) -> std::cmp::Ordering {
+    let rank = |finding: &Finding| {
+        let worst_first = std::cmp::Reverse(finding.severity);
+        (worst_first, finding.muted, finding.kind)
+    };
+    rank(a)
+        .cmp(&rank(b))
+        .then_with(|| a.finding_id.cmp(&b.finding_id))
 }
 
 impl Gathered {
@@ -247,7 +250,7 @@ impl Gathered {
             client: subject(&client, edge.client_zone),
             server: subject(&server, edge.server_zone),
             server_port,
-            protocol,
+            protocol: (kind != Kind::Unassigned).then_some(protocol),
             rule: rule.to_owned(),
             reason: stated.map(|rule| rule.reason.clone()).unwrap_or_default(),
             owner: stated.map(|rule| rule.owner.clone()).unwrap_or_default(),
@@ -359,83 +362,6 @@ fn gravity(outcome: Outcome) -> u8 {
     }
 }
 
-fn heaviest(bytes: impl IntoIterator<Item = (Addr, u64)>) -> Vec<(Addr, u64)> {
-    let mut all: Vec<(Addr, u64)> = bytes.into_iter().collect();
-    all.sort_by_key(|(addr, bytes)| (std::cmp::Reverse(*bytes), *addr));
-    all.truncate(HEAVIEST);
-    all
-}
-
-fn is_muted(policy: &Policy, edge: &EdgeRow<'_>, kind: Kind) -> bool {
-    let (Some(client_zone), Some(server_zone)) = (
-        policy.zone_named(edge.client_zone),
-        policy.zone_named(edge.server_zone),
-    ) else {
-        return false;
-    };
-    let question = MuteQuestion {
-        kind: kind.as_str(),
-        client_zone,
-        server_zone,
-        protocol: edge.protocol,
-        server_port: edge.server_port,
-        rule: edge.rule,
-        at: edge.first_seen,
-    };
-    policy.mute(&question).is_some()
-}
-
-fn zone_kind(policy: &Policy, name: &str) -> ZoneKind {
-    policy
-        .zone_named(name)
-        .map_or(ZoneKind::Internet, |zone| policy.zone_kind(zone))
-}
-
-/// What a finding is about, steadily: an inside end's workload, else its address; a client on the internet `internet`,
-/// any other outside end its destination or AWS service, else its /24 or /48.
-fn subject(kind: ZoneKind, zone: &str, addr: Addr, workload: Option<&str>) -> String {
-    match kind {
-        ZoneKind::Tier | ZoneKind::Unassigned => {
-            workload.map_or_else(|| addr.to_string(), str::to_owned)
-        }
-        ZoneKind::Destination | ZoneKind::Aws => zone.to_owned(),
-        ZoneKind::Internet | ZoneKind::Private | ZoneKind::Local => {
-            let (prefix, bits) = addr.neighbourhood();
-            format!("{prefix}/{bits}")
-        }
-    }
-}
-
-/// A client on the internet is just that: scanners change their addresses by the hour.
-fn client_subject(kind: ZoneKind, zone: &str, addr: Addr, workload: Option<&str>) -> String {
-    match kind {
-        ZoneKind::Internet => zone.to_owned(),
-        _ => subject(kind, zone, addr, workload),
-    }
-}
-
-fn finding_id(
-    network: &str,
-    kind: Kind,
-    [client, server]: &[String; 2],
-    port: Option<u16>,
-    protocol: u8,
-    rule: &str,
-) -> Id {
-    let port = port.map_or_else(|| "-".to_owned(), |port| port.to_string());
-    let text = [
-        network,
-        kind.as_str(),
-        client,
-        server,
-        &port,
-        &protocol.to_string(),
-        rule,
-    ]
-    .join("\u{1f}");
-    xxhash_rust::xxh3::xxh3_64(text.as_bytes())
-}
-
 /// One sentence for people.
 fn title(
     kind: Kind,
@@ -444,18 +370,9 @@ fn title(
     port: Option<u16>,
     protocol: u8,
 ) -> String {
-    let end = |subject: &str, zone: &str| {
-        if subject == zone {
-            subject.to_owned()
-        } else {
-            format!("{zone} {subject}")
-        }
-    };
-    let (from, to) = (end(client, edge.client_zone), end(server, edge.server_zone));
-    let service = match port {
-        Some(port) => format!("{}/{port}", protocol_label(protocol)),
-        None => protocol_label(protocol).to_string(),
-    };
+    let from = shown(client, edge.client_zone);
+    let to = shown(server, edge.server_zone);
+    let service = service(protocol, port);
     match kind {
         Kind::DeniedAttempt if edge.verdict == Verdict::Attempted => {
             format!("{from} tried to reach {to} on {service}, which is denied")
@@ -481,9 +398,7 @@ fn title(
             "{} is in no tier",
             if client.is_empty() { server } else { client }
         ),
+        // Detectors have titles of their own.
+        _ => format!("{}: {from} and {to} on {service}", kind.as_str()),
     }
-}
-
-fn protocol_label(number: u8) -> String {
-    protocol::name(number).map_or_else(|| format!("protocol {number}"), str::to_owned)
 }

@@ -21,6 +21,7 @@ pub mod records;
 pub mod reporter;
 pub mod ruling;
 pub mod sketch;
+pub mod subject;
 pub mod table;
 pub mod traffic;
 pub mod verdict;

@@ -133,17 +133,66 @@ words! {
         Unproven = "unproven",
         /// An inside address in no tier.
         Unassigned = "unassigned",
+        /// One client, many ports of one server.
+        PortScan = "port-scan",
+        /// One client, one port of many servers.
+        HostSweep = "host-sweep",
+        /// A client inside that is turned away again and again.
+        DeniedBurst = "denied-burst",
+        /// A port that turned clients outside away lets them in.
+        ExposureOpened = "exposure-opened",
+        /// A client that was turned away elsewhere got in.
+        ProbeThenSuccess = "probe-then-success",
+        /// A connection that the baseline does not know.
+        FirstSeen = "first-seen",
+        /// More went out than usual.
+        EgressVolume = "egress-volume",
+        /// More was read from a data tier than usual.
+        DataPull = "data-pull",
+        /// Connections at regular intervals to an unlisted address.
+        Beacon = "beacon",
+        /// A connection with the internet that stays open for hours.
+        LongSession = "long-session",
+        /// One host reaches for the administration of many.
+        LateralFanout = "lateral-fanout",
+        /// Many short sessions with a login or a database.
+        CredentialGuessing = "credential-guessing",
+        /// Resolvers outside are asked.
+        DnsBypass = "dns-bypass",
+        /// Traffic hidden in ICMP, GRE, ESP or IP in IP.
+        Tunnel = "tunnel",
+        /// Traffic with a listed address.
+        Watchlist = "watchlist",
+        /// A source stopped to deliver.
+        SilentSource = "silent-source",
+        /// A flow log does not tell everything.
+        CoverageGap = "coverage-gap",
+    }
+}
+
+impl Kind {
+    /// Whether a detector finds it, and not the judgement of single connections.
+    pub fn is_detected(self) -> bool {
+        self >= Kind::PortScan
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Reason;
-    use crate::policy::REASONS;
+    use super::{Kind, Reason};
+    use crate::policy::{DETECTORS, KINDS, REASONS};
 
     #[test]
     fn no_rule_is_called_like_a_reason() {
         let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
         assert_eq!(reasons, REASONS);
+    }
+
+    #[test]
+    fn mutes_know_every_kind_of_finding() {
+        let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+        let detectors = DETECTORS.iter().map(|detector| detector.name);
+        let known: Vec<&str> = KINDS.into_iter().chain(detectors).collect();
+        assert_eq!(kinds, known);
     }
 }

@@ -16,9 +16,13 @@ impl Policy {
         self.rules.texts.iter().find(|rule| rule.id == id)
     }
 
-    /// A digest, in hex, of what goes into findings beside what decides: reasons, owners, controls, severities, mutes.
+    /// A digest, in hex, of what goes into findings beside what decides: reasons, owners, controls, severities,
+    /// mutes, what is set of detectors.
     pub fn texts_digest(&self) -> String {
-        let digest = Sha256::digest(format!("{:?}{:?}", self.rules.texts, self.mutes));
+        let digest = Sha256::digest(format!(
+            "{:?}{:?}{:?}",
+            self.rules.texts, self.mutes, self.detecting
+        ));
         digest[..8]
             .iter()
             .map(|byte| format!("{byte:02x}"))

@@ -14,6 +14,7 @@ mod by_name;
 mod decide;
 mod decider;
 mod deny;
+mod detector;
 mod explain;
 mod file;
 mod fit;
@@ -42,6 +43,8 @@ mod tests;
 
 pub use decide::{Decision, End, Lacked, Miss, Question};
 pub use decider::Decider;
+pub use detector::{COMMON, DETECTORS, Detecting, Detector, Parameter, Value, Watchlist};
+pub use mute::KINDS;
 pub(crate) use nearest::nearest;
 pub use problem::{PolicyError, PolicyErrors};
 pub use rows::{DestinationRow, GroupRow, RuleRow, SubnetRow};
@@ -93,6 +96,8 @@ pub struct Policy {
     mutes: Vec<mute::Covering>,
     tests: Vec<TestCase>,
     tier_names: Vec<String>,
+    /// By detector, in the order of [`DETECTORS`].
+    detecting: Vec<Detecting>,
     /// Declared symmetric services, as sets of ports.
     symmetric: Vec<crate::net::ports::PortSet>,
     /// Whether AWS's ranges are pinned.
@@ -145,11 +150,11 @@ impl Policy {
         }
     }
 
-    fn read(text: &str, pinned: pinned::Read<'_>, problems: &mut Problems) -> Option<Policy> {
+    fn read(text: &str, read: pinned::Read<'_>, problems: &mut Problems) -> Option<Policy> {
         let tree = tree::read(text, problems)?;
         let file = file::read(&tree, problems);
         let mut services = ServiceNames::new();
-        let pinned = pinned::read(&file.data, &mut services, pinned, problems);
+        let pinned = pinned::read(&file.data, &mut services, read, problems);
         let mut names = Names::new(services);
         let places = meant::places(&file, &pinned, &mut names, problems);
         let has_ranges = pinned.ranges.is_some();
@@ -157,6 +162,8 @@ impl Policy {
         let transit = scope::Transit::read(&file.transit, problems);
         let mutes = mute::mutes(&file, &places, &names, &rules, problems);
         let tests = test_case::tests(&file, &rules, problems);
+        let tier_names: Vec<String> = places.tiers.iter().map(|tier| tier.name.clone()).collect();
+        let detecting = detector::detecting(file.detectors, &tier_names, read, problems);
         if !problems.is_empty() {
             return None;
         }
@@ -172,7 +179,8 @@ impl Policy {
             hash: hash::hash(&places, &names.services, &rules, &transit, &pinned),
             zones: zone::Zones::new(&places, &names.services, space.classes()),
             cuts: decider::Cuts::new(&rules),
-            tier_names: places.tiers.iter().map(|tier| tier.name.clone()).collect(),
+            tier_names,
+            detecting,
             symmetric: places
                 .services
                 .iter()
@@ -308,6 +316,11 @@ impl Policy {
         &self.tier_names
     }
 
+    /// What holds of every detector, in the order of [`DETECTORS`].
+    pub fn detecting(&self) -> &[Detecting] {
+        &self.detecting
+    }
+
     /// The policy's own tests, `[[test]]`.
     pub fn tests(&self) -> &[TestCase] {
         &self.tests
@@ -388,10 +401,10 @@ pub struct Mute {
 pub struct MuteQuestion<'a> {
     /// The finding's kind.
     pub kind: &'a str,
-    /// Zone of the client.
-    pub client_zone: ZoneId,
-    /// Zone of the server.
-    pub server_zone: ZoneId,
+    /// Zone of the client; none where the finding is not about one.
+    pub client_zone: Option<ZoneId>,
+    /// Zone of the server; none where the finding is not about one.
+    pub server_zone: Option<ZoneId>,
     /// IANA protocol number.
     pub protocol: u8,
     /// Server port, if the protocol has ports.

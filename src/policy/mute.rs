@@ -1,5 +1,6 @@
 //! Mutes: findings that are known and accepted. They are shown as muted and never alerted.
 
+use super::detector::DETECTORS;
 use super::file::{self, File};
 use super::meant::{Destination, Places};
 use super::names::{Name, Names, Place};
@@ -9,7 +10,7 @@ use super::{Mute, MuteQuestion, Policy, ZoneId, ZoneKind};
 use crate::net::ports::PortSet;
 
 /// Kinds of findings that judging makes; every detector adds one of its own name.
-const KINDS: [&str; 8] = [
+pub const KINDS: [&str; 8] = [
     "denied-attempt",
     "egress-violation",
     "cross-tier-violation",
@@ -44,13 +45,12 @@ pub(super) fn mutes(
 ) -> Vec<Covering> {
     file.mutes
         .iter()
-        .filter_map(|mute| covering(mute, file, places, names, rules, problems))
+        .filter_map(|mute| covering(mute, places, names, rules, problems))
         .collect()
 }
 
 fn covering(
     mute: &file::Mute,
-    file: &File,
     places: &Places,
     names: &Names,
     rules: &Rules,
@@ -80,24 +80,12 @@ fn covering(
     let (from, to) = (ends(&mute.from), ends(&mute.to));
     let ports = service_ports(&mute.service, places, problems);
     let kind = mute.finding.as_ref()?;
-    let detectors = || {
-        file.detectors
-            .iter()
-            .map(|name| name.text.as_str())
-            .chain(["port-scan"])
+    let known = || {
+        let detectors = DETECTORS.iter().map(|detector| detector.name);
+        KINDS.iter().copied().chain(detectors)
     };
-    if !KINDS
-        .iter()
-        .copied()
-        .chain(detectors())
-        .any(|known| known == kind.text)
-    {
-        problems.unknown(
-            &kind.span,
-            "kind of finding",
-            kind,
-            KINDS.iter().copied().chain(detectors()),
-        );
+    if !known().any(|known| known == kind.text) {
+        problems.unknown(&kind.span, "kind of finding", kind, known());
     }
     Some(Covering {
         kind: kind.text.clone(),
@@ -129,8 +117,9 @@ impl Policy {
             .not_before
             .is_none_or(|not_before| not_before <= at)
             && covering.expires.is_none_or(|expires| at < expires);
-        let end = |names: &[Name], zone: ZoneId| {
-            names.is_empty() || names.iter().any(|name| self.zone_is(zone, *name))
+        let end = |names: &[Name], zone: Option<ZoneId>| {
+            let is_it = |zone| names.iter().any(|name| self.zone_is(zone, *name));
+            names.is_empty() || zone.is_some_and(is_it)
         };
         let port = finding.server_port.unwrap_or(0);
         in_force

@@ -84,7 +84,7 @@ pub(super) fn read(
     pinned
 }
 
-fn bytes_of(word: &Word, read: Read<'_>, problems: &mut Problems) -> Option<Vec<u8>> {
+pub(super) fn bytes_of(word: &Word, read: Read<'_>, problems: &mut Problems) -> Option<Vec<u8>> {
     match read(word) {
         Ok(bytes) => Some(bytes),
         Err(error) => {

@@ -173,6 +173,35 @@ impl<'a, 't> Section<'a, 't> {
         flag
     }
 
+    /// A whole number that is not negative.
+    pub(super) fn number(&mut self, key: &'static str, problems: &mut Problems) -> Option<u64> {
+        let value = self.take(key)?;
+        let number = whole_number(value.get_ref());
+        if number.is_none() {
+            self.wrong(problems, key, value, "a whole number from 0 on");
+        }
+        number
+    }
+
+    /// A list of whole numbers that are not negative; empty if the key is not there.
+    pub(super) fn numbers(&mut self, key: &'static str, problems: &mut Problems) -> Vec<u64> {
+        let Some(value) = self.take(key) else {
+            return Vec::new();
+        };
+        let Some(items) = value.get_ref().as_array() else {
+            self.wrong(problems, key, value, "a list of whole numbers");
+            return Vec::new();
+        };
+        let mut numbers = Vec::with_capacity(items.len());
+        for item in items.iter() {
+            match whole_number(item.get_ref()) {
+                Some(number) => numbers.push(number),
+                None => self.wrong(problems, key, item, "whole numbers from 0 on"),
+            }
+        }
+        numbers
+    }
+
     /// An instant as seconds since 1970, rounded up; a bare date is 00:00 UTC.
     pub(super) fn instant(&mut self, key: &'static str, problems: &mut Problems) -> Option<i64> {
         let value = self.take(key)?;
@@ -331,25 +360,6 @@ impl<'a, 't> Section<'a, 't> {
         named
     }
 
-    /// Checks that all values are plain: numbers, texts, flags, instants or lists of those.
-    pub(super) fn finish_parameters(self, problems: &mut Problems) {
-        for (key, value) in self.table {
-            let plain = |value: &DeValue<'_>| !value.is_table() && !value.is_array();
-            let well_formed = match value.get_ref() {
-                DeValue::Array(items) => items.iter().all(|item| plain(item.get_ref())),
-                other => plain(other),
-            };
-            if !well_formed {
-                self.wrong(
-                    problems,
-                    key.get_ref(),
-                    value,
-                    "a number, a text, a flag or a list of those",
-                );
-            }
-        }
-    }
-
     /// Names the keys that nobody asked for.
     pub(super) fn finish(self, problems: &mut Problems) {
         for (key, _) in self.table {
@@ -421,4 +431,9 @@ fn article(type_name: &str) -> String {
         "array" | "integer" => format!("an {type_name}"),
         other => format!("a {other}"),
     }
+}
+
+fn whole_number(value: &DeValue<'_>) -> Option<u64> {
+    let written = value.as_integer()?;
+    u64::from_str_radix(written.as_str(), written.radix()).ok()
 }

@@ -42,7 +42,7 @@ table! {
         server_addresses: Count = row.finding.server.addresses;
         server_heaviest: Weights = row.finding.server.heaviest.as_slice();
         server_port: Int32 null = row.finding.server_port.map(i32::from);
-        protocol: Int32 = i32::from(row.finding.protocol);
+        protocol: Int32 null = row.finding.protocol.map(i32::from);
         rule: Text = row.finding.rule.as_str();
         reason: Text null = not_empty(&row.finding.reason);
         owner: Text null = not_empty(&row.finding.owner);
@@ -236,7 +236,7 @@ fn read(file: &str, batch: &RecordBatch, day: Day) -> Result<Vec<Finding>, LakeE
                 server_port: server_port
                     .is_valid(row)
                     .then(|| server_port.value(row) as u16),
-                protocol: protocol.value(row) as u8,
+                protocol: protocol.is_valid(row).then(|| protocol.value(row) as u8),
                 rule: rule.value(row).to_owned(),
                 reason: owned(&reason, row).unwrap_or_default(),
                 owner: owned(&owner, row).unwrap_or_default(),

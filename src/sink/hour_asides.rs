@@ -21,6 +21,9 @@ pub struct HourAsides {
     pub out_of_scope: BTreeMap<String, u64>,
     /// Interfaces that have records.
     pub interfaces: Distinct,
+    /// Whether flow logs, by id, have any ACCEPT and any REJECT.
+    #[serde(default)]
+    pub actions: BTreeMap<String, [bool; 2]>,
 }
 
 impl HourAsides {

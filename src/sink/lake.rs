@@ -11,6 +11,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::ParquetMetaData;
 use sha2::{Digest, Sha256};
 
+use super::LakeFiles;
 use super::edges::EdgeReader;
 use super::identity::{Description, FORMAT, hex};
 use super::objects::read_objects;
@@ -87,6 +88,15 @@ impl Lake {
             digest,
             mixed: !description.earlier.is_empty(),
         })
+    }
+
+    /// Opens the lake that a store holds, whatever it belongs to.
+    ///
+    /// # Errors
+    /// When there is none, or one of a newer format, or the store fails.
+    pub fn read(store: Store, temp: &Path) -> Result<Lake, LakeError> {
+        let identity = LakeFiles::open(store.clone())?.identity().clone();
+        Lake::open(store, identity, false, temp)
     }
 
     /// Where its files are.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::identity::Description;
+use super::identity::{Description, Identity};
 use super::lake::{DESCRIPTION, is_part, ledger_hour};
 use super::table::OPEN;
 use super::{Day, Hour, LakeError, Listed, Store, Table};
@@ -15,6 +15,7 @@ const FEW_DAYS: usize = 3;
 #[derive(Clone, Debug)]
 pub struct LakeFiles {
     store: Store,
+    identity: Identity,
 }
 
 /// A file of a table.
@@ -45,8 +46,14 @@ impl LakeFiles {
             let hint = "a lake is what `tidegate scan --lake` writes; name its topmost folder";
             return Err(failed("there is no such file".to_owned(), hint));
         };
-        Description::parse(&text).map_err(|(reason, hint)| failed(reason, hint))?;
-        Ok(LakeFiles { store })
+        let found = Description::parse(&text).map_err(|(reason, hint)| failed(reason, hint))?;
+        let identity = found.identity;
+        Ok(LakeFiles { store, identity })
+    }
+
+    /// What it belongs to.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// Where its files are.

@@ -307,7 +307,7 @@ pub(super) fn finding(index: usize) -> Finding {
         client: end("etl", index),
         server: end("10.0.64.9", 1),
         server_port: (!index.is_multiple_of(3)).then_some(5432),
-        protocol: 6,
+        protocol: Some(6),
         rule: "default".to_owned(),
         reason: some("because").unwrap_or_default(),
         owner: some("data-platform").unwrap_or_default(),

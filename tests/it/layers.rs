@@ -5,19 +5,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each top-level module with those that it may use. Modules on one line of the layering do not use each other.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     (
         "cli",
         &[
-            "app", "sql", "source", "sink", "alert", "ledger", "generate", "judge", "policy",
-            "flow", "net",
+            "app", "sql", "source", "sink", "alert", "ledger", "generate", "detect", "judge",
+            "policy", "flow", "net",
         ],
     ),
     (
         "app",
         &[
-            "sql", "source", "sink", "alert", "ledger", "generate", "judge", "policy", "flow",
-            "net",
+            "sql", "source", "sink", "alert", "ledger", "generate", "detect", "judge", "policy",
+            "flow", "net",
         ],
     ),
     ("sql", &["source", "sink", "policy", "flow", "net"]),
@@ -26,6 +26,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("alert", &["judge", "policy", "net"]),
     ("ledger", &["judge", "policy", "flow", "net"]),
     ("generate", &["flow", "net"]),
+    ("detect", &["judge", "policy", "net"]),
     ("judge", &["policy", "flow", "net"]),
     ("policy", &["flow", "net"]),
     ("flow", &["net"]),
@@ -33,7 +34,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
 ];
 
 /// Modules that do no I/O, read no clock and know no async.
-const CORE: [&str; 4] = ["judge", "policy", "flow", "net"];
+const CORE: [&str; 5] = ["detect", "judge", "policy", "flow", "net"];
 
 /// What the core must not name, its own tests aside.
 const NOT_IN_CORE: [&str; 12] = [

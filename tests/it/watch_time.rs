@@ -100,6 +100,8 @@ impl Days {
                 threads: 2,
                 memory: 256 << 20,
                 horizon: DEFAULT_HORIZON,
+                detect: true,
+                baseline: None,
             },
             queue: None,
             allow_no_dlq: false,

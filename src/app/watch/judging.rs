@@ -11,7 +11,7 @@ use crate::ledger::{HourState, LedgerHour, LedgerObject};
 use crate::sink::{Day, Hour};
 use crate::source::{Object, S3};
 
-use super::super::days::findings_of;
+use super::super::days::{Detects, findings_of};
 use super::super::error::ScanError;
 use super::super::lock;
 use super::super::report::RunReport;
@@ -239,15 +239,23 @@ impl Watch<'_> {
         let outcome = shared.hours.finish();
         outcome.summary.finish(&mut report);
         let days = outcome.days;
-        let findings = days.values().flat_map(|day| day.findings.clone()).collect();
+        let mut findings: Vec<Finding> =
+            days.values().flat_map(|day| day.findings.clone()).collect();
         if let (Some(lake), None) = (self.lake, open_slot) {
             let mut days = days;
             let touched: BTreeSet<Day> = (from..until)
                 .step_by(HOUR_SECS as usize)
                 .map(Day::of)
                 .collect();
+            let detects = Some(Detects {
+                baseline: self.baseline,
+            });
             for day in touched {
-                findings_of(self.policy, lake, day, days.remove(&day))?;
+                let gathered = days.remove(&day);
+                let whole = findings_of(self.policy, detects, lake, day, gathered)?;
+                // Hours before say more to detectors than this one alone.
+                let detected = whole.findings.into_iter();
+                findings.extend(detected.filter(|finding| finding.kind.is_detected()));
             }
         }
         Ok(Judged { findings, report })

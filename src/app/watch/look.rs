@@ -51,6 +51,7 @@ impl Watch<'_> {
         let progress = UntilAborted(self.stop);
         let run = Run {
             certain: true,
+            detects: None,
             ..self.a_run(&settings, &progress)
         };
         let shared = run.share(s3);

@@ -30,6 +30,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 use crate::alert::Sender;
+use crate::detect::Baseline;
 use crate::judge::evidence::Evidence;
 use crate::judge::fold::{hour_at, slot_at};
 use crate::ledger::{HourState, Ledger, LedgerError, ObjectState};
@@ -38,6 +39,7 @@ use crate::sink::{Hour, Lake, Lease};
 use crate::source::{Queue, S3};
 
 use super::batch::{open_lake, runtime};
+use super::days::Detects;
 use super::error::ScanError;
 use super::lock;
 use super::policy_file;
@@ -83,6 +85,7 @@ pub fn watch(
     stop: &Stop,
 ) -> Result<WatchEnd, ScanError> {
     let policy = policy_file::load(&settings.judging.policy)?;
+    let baseline = super::baseline::load(settings.judging.baseline.as_deref())?;
     let listener = settings.listen.map(listen::bind).transpose()?;
     let runtime = runtime()?;
     let senders = settings.alerts.iter().map(|target| {
@@ -116,6 +119,7 @@ pub fn watch(
         runtime: &runtime,
         temp: temp.path(),
         lake: lake.as_ref(),
+        baseline: baseline.as_ref(),
         committed: Mutex::new(committed),
         ledger: &ledger,
         clock,
@@ -222,6 +226,8 @@ struct Watch<'a> {
     runtime: &'a Runtime,
     temp: &'a Path,
     lake: Option<&'a Lake>,
+    /// What is usual, where it was learned.
+    baseline: Option<&'a Baseline>,
     /// Hours that are in the lake.
     committed: Mutex<BTreeSet<Hour>>,
     ledger: &'a Ledger,
@@ -386,6 +392,9 @@ impl Watch<'_> {
             open_slot: None,
             certain: false,
             asked: None,
+            detects: Some(Detects {
+                baseline: self.baseline,
+            }),
             committed: BTreeSet::new(),
             since: None,
             until: None,

@@ -11,6 +11,7 @@ use crate::judge::Finding;
 pub(super) fn reason(finding: &Finding) -> &str {
     match (finding.reason.as_str(), finding.rule.as_str()) {
         ("", "default") => "no rule allows it",
+        ("", "") => "its network holds it, and no tier does",
         ("", _) => "the policy gives no reason",
         (reason, _) => reason,
     }

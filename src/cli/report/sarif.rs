@@ -19,7 +19,7 @@ pub(super) fn render(report: &RunReport) -> String {
     let results: Vec<Value> = report
         .findings
         .iter()
-        .map(|finding| result(report, finding, index_of(&finding.rule)))
+        .map(|finding| result(report, finding, index_of(name(finding))))
         .collect();
     let notifications: Vec<Value> = report
         .coverage
@@ -57,9 +57,17 @@ pub(super) fn render(report: &RunReport) -> String {
 /// The rules that findings name, by id, each once.
 fn rules(report: &RunReport) -> Vec<Value> {
     let mut findings: Vec<&Finding> = report.findings.iter().collect();
-    findings.sort_by(|a, b| a.rule.cmp(&b.rule).then(b.severity.cmp(&a.severity)));
-    findings.dedup_by(|next, first| next.rule == first.rule);
+    findings.sort_by(|a, b| name(a).cmp(name(b)).then(b.severity.cmp(&a.severity)));
+    findings.dedup_by(|next, first| name(next) == name(first));
     findings.into_iter().map(rule).collect()
+}
+
+/// The rule that a finding names; its kind where it is about none.
+fn name(finding: &Finding) -> &str {
+    match finding.rule.as_str() {
+        "" => finding.kind.as_str(),
+        rule => rule,
+    }
 }
 
 /// The rule of a finding; `worst` is the worst finding that names it.
@@ -79,8 +87,8 @@ fn rule(worst: &Finding) -> Value {
         properties.insert("owner".to_owned(), json!(worst.owner));
     }
     json!({
-        "id": worst.rule,
-        "name": worst.rule,
+        "id": name(worst),
+        "name": name(worst),
         "shortDescription": {"text": fields::reason(worst)},
         "defaultConfiguration": {"level": level(worst.severity)},
         "properties": properties,
@@ -98,7 +106,7 @@ fn result(report: &RunReport, finding: &Finding, rule_index: Option<usize>) -> V
         physical["region"] = json!({"startLine": finding.line});
     }
     let mut result = json!({
-        "ruleId": finding.rule,
+        "ruleId": name(finding),
         "kind": "fail",
         "level": level(finding.severity),
         "message": {"text": message},

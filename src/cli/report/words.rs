@@ -85,8 +85,12 @@ fn timestamp(seconds: u32) -> Timestamp {
     Timestamp::from_second(i64::from(seconds)).expect("32 bits of seconds are within 1970 to 2106")
 }
 
-/// Port, protocol, and the name of the service that usually listens there: `5432/tcp (postgresql)`.
-pub(super) fn service(number: u8, port: Option<u16>) -> String {
+/// Port, protocol, and the name of the service that usually listens there: `5432/tcp (postgresql)`; nothing where it is
+/// about no protocol.
+pub(super) fn service(number: Option<u8>, port: Option<u16>) -> String {
+    let Some(number) = number else {
+        return String::new();
+    };
     let protocol =
         protocol::name(number).map_or_else(|| format!("protocol {number}"), str::to_owned);
     let Some(port) = port else { return protocol };
@@ -176,10 +180,10 @@ mod tests {
 
     #[test]
     fn services_are_port_protocol_and_name() {
-        assert_eq!(service(6, Some(5432)), "5432/tcp (postgresql)");
-        assert_eq!(service(17, Some(40000)), "40000/udp");
-        assert_eq!(service(1, None), "icmp");
-        assert_eq!(service(250, None), "protocol 250");
+        assert_eq!(service(Some(6), Some(5432)), "5432/tcp (postgresql)");
+        assert_eq!(service(Some(17), Some(40000)), "40000/udp");
+        assert_eq!(service(Some(1), None), "icmp");
+        assert_eq!(service(Some(250), None), "protocol 250");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The account of one connection: its records by share, counted once.
 
 use crate::judge::Reason;
-use crate::judge::connection::{Origin, Side, Tag, View};
+use crate::judge::connection::{Lane, Origin, Side, Tag, View};
 use crate::judge::facts::SlotFacts;
 use crate::judge::reporter::ReporterId;
 use crate::judge::ruling::{Judged, Ruling};
@@ -29,6 +29,43 @@ pub(super) enum Share {
 
 impl Share {
     pub const ALL: [Share; 3] = [Share::Own, Share::PostClose, Share::Stray];
+}
+
+/// Which actions the records of each reporter had: one bit for ACCEPT, one for REJECT, by the reporters' numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Actions(Vec<u8>);
+
+impl Actions {
+    const ACCEPT: u8 = 1;
+    const REJECT: u8 = 2;
+
+    #[inline]
+    fn add(&mut self, tag: Tag) {
+        let bit = match tag.lane() {
+            Lane::Accepted => Actions::ACCEPT,
+            Lane::Forwarded => return,
+            _ => Actions::REJECT,
+        };
+        let place = tag.reporter().0 as usize;
+        if place >= self.0.len() {
+            self.0.resize(place + 1, 0);
+        }
+        self.0[place] |= bit;
+    }
+
+    /// Takes in what another table saw.
+    pub fn absorb(&mut self, other: &Actions) {
+        self.0.resize(self.0.len().max(other.0.len()), 0);
+        for (known, bits) in self.0.iter_mut().zip(&other.0) {
+            *known |= bits;
+        }
+    }
+
+    /// Whether a reporter had any ACCEPT, and any REJECT.
+    pub fn of(&self, reporter: ReporterId) -> [bool; 2] {
+        let bits = self.0.get(reporter.0 as usize).copied().unwrap_or(0);
+        [Actions::ACCEPT, Actions::REJECT].map(|bit| bits & bit != 0)
+    }
 }
 
 /// The account of one connection: its records by share, counted once however many flow logs and interfaces tell of
@@ -72,9 +109,11 @@ impl Account {
         facts: &SlotFacts<'_>,
         views: impl Iterator<Item = (Tag, &'v View)>,
         share_of: impl Fn(Tag) -> Share,
+        actions: &mut Actions,
     ) -> u64 {
         self.streams.clear();
         for (tag, view) in views {
+            actions.add(tag);
             let stream = facts.reporter(tag.reporter()).stream;
             let (sender, share) = (tag.sender(), share_of(tag));
             let is_it = |known: &&mut Stream| {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::account::Actions;
 use self::account::{Account, Share};
 pub use self::entry::{EdgeEntry, EdgeKey, Story};
 pub use self::parts::{EdgeParts, OwnPart, StoryNumber};
@@ -36,6 +37,7 @@ pub struct EdgeTable {
     pending: Vec<(u64, EdgeEntry)>,
     account: Account,
     asides: Asides,
+    actions: Actions,
 }
 
 /// What a report tells of an edge, or of one connection of it.
@@ -76,6 +78,7 @@ impl EdgeTable {
             pending: Vec::with_capacity(BATCH),
             account: Account::default(),
             asides: Asides::default(),
+            actions: Actions::default(),
         }
     }
 
@@ -106,7 +109,7 @@ impl EdgeTable {
                 Reject::Attempt | Reject::Return => Share::Own,
             }
         };
-        self.asides.duplicates += self.account.fill(facts, views, share_of);
+        self.asides.duplicates += (self.account).fill(facts, views, share_of, &mut self.actions);
         if let Judged::Decided { decision, .. } = ruling.judged {
             self.asides.via_unknown += u64::from(decision.via_unknown);
         }
@@ -165,11 +168,17 @@ impl EdgeTable {
         other.flush();
         other.entries.iter().for_each(|entry| self.insert(entry));
         self.asides += other.asides;
+        self.actions.absorb(&other.actions);
     }
 
     /// Takes out what edges do not show.
     pub fn take_asides(&mut self) -> Asides {
         std::mem::take(&mut self.asides)
+    }
+
+    /// Takes out which actions reporters' records had.
+    pub fn take_actions(&mut self) -> Actions {
+        std::mem::take(&mut self.actions)
     }
 
     /// Memory in use, bytes.

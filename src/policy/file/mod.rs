@@ -12,6 +12,7 @@ pub(super) use place::{Destination, Group, Network, Service, Subnet, Tier};
 pub(super) use rule::{Effect, Require, Rule, RulePorts, Texts};
 pub(super) use test::TestEnd;
 
+use super::detector;
 use super::problem::{Problems, Span};
 use super::section::{Section, Word};
 
@@ -30,8 +31,8 @@ pub(super) struct File {
     pub(super) data: Data,
     pub(super) tests: Vec<test::Test>,
     pub(super) mutes: Vec<Mute>,
-    /// Names of the configured detectors.
-    pub(super) detectors: Vec<Word>,
+    /// What is set of detectors.
+    pub(super) detectors: Vec<detector::Written>,
 }
 
 /// `[policy]`.
@@ -66,7 +67,7 @@ pub(super) fn read(tree: &::toml::de::DeTable<'_>, problems: &mut Problems) -> F
         data: data(&mut top, problems),
         tests: test::tests(&mut top, problems),
         mutes: mute::mutes(&mut top, problems),
-        detectors: detectors(&mut top, problems),
+        detectors: detector::written(&mut top, problems),
     };
     top.finish(problems);
     file
@@ -122,17 +123,6 @@ fn data(top: &mut Section<'_, '_>, problems: &mut Problems) -> Data {
     section.words("resolver_logs", problems);
     section.finish(problems);
     data
-}
-
-/// Parameters of detectors are checked for form only; what they mean is the detectors' own.
-fn detectors(top: &mut Section<'_, '_>, problems: &mut Problems) -> Vec<Word> {
-    let mut names = Vec::new();
-    for (name, section) in top.named("detect", problems) {
-        leaf::check_name(&name, "detector", problems);
-        section.finish_parameters(problems);
-        names.push(name);
-    }
-    names
 }
 
 /// Notes an end of a bounded list: things beyond `most` are not read.

@@ -203,15 +203,22 @@ fn tests_and_mutes_are_checked() {
 }
 
 #[test]
-fn detectors_take_plain_parameters() {
+fn detectors_take_what_they_know() {
     check(
-        "[detect.port-scan]\ntargets = 20\nquiet = true\npeers = [\"a\"]\n",
+        "[detect.port-scan]\ntargets = 20\nowner = \"soc\"\nseverity = \"critical\"\n[detect.beacon]\nenabled = false\nexcept_ports = [123, 0x1f90]\n",
         &[],
     );
     check(
-        "[detect.port-scan]\ntargets = { a = 1 }\n",
+        "[detect.port-scan]\ntargets = { a = 1 }\nfailed = -1\npeers = 3\n[detect.beakon]\n[detect.data-pull]\ntiers = [\"dta\"]\n[detect.watchlist]\nfiles = \"none.txt\"\n[detect.dns-bypass]\nresolvers = \"dns\"\nseverity = \"info\"\n",
         &[
-            "2:11 expected a number, a text, a flag or a list of those in `targets` of [detect.port-scan], got a table",
+            "2:11 expected a whole number from 0 on in `targets` of [detect.port-scan], got a table",
+            "3:10 expected a whole number from 0 on in `failed` of [detect.port-scan], got an integer",
+            "4:1 unknown key in [detect.port-scan]: `peers`",
+            "5:9 unknown detector `beakon` (did you mean `beacon`?)",
+            "7:10 unknown tier `dta` (did you mean `data`?)",
+            "9:9 cannot read `none.txt`: entity not found (the path is relative to the policy file)",
+            "11:13 expected an address or a prefix, got `dns`: expected a prefix like 10.0.0.0/16 or 2001:db8::/32",
+            "12:12 unknown word `info` in `severity` (one of low, medium, high, critical)",
         ],
     );
 }

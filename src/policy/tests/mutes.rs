@@ -29,11 +29,10 @@ fn covers(mute: &str, ask: impl Fn(&Policy, &mut MuteQuestion<'_>)) -> bool {
     found.is_some()
 }
 
-fn zone(policy: &Policy, name: &str) -> ZoneId {
+fn zone(policy: &Policy, name: &str) -> Option<ZoneId> {
     (0..u16::MAX)
         .map(ZoneId)
         .find(|zone| policy.zone_name(*zone) == name)
-        .expect("a zone")
 }
 
 #[test]

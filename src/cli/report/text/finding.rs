@@ -14,19 +14,30 @@ pub(super) fn write(page: &mut Page, finding: &Finding) {
     page.line("");
     head(page, finding);
     page.item(&finding.finding_id, &seen(finding));
-    let mut rule = format!("{}: {}", finding.rule, reason(finding));
+    let mut why = reason(finding).to_owned();
     if !finding.owner.is_empty() {
-        rule.push_str(&format!(" (owner {})", finding.owner));
+        why.push_str(&format!(" (owner {})", finding.owner));
     }
-    page.item("rule", &rule);
+    if finding.rule.is_empty() {
+        page.item("why", &why);
+    } else {
+        page.item("rule", &format!("{}: {why}", finding.rule));
+    }
     if let Some(lacked) = &finding.lacked {
         page.item("nearest allow", lacked);
     }
     // Whole, so that it can be copied.
-    let place = clean(&format!("{}:{}", finding.source, finding.line));
+    let place = match finding.line {
+        0 => clean(&finding.source),
+        line => clean(&format!("{}:{line}", finding.source)),
+    };
     page.line(&format!(
         "  {:<width$}{place}",
-        "raw line",
+        if finding.line == 0 {
+            "object"
+        } else {
+            "raw line"
+        },
         width = LABEL - 2
     ));
 }
@@ -65,14 +76,13 @@ fn head(page: &mut Page, finding: &Finding) {
     }
 }
 
-/// `etl (app) → internet 4444/tcp`.
+/// `etl (app) → internet 4444/tcp`; as much of it as the finding is about.
 fn ends(finding: &Finding) -> String {
-    format!(
-        "{} → {} {}",
-        end(&finding.client),
-        end(&finding.server),
-        service(finding.protocol, finding.server_port)
-    )
+    let ends = [&finding.client, &finding.server].map(end);
+    let ends = ends.into_iter().filter(|end| !end.is_empty());
+    let ends = ends.collect::<Vec<_>>().join(" → ");
+    let service = service(finding.protocol, finding.server_port);
+    format!("{ends} {service}").trim().to_owned()
 }
 
 /// The subject, with its zone where that says more.

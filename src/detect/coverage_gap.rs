@@ -1,0 +1,116 @@
+//! `coverage-gap`: a flow log that does not tell everything: SKIPDATA, or only one of ACCEPT and REJECT.
+
+use std::collections::BTreeMap;
+
+use super::LogDetector;
+use super::baseline::KnownLog;
+use super::cases::{About, Cases, Suspicion};
+use super::day::LogHour;
+use super::silent_source::trace_of_source;
+use crate::judge::Kind;
+use crate::policy::Detecting;
+
+/// In how many hours a flow log was seen at least before it is judged.
+const HOURS_AT_LEAST: u32 = 6;
+
+pub(super) struct CoverageGap {
+    skipped_percent: u64,
+    records_at_least: u64,
+    logs: BTreeMap<KnownLog, Day>,
+}
+
+/// What a flow log delivered in a day.
+#[derive(Default)]
+struct Day {
+    hours: u32,
+    records: u64,
+    skipped: u64,
+    accepts: bool,
+    rejects: bool,
+    first: u32,
+    last: u32,
+    object: String,
+}
+
+impl CoverageGap {
+    pub fn new(set: &Detecting) -> CoverageGap {
+        CoverageGap {
+            skipped_percent: set.number("skipped"),
+            records_at_least: set.number("records"),
+            logs: BTreeMap::new(),
+        }
+    }
+
+    /// What a flow log lacks, and by which numbers.
+    fn gaps(&self, day: &Day) -> Vec<(String, String)> {
+        let mut gaps = Vec::new();
+        if day.hours < HOURS_AT_LEAST || day.records < self.records_at_least {
+            return gaps;
+        }
+        let lines = day.records + day.skipped;
+        if day.skipped * 100 >= lines * self.skipped_percent {
+            gaps.push((
+                "lacks records that AWS could not capture (SKIPDATA)".to_owned(),
+                format!(
+                    "{} of {lines} lines are SKIPDATA; the limit is {} %",
+                    day.skipped, self.skipped_percent
+                ),
+            ));
+        }
+        if day.accepts != day.rejects {
+            let word = if day.accepts { "ACCEPT" } else { "REJECT" };
+            gaps.push((
+                format!("tells of {word} only"),
+                format!(
+                    "{} records in {} hours, all of them {word}: its traffic type is not ALL",
+                    day.records, day.hours
+                ),
+            ));
+        }
+        gaps
+    }
+}
+
+impl LogDetector for CoverageGap {
+    fn see(&mut self, log: &LogHour<'_>) {
+        let known = KnownLog {
+            account: log.account.map(str::to_owned),
+            region: log.region.map(str::to_owned),
+            flow_log: log.flow_log.to_owned(),
+        };
+        let day = self.logs.entry(known).or_default();
+        if day.hours == 0 {
+            day.first = log.hour;
+            log.source.clone_into(&mut day.object);
+        }
+        day.hours += 1;
+        day.records += log.records;
+        day.skipped += log.skip_data;
+        day.accepts |= log.accepts;
+        day.rejects |= log.rejects;
+        day.last = log.hour + 3600;
+    }
+
+    fn end_day(&mut self, cases: &mut Cases<'_>) {
+        for (log, day) in &self.logs {
+            for (gap, reason) in self.gaps(day) {
+                let name = format!("flow log {}", log.flow_log);
+                cases.raise_of_source(
+                    &name,
+                    &gap,
+                    Suspicion {
+                        kind: Kind::CoverageGap,
+                        about: About::Client,
+                        port: None,
+                        protocol: None,
+                        severity: None,
+                        weight: day.skipped.max(1),
+                        title: format!("{name} {gap}"),
+                        reason,
+                        trace: trace_of_source(log, &day.object, day.first, day.last),
+                    },
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `credential-guessing`: many short sessions of one client with a login or a database within an hour.
+
+use std::collections::BTreeMap;
+
+use super::EdgeDetector;
+use super::cases::{About, Cases, Suspicion};
+use super::seen::Seen;
+use super::trace::Trace;
+use crate::judge::Kind;
+use crate::judge::subject::service;
+use crate::net::Addr;
+use crate::net::protocol::TCP;
+use crate::policy::Detecting;
+
+pub(super) struct CredentialGuessing {
+    sessions: u64,
+    packets: u64,
+    login_ports: Vec<u64>,
+    database_ports: Vec<u64>,
+    /// Of the current client, by server and port.
+    doors: BTreeMap<(Addr, u16), Trace>,
+}
+
+impl CredentialGuessing {
+    pub fn new(set: &Detecting) -> CredentialGuessing {
+        CredentialGuessing {
+            sessions: set.number("sessions"),
+            packets: set.number("packets"),
+            login_ports: set.numbers("login_ports").to_vec(),
+            database_ports: set.numbers("database_ports").to_vec(),
+            doors: BTreeMap::new(),
+        }
+    }
+}
+
+impl EdgeDetector for CredentialGuessing {
+    fn see(&mut self, seen: &Seen<'_>) {
+        let edge = seen.edge;
+        let Some(port) = edge.server_port.filter(|_| edge.protocol == TCP) else {
+            return;
+        };
+        let wide = u64::from(port);
+        let is_login = self.login_ports.contains(&wide);
+        // Applications that open a session for each question do that with databases, where they may.
+        let is_database = self.database_ports.contains(&wide) && !seen.is_allowed();
+        let is_session = seen.is_answered() && seen.server.is_inside();
+        if is_session && (is_login || is_database) && seen.is_sure_of_direction() {
+            self.doors
+                .entry((edge.server_addr, port))
+                .or_default()
+                .add(seen);
+        }
+    }
+
+    fn end_client(&mut self, cases: &mut Cases<'_>) {
+        for ((_, port), trace) in std::mem::take(&mut self.doors) {
+            let sessions = trace.connections;
+            let packets = trace.packets / sessions.max(1);
+            if sessions < self.sessions || packets > self.packets {
+                continue;
+            }
+            cases.raise(Suspicion {
+                kind: Kind::CredentialGuessing,
+                about: About::Both,
+                port: Some(port),
+                protocol: Some(TCP),
+                severity: None,
+                weight: sessions,
+                title: format!(
+                    "{} opened {sessions} short sessions with {} on {}",
+                    trace.client.shown(),
+                    trace.server.shown(),
+                    service(TCP, Some(port))
+                ),
+                reason: format!(
+                    "{sessions} sessions in an hour, of {packets} packets on average; the limit is {}",
+                    self.sessions
+                ),
+                trace,
+            });
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! `exposure-opened`: a server's port that turned clients outside away, and later that day lets them in against the policy.
+
+use std::collections::BTreeMap;
+
+use super::EdgeDetector;
+use super::cases::{About, Cases, Suspicion};
+use super::seen::Seen;
+use super::trace::Trace;
+use crate::judge::Kind;
+use crate::judge::subject::service;
+use crate::net::Addr;
+use crate::policy::Detecting;
+
+/// Doors that are remembered of a day. Scanners knock at each port of each public address: these are some thousand hosts'.
+const DOORS_CAP: usize = 65_536;
+
+pub(super) struct ExposureOpened {
+    rejected: u64,
+    /// By server, port, protocol and the clients' zone: what one partner may, others need not.
+    doors: BTreeMap<(Addr, u16, u8, String), Door>,
+    let_go: u64,
+}
+
+#[derive(Default)]
+struct Door {
+    /// Attempts that were rejected in hours before anybody got in.
+    rejected: u64,
+    /// Attempts that were rejected in the current hour.
+    rejected_now: u64,
+    /// Whoever got in.
+    opened: Option<Trace>,
+}
+
+impl ExposureOpened {
+    pub fn new(set: &Detecting) -> ExposureOpened {
+        ExposureOpened {
+            rejected: set.number("rejected"),
+            doors: BTreeMap::new(),
+            let_go: 0,
+        }
+    }
+}
+
+impl EdgeDetector for ExposureOpened {
+    fn see(&mut self, seen: &Seen<'_>) {
+        let edge = seen.edge;
+        let Some(port) = edge.server_port.filter(|_| seen.comes_in()) else {
+            return;
+        };
+        let is_in = seen.is_answered() && !seen.is_allowed();
+        if !is_in && !seen.is_rejected() {
+            return;
+        }
+        let key = (
+            edge.server_addr,
+            port,
+            edge.protocol,
+            edge.client_zone.to_owned(),
+        );
+        if !self.doors.contains_key(&key) && self.doors.len() == DOORS_CAP {
+            self.let_go += 1;
+            return;
+        }
+        let door = self.doors.entry(key).or_default();
+        if is_in {
+            door.opened.get_or_insert_default().add(seen);
+        } else {
+            door.rejected_now += edge.connections;
+        }
+    }
+
+    fn end_hour(&mut self, _hour: u32, _cases: &mut Cases<'_>) {
+        for door in self.doors.values_mut() {
+            let rejected = std::mem::take(&mut door.rejected_now);
+            if door.opened.is_none() {
+                door.rejected += rejected;
+            }
+        }
+    }
+
+    fn end_day(&mut self, cases: &mut Cases<'_>) {
+        for ((_, port, protocol, _), door) in std::mem::take(&mut self.doors) {
+            let Some(trace) = door.opened.filter(|_| door.rejected >= self.rejected) else {
+                continue;
+            };
+            let service = service(protocol, Some(port));
+            cases.raise(Suspicion {
+                kind: Kind::ExposureOpened,
+                about: About::Server,
+                port: Some(port),
+                protocol: Some(protocol),
+                severity: None,
+                weight: trace.connections,
+                title: format!(
+                    "{} was shut to {} on {service}, and now lets them in",
+                    trace.server.shown(),
+                    trace.client.zone
+                ),
+                reason: format!(
+                    "{} attempts were rejected in the hours before; since then {} addresses got in, which the policy does not allow",
+                    door.rejected,
+                    trace.client.addresses()
+                ),
+                trace,
+            });
+        }
+    }
+
+    fn let_go(&self) -> u64 {
+        self.let_go
+    }
+}

@@ -1,0 +1,91 @@
+//! `first-seen`: a connection between workloads and destinations that the baseline does not know.
+
+use super::EdgeDetector;
+use super::baseline::{Baseline, Known};
+use super::cases::{About, Cases, Suspicion};
+use super::seen::Seen;
+use super::trace::Trace;
+use crate::judge::Kind;
+use crate::judge::subject::service;
+use crate::policy::{Criticality, Detecting, Policy};
+
+/// New connections that are remembered of a day.
+const NEW_CAP: usize = 4096;
+
+pub(super) struct FirstSeen<'a> {
+    tiers: Vec<String>,
+    baseline: &'a Baseline,
+    new: std::collections::BTreeMap<Known, Trace>,
+    let_go: u64,
+}
+
+/// The tiers that a detector watches: those that the policy names, else those called like these and those of high
+/// criticality.
+pub(super) fn watched_tiers(policy: &Policy, set: &Detecting, usual: &[&str]) -> Vec<String> {
+    if !set.texts("tiers").is_empty() {
+        return set.texts("tiers").to_vec();
+    }
+    let is_watched = |tier: &&String| {
+        let zone = policy.zone_named(tier);
+        let is_critical = zone.is_some_and(|zone| policy.criticality(zone) == Criticality::High);
+        is_critical || usual.contains(&tier.as_str())
+    };
+    policy.tiers().iter().filter(is_watched).cloned().collect()
+}
+
+impl<'a> FirstSeen<'a> {
+    pub fn new(policy: &Policy, set: &Detecting, baseline: &'a Baseline) -> FirstSeen<'a> {
+        FirstSeen {
+            tiers: watched_tiers(policy, set, &["data", "mgmt", "audit"]),
+            baseline,
+            new: std::collections::BTreeMap::new(),
+            let_go: 0,
+        }
+    }
+}
+
+impl EdgeDetector for FirstSeen<'_> {
+    fn see(&mut self, seen: &Seen<'_>) {
+        let edge = seen.edge;
+        let is_watched = |zone: &str| self.tiers.iter().any(|tier| tier == zone);
+        let is_relevant =
+            is_watched(edge.server_zone) || (seen.goes_out() && is_watched(edge.client_zone));
+        if !is_relevant || !seen.is_answered() || !seen.is_sure_of_direction() {
+            return;
+        }
+        let known = Known::of(seen);
+        if self.baseline.knows(&known) {
+            return;
+        }
+        if !self.new.contains_key(&known) && self.new.len() == NEW_CAP {
+            self.let_go += 1;
+            return;
+        }
+        self.new.entry(known).or_default().add(seen);
+    }
+
+    fn end_hour(&mut self, _hour: u32, cases: &mut Cases<'_>) {
+        for (known, trace) in std::mem::take(&mut self.new) {
+            cases.raise(Suspicion {
+                kind: Kind::FirstSeen,
+                about: About::Both,
+                port: known.port,
+                protocol: Some(known.protocol),
+                severity: None,
+                weight: 1,
+                title: format!(
+                    "{} uses {} on {}, which the baseline does not know",
+                    trace.client.shown(),
+                    trace.server.shown(),
+                    service(known.protocol, known.port)
+                ),
+                reason: format!("not seen in {}", self.baseline.shown()),
+                trace,
+            });
+        }
+    }
+
+    fn let_go(&self) -> u64 {
+        self.let_go
+    }
+}

@@ -1,0 +1,67 @@
+//! `host-sweep`: a client that tries one port of many servers within an hour.
+
+use std::collections::BTreeMap;
+
+use super::EdgeDetector;
+use super::cases::{About, Cases, Suspicion};
+use super::port_scan::Attempts;
+use super::seen::Seen;
+use crate::judge::Kind;
+use crate::judge::subject::service;
+use crate::net::protocol::{ICMP, ICMPV6};
+use crate::policy::Detecting;
+
+pub(super) struct HostSweep {
+    targets: u64,
+    failed: u64,
+    /// Of the current client, by port and protocol.
+    ports: BTreeMap<(Option<u16>, u8), Attempts>,
+}
+
+impl HostSweep {
+    pub fn new(set: &Detecting) -> HostSweep {
+        HostSweep {
+            targets: set.number("targets"),
+            failed: set.number("failed"),
+            ports: BTreeMap::new(),
+        }
+    }
+}
+
+impl EdgeDetector for HostSweep {
+    fn see(&mut self, seen: &Seen<'_>) {
+        let edge = seen.edge;
+        // A ping has no port, and no flag that shows its direction.
+        let is_ping = matches!(edge.protocol, ICMP | ICMPV6);
+        if seen.server.is_inside() && (is_ping || seen.is_sure_of_direction()) {
+            let attempts = self
+                .ports
+                .entry((edge.server_port, edge.protocol))
+                .or_default();
+            attempts.add(seen, &edge.server_addr.bits().to_le_bytes());
+        }
+    }
+
+    fn end_client(&mut self, cases: &mut Cases<'_>) {
+        for ((port, protocol), attempts) in std::mem::take(&mut self.ports) {
+            let Some((tried, failed, trace)) = attempts.verdict(self.targets, self.failed) else {
+                continue;
+            };
+            let service = service(protocol, port);
+            cases.raise(Suspicion {
+                kind: Kind::HostSweep,
+                about: About::Client,
+                port,
+                protocol: Some(protocol),
+                severity: None,
+                weight: tried,
+                title: format!("{} tried {service} of {tried} hosts", trace.client.shown()),
+                reason: format!(
+                    "{tried} hosts in an hour, {failed} of them without an answer; the limit is {}",
+                    self.targets
+                ),
+                trace,
+            });
+        }
+    }
+}

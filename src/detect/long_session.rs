@@ -1,0 +1,131 @@
+//! `long-session`: a connection with the internet that stays open for hours.
+//!
+//! A connection is told once a slot, and only its first slot holds its SYN. So an edge whose connections have no SYN of
+//! their own, a few an hour and in each hour, is one that stays open.
+
+use std::collections::BTreeMap;
+
+use super::EdgeDetector;
+use super::cases::{About, Cases, Suspicion};
+use super::seen::Seen;
+use super::trace::Trace;
+use crate::judge::subject::service;
+use crate::judge::{Kind, Orientation};
+use crate::net::Addr;
+use crate::net::protocol::TCP;
+use crate::policy::{Detecting, ZoneKind};
+
+/// Pairs that are remembered from hour to hour.
+const PAIRS_CAP: usize = 65_536;
+/// Slots of an hour: as often an open connection is told.
+const SLOTS: u64 = 12;
+/// Of these, in how many traffic must have flowed: what is silent longer is closed by idle time-outs.
+const SLOTS_AT_LEAST: u64 = 6;
+
+type Pair = (Addr, Addr, u16);
+
+pub(super) struct LongSession {
+    seconds: u32,
+    /// Whether the network's logs tell flags: some connection had a SYN.
+    has_flags: bool,
+    now: BTreeMap<Pair, Trace>,
+    /// Pairs that go on, with the edges of their earlier hours.
+    open: BTreeMap<Pair, Trace>,
+    let_go: u64,
+}
+
+impl LongSession {
+    pub fn new(set: &Detecting) -> LongSession {
+        LongSession {
+            seconds: u32::try_from(set.number("hours").saturating_mul(3600)).unwrap_or(u32::MAX),
+            has_flags: false,
+            now: BTreeMap::new(),
+            open: BTreeMap::new(),
+            let_go: 0,
+        }
+    }
+
+    fn end(&self, pair: Pair, trace: Trace, cases: &mut Cases<'_>) {
+        let lasted = trace.last_seen.saturating_sub(trace.first_seen);
+        if lasted < self.seconds || !self.has_flags {
+            return;
+        }
+        let (_, _, port) = pair;
+        let hours = lasted / 3600;
+        cases.raise(Suspicion {
+            kind: Kind::LongSession,
+            about: About::Both,
+            port: Some(port),
+            protocol: Some(TCP),
+            severity: None,
+            weight: u64::from(lasted),
+            title: format!(
+                "{} holds a connection with {} on {} open for {hours} hours",
+                trace.client.shown(),
+                trace.server.shown(),
+                service(TCP, Some(port))
+            ),
+            reason: format!(
+                "traffic without a new SYN for {hours} hours; the limit is {}",
+                self.seconds / 3600
+            ),
+            trace,
+        });
+    }
+}
+
+impl EdgeDetector for LongSession {
+    fn see(&mut self, seen: &Seen<'_>) {
+        let edge = seen.edge;
+        let has_own_syn = matches!(edge.orientation, Orientation::Syn | Orientation::SynAck);
+        self.has_flags |= has_own_syn;
+        let ends = [seen.client, seen.server];
+        let is_with_internet =
+            ends.contains(&ZoneKind::Internet) && ends.iter().any(|end| end.is_inside());
+        if edge.protocol != TCP || has_own_syn || !is_with_internet || !seen.is_answered() {
+            return;
+        }
+        let Some(port) = edge.server_port else { return };
+        let pair = (edge.client_addr, edge.server_addr, port);
+        if !self.now.contains_key(&pair) && self.now.len() == PAIRS_CAP {
+            self.let_go += 1;
+            return;
+        }
+        self.now.entry(pair).or_default().add(seen);
+    }
+
+    fn end_hour(&mut self, _hour: u32, cases: &mut Cases<'_>) {
+        let mut open = std::mem::take(&mut self.open);
+        for (pair, trace) in std::mem::take(&mut self.now) {
+            // Many at once are a pool of connections.
+            let is_one = (SLOTS_AT_LEAST..=2 * SLOTS).contains(&trace.connections);
+            match open.remove(&pair) {
+                Some(mut earlier) => {
+                    earlier.absorb(trace);
+                    if is_one {
+                        self.open.insert(pair, earlier);
+                    } else {
+                        self.end(pair, earlier, cases);
+                    }
+                }
+                None if trace.connections <= 2 * SLOTS => {
+                    self.open.insert(pair, trace);
+                }
+                None => {}
+            }
+        }
+        for (pair, trace) in open {
+            self.end(pair, trace, cases);
+        }
+    }
+
+    fn end_day(&mut self, cases: &mut Cases<'_>) {
+        for (pair, trace) in std::mem::take(&mut self.open) {
+            self.end(pair, trace, cases);
+        }
+    }
+
+    fn let_go(&self) -> u64 {
+        self.let_go
+    }
+}

@@ -1,0 +1,108 @@
+//! An edge as detectors see it: with the kinds of its zones, and in their words.
+
+use std::cell::OnceCell;
+
+use crate::judge::subject::{client_subject, subject};
+use crate::judge::{EdgeRow, Orientation, Outcome};
+use crate::policy::{Answer, ZoneKind};
+
+/// An edge that was judged.
+pub(super) struct Seen<'e> {
+    /// The edge.
+    pub edge: &'e EdgeRow<'e>,
+    /// The kind of the client's zone.
+    pub client: ZoneKind,
+    /// The kind of the server's zone.
+    pub server: ZoneKind,
+    client_name: OnceCell<String>,
+    server_name: OnceCell<String>,
+}
+
+impl<'e> Seen<'e> {
+    pub fn new(edge: &'e EdgeRow<'e>, client: ZoneKind, server: ZoneKind) -> Seen<'e> {
+        Seen {
+            edge,
+            client,
+            server,
+            client_name: OnceCell::new(),
+            server_name: OnceCell::new(),
+        }
+    }
+
+    /// Whether traffic flowed both ways.
+    pub fn is_answered(&self) -> bool {
+        matches!(
+            self.edge.outcome,
+            Some(Outcome::Established | Outcome::Forwarded)
+        )
+    }
+
+    /// Whether the network let it through, as far as was seen.
+    pub fn is_let_through(&self) -> bool {
+        self.is_answered() || matches!(self.edge.outcome, Some(Outcome::Delivered | Outcome::Sent))
+    }
+
+    /// Whether a security group or a network ACL stopped it.
+    pub fn is_rejected(&self) -> bool {
+        matches!(
+            self.edge.outcome,
+            Some(Outcome::RejectedServer | Outcome::RejectedClient | Outcome::RejectedReturn)
+        )
+    }
+
+    /// Whether the policy permits it.
+    pub fn is_allowed(&self) -> bool {
+        self.edge.decision == Some(Answer::Allow)
+    }
+
+    /// Whether the policy forbids it.
+    pub fn is_denied(&self) -> bool {
+        self.edge.decision == Some(Answer::Deny)
+    }
+
+    /// Whether it goes from inside to outside.
+    pub fn goes_out(&self) -> bool {
+        self.client.is_inside() && !self.server.is_inside() && self.server != ZoneKind::Local
+    }
+
+    /// Whether both ends are inside.
+    pub fn stays_inside(&self) -> bool {
+        self.client.is_inside() && self.server.is_inside()
+    }
+
+    /// Whether the client comes from outside to inside.
+    pub fn comes_in(&self) -> bool {
+        !self.client.is_inside() && self.server.is_inside()
+    }
+
+    /// Whether the direction rests on more than port numbers: otherwise it may be a reply.
+    pub fn is_sure_of_direction(&self) -> bool {
+        !matches!(self.edge.orientation, Orientation::Port | Orientation::Peer)
+    }
+
+    /// What the client is, steadily.
+    pub fn client_name(&self) -> &str {
+        let edge = self.edge;
+        self.client_name.get_or_init(|| {
+            client_subject(
+                self.client,
+                edge.client_zone,
+                edge.client_addr,
+                edge.client_workload,
+            )
+        })
+    }
+
+    /// What the server is, steadily.
+    pub fn server_name(&self) -> &str {
+        let edge = self.edge;
+        self.server_name.get_or_init(|| {
+            subject(
+                self.server,
+                edge.server_zone,
+                edge.server_addr,
+                edge.server_workload,
+            )
+        })
+    }
+}

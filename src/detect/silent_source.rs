@@ -1,0 +1,226 @@
+//! `silent-source`: a flow log, an account or a region that stops to deliver; an interface that was never silent for a week.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::baseline::{Baseline, KnownLog};
+use super::cases::{About, Cases, Suspicion};
+use super::day::LogHour;
+use super::seen::Seen;
+use super::trace::{Example, Trace, TracedEnd};
+use super::{EdgeDetector, LogDetector};
+use crate::judge::{Confidence, Kind};
+use crate::policy::{Detecting, Severity};
+
+const HOUR: u32 = 3600;
+
+/// A trace of a source of logs, which has no connections: seen until this instant, by this object.
+pub(super) fn trace_of_source(log: &KnownLog, object: &str, from: u32, until: u32) -> Trace {
+    let inside = [
+        log.account.clone(),
+        log.region.clone(),
+        None,
+        None,
+        None,
+        None,
+    ];
+    Trace {
+        first_seen: from,
+        last_seen: until,
+        client: TracedEnd::default(),
+        example: Some(Box::new(Example {
+            network: String::new(),
+            source: object.to_owned(),
+            line: 0,
+            confidence: Confidence::Certain,
+            outcome: None,
+            protocol: 0,
+            port: None,
+            inside,
+        })),
+        ..Trace::default()
+    }
+}
+
+/// What flow logs delivered.
+pub(super) struct Logs {
+    hours: u32,
+    before: usize,
+    /// Each with the hours in which it delivered, and its last object.
+    logs: BTreeMap<KnownLog, (BTreeSet<u32>, String)>,
+    judged: BTreeSet<u32>,
+}
+
+impl Logs {
+    pub fn new(set: &Detecting, baseline: Option<&Baseline>) -> Logs {
+        let steady = baseline.into_iter().flat_map(Baseline::steady_logs);
+        Logs {
+            hours: u32::try_from(set.number("hours"))
+                .unwrap_or(u32::MAX)
+                .max(1),
+            before: set.number("before") as usize,
+            logs: steady
+                .map(|log| (log.clone(), Default::default()))
+                .collect(),
+            judged: BTreeSet::new(),
+        }
+    }
+
+    /// Hours at the end of the day so far without an object of the log, if others delivered in them and it did before.
+    fn silent(&self, delivered: &BTreeSet<u32>) -> Option<u32> {
+        let is_known = delivered.is_empty() || delivered.len() >= self.before;
+        let heard = delivered.last().copied().unwrap_or(0);
+        let silent = self.judged.iter().filter(|hour| **hour > heard).count();
+        (is_known && silent >= self.hours as usize).then_some(silent as u32)
+    }
+}
+
+impl LogDetector for Logs {
+    fn see(&mut self, log: &LogHour<'_>) {
+        let known = KnownLog {
+            account: log.account.map(str::to_owned),
+            region: log.region.map(str::to_owned),
+            flow_log: log.flow_log.to_owned(),
+        };
+        let (hours, object) = self.logs.entry(known).or_default();
+        hours.insert(log.hour);
+        log.source.clone_into(object);
+    }
+
+    fn end_hour(&mut self, hour: u32) {
+        self.judged.insert(hour);
+    }
+
+    fn end_day(&mut self, cases: &mut Cases<'_>) {
+        let silent: Vec<(&KnownLog, u32, &(BTreeSet<u32>, String))> = self
+            .logs
+            .iter()
+            .filter_map(|(log, known)| Some((log, self.silent(&known.0)?, known)))
+            .collect();
+        // Where all flow logs of an account or a region are silent, that is one thing, not many.
+        let place_of = |log: &KnownLog| (log.account.clone(), log.region.clone());
+        let mut places: BTreeMap<_, (usize, usize)> = BTreeMap::new();
+        for log in self.logs.keys() {
+            places.entry(place_of(log)).or_default().0 += 1;
+        }
+        for (log, ..) in &silent {
+            places.entry(place_of(log)).or_default().1 += 1;
+        }
+        let mut told = BTreeSet::new();
+        for (log, hours, (delivered, object)) in silent {
+            let place = place_of(log);
+            let is_whole = places
+                .get(&place)
+                .is_some_and(|(all, silent)| *all > 1 && all == silent);
+            let name = match is_whole {
+                true => place_shown(log),
+                false => format!("flow log {}", log.flow_log),
+            };
+            if !told.insert(name.clone()) {
+                continue;
+            }
+            let from = delivered
+                .first()
+                .or(self.judged.first())
+                .copied()
+                .unwrap_or(0);
+            let until = delivered.last().map_or(from, |last| last + HOUR);
+            cases.raise_of_source(
+                &name,
+                "",
+                Suspicion {
+                    kind: Kind::SilentSource,
+                    about: About::Client,
+                    port: None,
+                    protocol: None,
+                    severity: None,
+                    weight: u64::from(hours),
+                    title: format!("{name} delivers nothing any more, for {hours} hours now"),
+                    reason: format!(
+                        "no object for {hours} hours in which others delivered, of {}; the limit is {}",
+                        place_shown(log),
+                        self.hours
+                    ),
+                    trace: trace_of_source(log, object, from, until),
+                },
+            );
+        }
+    }
+}
+
+fn place_shown(log: &KnownLog) -> String {
+    let word = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".to_owned());
+    format!("account {} in {}", word(&log.account), word(&log.region))
+}
+
+/// Interfaces of which a baseline says that they are never silent.
+pub(super) struct Interfaces<'a> {
+    hours: usize,
+    /// With the last hour in which each was seen, and one of its edges.
+    steady: BTreeMap<&'a str, Option<(u32, Trace)>>,
+    now: BTreeMap<&'a str, Trace>,
+    judged: Vec<u32>,
+}
+
+impl<'a> Interfaces<'a> {
+    pub fn new(set: &Detecting, baseline: &'a Baseline) -> Interfaces<'a> {
+        Interfaces {
+            hours: set.number("hours").max(1) as usize,
+            steady: baseline
+                .steady_interfaces()
+                .map(|name| (name, None))
+                .collect(),
+            now: BTreeMap::new(),
+            judged: Vec::new(),
+        }
+    }
+}
+
+impl EdgeDetector for Interfaces<'_> {
+    fn see(&mut self, seen: &Seen<'_>) {
+        let Some(interface) = seen.edge.inside.interface_id else {
+            return;
+        };
+        if let Some((name, _)) = self.steady.get_key_value(interface)
+            && !self.now.contains_key(name)
+        {
+            self.now.insert(name, Trace::of(seen));
+        }
+    }
+
+    fn end_hour(&mut self, hour: u32, _cases: &mut Cases<'_>) {
+        self.judged.push(hour);
+        for (name, trace) in std::mem::take(&mut self.now) {
+            self.steady.insert(name, Some((hour, trace)));
+        }
+    }
+
+    fn end_day(&mut self, cases: &mut Cases<'_>) {
+        for (name, known) in std::mem::take(&mut self.steady) {
+            // One that the whole day lacks may be gone for good: its flow log says more.
+            let Some((heard, trace)) = known else {
+                continue;
+            };
+            let silent = self.judged.iter().filter(|hour| **hour > heard).count();
+            if silent < self.hours {
+                continue;
+            }
+            cases.raise_of_source(
+                name,
+                "",
+                Suspicion {
+                    kind: Kind::SilentSource,
+                    about: About::Client,
+                    port: None,
+                    protocol: None,
+                    severity: Some(Severity::Medium),
+                    weight: silent as u64,
+                    title: format!("the interface {name} is silent, for {silent} hours now"),
+                    reason: format!(
+                        "no connection for {silent} hours; by the baseline it has some in every hour"
+                    ),
+                    trace,
+                },
+            );
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What a suspicion rests on: counts, times and addresses of edges, and one of them as an example.
+
+use std::collections::BTreeMap;
+
+use super::seen::Seen;
+use crate::judge::sketch::Distinct;
+use crate::judge::subject::{heaviest, shown};
+use crate::judge::{Confidence, Inside, Outcome, Subject};
+use crate::net::Addr;
+
+/// Addresses of an end whose bytes are counted: the ten heaviest of them are named. Those that come later are only counted.
+const WEIGHED: usize = 256;
+
+/// Edges that belong to one suspicion.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trace {
+    /// Earliest start, seconds.
+    pub first_seen: u32,
+    /// Latest end, seconds.
+    pub last_seen: u32,
+    pub records: u64,
+    pub connections: u64,
+    pub packets: u64,
+    pub bytes: u64,
+    pub client: TracedEnd,
+    pub server: TracedEnd,
+    /// Of the first edge.
+    pub example: Option<Box<Example>>,
+}
+
+/// One edge as an example.
+#[derive(Clone, Debug)]
+pub(super) struct Example {
+    pub network: String,
+    pub source: String,
+    pub line: u64,
+    pub confidence: Confidence,
+    pub outcome: Option<Outcome>,
+    pub protocol: u8,
+    pub port: Option<u16>,
+    pub inside: [Option<String>; 6],
+}
+
+/// One end of a suspicion's edges.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TracedEnd {
+    /// What it is, steadily: of the first edge.
+    pub name: String,
+    /// Its zone: of the first edge.
+    pub zone: String,
+    distinct: Distinct,
+    bytes: BTreeMap<Addr, u64>,
+}
+
+impl Trace {
+    /// A trace of one edge.
+    pub fn of(seen: &Seen<'_>) -> Trace {
+        let mut trace = Trace::default();
+        trace.add(seen);
+        trace
+    }
+
+    /// Takes an edge in.
+    pub fn add(&mut self, seen: &Seen<'_>) {
+        let edge = seen.edge;
+        if self.example.is_none() {
+            self.begin(seen);
+        }
+        self.first_seen = self.first_seen.min(edge.first_seen);
+        self.last_seen = self.last_seen.max(edge.last_seen);
+        self.records += edge.records;
+        self.connections += edge.connections;
+        let packets = edge
+            .packets_to_server
+            .saturating_add(edge.packets_to_client);
+        let bytes = edge.bytes_to_server.saturating_add(edge.bytes_to_client);
+        self.packets = self.packets.saturating_add(packets);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.client.add(edge.client_addr, bytes);
+        self.server.add(edge.server_addr, bytes);
+    }
+
+    fn begin(&mut self, seen: &Seen<'_>) {
+        let edge = seen.edge;
+        let Inside {
+            account_id,
+            region,
+            vpc_id,
+            subnet_id,
+            interface_id,
+            instance_id,
+        } = edge.inside;
+        let inside = [
+            account_id,
+            region,
+            vpc_id,
+            subnet_id,
+            interface_id,
+            instance_id,
+        ];
+        self.first_seen = edge.first_seen;
+        self.client.name = seen.client_name().to_owned();
+        self.client.zone = edge.client_zone.to_owned();
+        self.server.name = seen.server_name().to_owned();
+        self.server.zone = edge.server_zone.to_owned();
+        self.example = Some(Box::new(Example {
+            network: edge.network.to_owned(),
+            source: edge.source.to_owned(),
+            line: edge.line,
+            confidence: edge.confidence,
+            outcome: edge.outcome,
+            protocol: edge.protocol,
+            port: edge.server_port,
+            inside: inside.map(|text| text.map(str::to_owned)),
+        }));
+    }
+
+    /// Takes in another trace of the same suspicion.
+    pub fn absorb(&mut self, other: Trace) {
+        if self.example.is_none() {
+            *self = other;
+            return;
+        }
+        self.first_seen = self.first_seen.min(other.first_seen);
+        self.last_seen = self.last_seen.max(other.last_seen);
+        self.records += other.records;
+        self.connections += other.connections;
+        self.packets = self.packets.saturating_add(other.packets);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.client.absorb(&other.client);
+        self.server.absorb(&other.server);
+    }
+}
+
+impl TracedEnd {
+    fn add(&mut self, addr: Addr, bytes: u64) {
+        self.distinct.add_addr(addr);
+        self.weigh(addr, bytes);
+    }
+
+    fn weigh(&mut self, addr: Addr, bytes: u64) {
+        if let Some(known) = self.bytes.get_mut(&addr) {
+            *known = known.saturating_add(bytes);
+        } else if self.bytes.len() < WEIGHED {
+            self.bytes.insert(addr, bytes);
+        }
+    }
+
+    fn absorb(&mut self, other: &TracedEnd) {
+        self.distinct.absorb(&other.distinct);
+        for (addr, bytes) in &other.bytes {
+            self.weigh(*addr, *bytes);
+        }
+    }
+
+    /// It in a title.
+    pub fn shown(&self) -> String {
+        shown(&self.name, &self.zone)
+    }
+
+    /// How many addresses.
+    pub fn addresses(&self) -> u64 {
+        self.distinct.estimate()
+    }
+
+    /// As a finding names it: by this name, where there is one.
+    pub fn subject(&self, name: Option<&str>) -> Subject {
+        Subject {
+            subject: name.unwrap_or_default().to_owned(),
+            zone: name.map_or_else(String::new, |_| self.zone.clone()),
+            addresses: self.addresses(),
+            heaviest: heaviest(self.bytes.clone()),
+        }
+    }
+}

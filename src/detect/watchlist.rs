@@ -1,0 +1,97 @@
+//! `watchlist`: traffic with an address of a list that the policy pins.
+
+use std::collections::BTreeMap;
+
+use super::EdgeDetector;
+use super::cases::{About, Cases, Suspicion};
+use super::seen::Seen;
+use super::trace::Trace;
+use crate::judge::Kind;
+use crate::judge::subject::service;
+use crate::net::Addr;
+use crate::policy::{Detecting, Severity, Watchlist};
+
+pub(super) struct Watched<'a> {
+    lists: &'a [Watchlist],
+    /// Of each list: where ranges end, by where they begin. None holds another.
+    ranges: Vec<BTreeMap<Addr, Addr>>,
+    /// Of the current client, by server, port, protocol and list.
+    met: BTreeMap<(Addr, Option<u16>, u8, usize), Trace>,
+}
+
+impl<'a> Watched<'a> {
+    pub fn new(set: &'a Detecting) -> Watched<'a> {
+        Watched {
+            lists: set.lists(),
+            ranges: set.lists().iter().map(ranges).collect(),
+            met: BTreeMap::new(),
+        }
+    }
+
+    /// The first list that holds the address.
+    fn list_of(&self, addr: Addr) -> Option<usize> {
+        self.ranges.iter().position(|ranges| {
+            let before = ranges.range(..=addr).next_back();
+            before.is_some_and(|(_, end)| addr <= *end)
+        })
+    }
+}
+
+fn ranges(list: &Watchlist) -> BTreeMap<Addr, Addr> {
+    let mut ranges = BTreeMap::new();
+    let mut end: Option<Addr> = None;
+    for prefix in &list.prefixes {
+        // Sorted: what the one before holds adds nothing.
+        if end.is_none_or(|end| prefix.last() > end) {
+            ranges.insert(prefix.first(), prefix.last());
+            end = Some(prefix.last());
+        }
+    }
+    ranges
+}
+
+impl EdgeDetector for Watched<'_> {
+    fn see(&mut self, seen: &Seen<'_>) {
+        if self.lists.is_empty() {
+            return;
+        }
+        let edge = seen.edge;
+        let list = match (seen.client.is_inside(), seen.server.is_inside()) {
+            (true, false) => self.list_of(edge.server_addr),
+            // Whoever knocks and is turned away is nobody's business.
+            (false, true) if seen.is_answered() => self.list_of(edge.client_addr),
+            _ => None,
+        };
+        if let Some(list) = list {
+            let key = (edge.server_addr, edge.server_port, edge.protocol, list);
+            self.met.entry(key).or_default().add(seen);
+        }
+    }
+
+    fn end_client(&mut self, cases: &mut Cases<'_>) {
+        for ((_, port, protocol, list), trace) in std::mem::take(&mut self.met) {
+            let Watchlist { name, digest, .. } = &self.lists[list];
+            let answered = trace.example.as_deref().and_then(|example| example.outcome);
+            let is_held = answered.is_some_and(|outcome| {
+                use crate::judge::Outcome::{RejectedClient, RejectedReturn, RejectedServer};
+                matches!(outcome, RejectedClient | RejectedReturn | RejectedServer)
+            });
+            cases.raise(Suspicion {
+                kind: Kind::Watchlist,
+                about: About::Both,
+                port,
+                protocol: Some(protocol),
+                severity: is_held.then_some(Severity::Medium),
+                weight: trace.connections,
+                title: format!(
+                    "{} and {}, one of which is on the watchlist, met on {}",
+                    trace.client.shown(),
+                    trace.server.shown(),
+                    service(protocol, port)
+                ),
+                reason: format!("listed in `{name}` ({digest})"),
+                trace,
+            });
+        }
+    }
+}

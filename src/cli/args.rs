@@ -11,6 +11,7 @@ use super::sql::AnswerFormat;
 use super::units::{self, When};
 use crate::alert::Target;
 use crate::app::settings::{DEFAULT_HORIZON, Format, Keep, MAX_HORIZON, Output};
+use crate::generate::Scenario;
 use crate::policy::{DETECTORS, Severity};
 use crate::sql::Engine;
 
@@ -150,11 +151,17 @@ pub(super) struct GenerateArgs {
     #[arg(long, value_name = "PROFILE", default_value = "sample", value_parser = ["sample", "bench"])]
     pub profile: String,
 
-    /// About how many records to write [default: 50000, or 4000000 of `bench`].
+    /// Writes a quiet day with one attack that the detector of this name finds, or with none, instead of what breaks the
+    /// policy.
+    #[arg(long, value_name = "NAME", value_parser = scenario(), conflicts_with = "profile")]
+    pub scenario: Option<Scenario>,
+
+    /// About how many records to write [default: 50000, 4000000 of `bench`, or 60000 of a scenario].
     #[arg(long, value_name = "N", value_parser = units::count)]
     pub records: Option<u64>,
 
-    /// How many slots of five minutes they are spread over [default: 24, or 4 of `bench`].
+    /// How many slots of five minutes they are spread over [default: 24, 4 of `bench`, or 288 of a scenario, which needs as
+    /// many].
     #[arg(long, value_name = "N")]
     pub slots: Option<u32>,
 
@@ -450,6 +457,11 @@ fn answer_format() -> impl TypedValueParser<Value = AnswerFormat> {
 fn engine() -> impl TypedValueParser<Value = Engine> {
     PossibleValuesParser::new(Engine::ALL.iter().map(|engine| engine.as_str()))
         .map(|word| Engine::from_word(&word).expect("the parser lets known words through only"))
+}
+
+fn scenario() -> impl TypedValueParser<Value = Scenario> {
+    PossibleValuesParser::new(Scenario::ALL.iter().map(|scenario| scenario.as_str()))
+        .map(|word| Scenario::from_word(&word).expect("the parser lets known words through only"))
 }
 
 /// `info` is no choice: it is never a finding.

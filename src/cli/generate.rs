@@ -6,9 +6,10 @@ use super::{Exit, say};
 use crate::generate::{GenerateError, Options, Summary, generate};
 
 pub(super) fn run(args: &GenerateArgs) -> Exit {
-    let profile = match args.profile.as_str() {
-        "bench" => Options::bench(args.records_per_connection),
-        _ => Options::default(),
+    let profile = match (args.scenario, args.profile.as_str()) {
+        (Some(scenario), _) => Options::day(scenario),
+        (None, "bench") => Options::bench(args.records_per_connection),
+        (None, _) => Options::default(),
     };
     let options = Options {
         seed: args.seed,

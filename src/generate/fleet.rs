@@ -193,6 +193,24 @@ impl Fleet {
         &found.expect("every role is planned for both zones").2
     }
 
+    /// Adds as many hosts again of a role in a zone: those with which a deployment replaces the others.
+    pub(super) fn deploy(&mut self, scale: Scale, role: Role, zone: usize) {
+        let plans = plans(scale);
+        let plan = plans
+            .iter()
+            .find(|plan| plan.role == role)
+            .expect("every role is planned");
+        let count = plan.count[zone];
+        let added: Vec<usize> = (count..2 * count)
+            .map(|number| self.add(plan, zone, number))
+            .collect();
+        for (of, at, members) in &mut self.by_role {
+            if *of == role && *at == zone {
+                members.extend_from_slice(&added);
+            }
+        }
+    }
+
     fn add(&mut self, plan: &Plan, zone: usize, number: usize) -> usize {
         let first: Ipv4Addr = plan.v4[zone]
             .parse()

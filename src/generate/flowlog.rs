@@ -59,8 +59,8 @@ enum Kind {
 }
 
 /// Places in `FlowLogs::logs` of [`FlowLogs::mixed`].
-const VERSION_5: usize = 0;
-const VERSION_11: usize = 1;
+pub(super) const VERSION_5: usize = 0;
+pub(super) const VERSION_11: usize = 1;
 const ALPHABETICAL: usize = 2;
 const VERSION_2: usize = 3;
 const PARQUET: usize = 4;

@@ -2,11 +2,13 @@
 //!
 //! [`generate`] writes `DIR/logs` in AWS's own key layout, `DIR/planted.ndjson` with the findings that a scan against
 //! `policies/sec-003.toml` must report, and `DIR/totals.json` with what the lines add up to. The same options give the same
-//! bytes: chance comes from the seed alone, and no clock is read.
+//! bytes: chance comes from the seed alone, and no clock is read. A [`Scenario`] plants one attack in a quiet day instead, and
+//! `planted.ndjson` says what the detector of that name must find.
 //!
 //! In reading order: `fleet` is what there is, `connection` what can happen, `traffic` and `noise` what does, `breach`
-//! what should not; `leg` and `recorder` say what interfaces see of it (`gateway`: what the transit gateway sees), `row` how a field is
-//! written, `flowlog` who logs what, `object` and `parquet` how it is stored.
+//! what should not, `scenario` and `roster` a day with one attack; `leg` and `recorder` say what interfaces see of it
+//! (`gateway`: what the transit gateway sees), `row` how a field is written, `flowlog` who logs what, `object` and `parquet`
+//! how it is stored.
 
 use std::path::{Path, PathBuf};
 
@@ -23,13 +25,16 @@ mod options;
 mod parquet;
 mod plant;
 mod recorder;
+mod roster;
 mod row;
 mod run;
+mod scenario;
 mod stage;
 mod traffic;
 
 pub use options::{Layouts, Options};
 pub use plant::Planted;
+pub use scenario::Scenario;
 
 use options::Pace;
 
@@ -99,8 +104,8 @@ impl GenerateError {
     }
 }
 
-/// Writes `dir/logs`, `dir/planted.ndjson` and `dir/totals.json`. Memory does not grow with the number of records, only with
-/// the size of a slot's objects, compressed.
+/// Writes `dir/logs`, `dir/planted.ndjson`, `dir/totals.json` and, in the scenario of that name, `dir/watchlist.txt`. Memory
+/// does not grow with the number of records, only with the size of a slot's objects, compressed.
 ///
 /// # Errors
 /// When the options make no sense, when `dir/logs` exists already, or when writing fails.
@@ -118,7 +123,11 @@ pub fn generate(dir: &Path, options: &Options) -> Result<Summary, GenerateError>
     }
     let mut totals = serde_json::to_vec_pretty(&summary).expect("a summary is plain data");
     totals.push(b'\n');
-    for (name, content) in [("planted.ndjson", lines), ("totals.json", totals)] {
+    let mut files = vec![("planted.ndjson", lines), ("totals.json", totals)];
+    if options.scenario == Some(Scenario::Watchlist) {
+        files.push(("watchlist.txt", scenario::WATCHLIST.into()));
+    }
+    for (name, content) in files {
         let path = dir.join(name);
         std::fs::write(&path, content).map_err(|error| GenerateError::io(&path, error))?;
     }

@@ -1,7 +1,8 @@
 //! What to generate: how much of what, and how it is spread.
 
 use super::fleet::Scale;
-use super::{GenerateError, SLOT_SECS};
+use super::scenario::SLOTS_PER_DAY;
+use super::{GenerateError, SLOT_SECS, Scenario};
 
 /// What to generate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Options {
     pub records_per_connection: Option<u32>,
     /// Whether there are as many hosts as in a large VPC.
     pub large: bool,
+    /// What is planted instead of what breaks the policy, if anything; the run takes a day then, or more.
+    pub scenario: Option<Scenario>,
 }
 
 /// Which flow logs there are.
@@ -46,6 +49,8 @@ const EARLIEST: u32 = 1_388_534_400;
 /// 2100-01-01T00:00:00Z.
 const LATEST: u32 = 4_102_444_800;
 
+/// 2026-02-25T00:00:00Z.
+const DAY_START: u32 = 1_771_977_600;
 /// 2026-02-25T05:00:00Z.
 const DEFAULT_START: u32 = 1_771_995_600;
 
@@ -63,6 +68,7 @@ impl Default for Options {
             ipv6: 5,
             records_per_connection: None,
             large: false,
+            scenario: None,
         }
     }
 }
@@ -78,6 +84,17 @@ impl Options {
             layouts: Layouts::Version5 { objects: 4 },
             records_per_connection: Some(records_per_connection),
             large: true,
+            ..Options::default()
+        }
+    }
+
+    /// A day of a small VPC, from midnight UTC, with one attack or none.
+    pub fn day(scenario: Scenario) -> Options {
+        Options {
+            records: 60_000,
+            start: DAY_START,
+            slots: SLOTS_PER_DAY,
+            scenario: Some(scenario),
             ..Options::default()
         }
     }
@@ -112,6 +129,9 @@ impl Options {
         };
         if self.slots == 0 {
             return wrong("at least one slot", 0);
+        }
+        if self.scenario.is_some() && self.slots < SLOTS_PER_DAY {
+            return wrong("at least 288 slots, a day, for a scenario", self.slots);
         }
         if !self.start.is_multiple_of(SLOT_SECS) {
             return wrong("a start at a multiple of 300 seconds", self.start);

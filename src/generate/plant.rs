@@ -46,32 +46,42 @@ pub(super) type Says = (&'static str, &'static str, &'static str, &'static str);
 
 /// Everything planted in a run of so many slots from `first`. `focus` is the slot in which one of the logs is Parquet.
 pub(super) fn plant(fleet: &Fleet, logs: &FlowLogs, first: u32, slots: u32, focus: u32) -> Plants {
-    let mut bed = Bed {
-        fleet,
-        logs,
-        first,
-        slots,
-        slot: 1 % slots,
-        plants: Plants {
-            planted: Vec::new(),
-            connections: Vec::new(),
-        },
-    };
+    let mut bed = Bed::new(fleet, logs, first, slots);
     breach::sow_all(&mut bed, focus);
-    bed.plants
+    bed.finish()
 }
 
 /// Where things are planted: slot after slot.
 pub(super) struct Bed<'a> {
     pub fleet: &'a Fleet,
-    logs: &'a FlowLogs,
+    pub logs: &'a FlowLogs,
     first: u32,
     slots: u32,
     pub slot: u32,
     plants: Plants,
 }
 
-impl Bed<'_> {
+impl<'a> Bed<'a> {
+    /// A bed in which nothing is planted yet, of a run of so many slots from `first`.
+    pub(super) fn new(fleet: &'a Fleet, logs: &'a FlowLogs, first: u32, slots: u32) -> Bed<'a> {
+        Bed {
+            fleet,
+            logs,
+            first,
+            slots,
+            slot: 1 % slots,
+            plants: Plants {
+                planted: Vec::new(),
+                connections: Vec::new(),
+            },
+        }
+    }
+
+    /// All that was planted.
+    pub(super) fn finish(self) -> Plants {
+        self.plants
+    }
+
     /// An inside end with a client's port, another one for each finding.
     pub(super) fn client(&self, role: Role, zone: usize, number: usize) -> End {
         self.server(role, zone, number, 45000 + self.plants.planted.len() as u16)
@@ -115,15 +125,43 @@ impl Bed<'_> {
         });
     }
 
-    /// Plants these connections as one finding, and goes on to another slot. The outside end's subject is `outside`; an inside
-    /// end's is its workload, where a flow log names it, or its address.
+    /// Plants these connections as one finding, and goes on to another slot.
     pub(super) fn sow(
         &mut self,
+        what: &'static str,
+        says: Says,
+        outside: &str,
+        connections: &[Connection],
+    ) {
+        let planted = self.finding(what, says, outside, connections);
+        self.expect(planted);
+        self.play(connections);
+        self.slot = (self.slot + 5) % self.slots;
+    }
+
+    /// Lets these connections happen.
+    pub(super) fn play(&mut self, connections: &[Connection]) {
+        self.plants.connections.extend_from_slice(connections);
+    }
+
+    /// Says that this finding must be reported.
+    pub(super) fn expect(&mut self, planted: Planted) -> &mut Planted {
+        self.plants.planted.push(planted);
+        self.plants
+            .planted
+            .last_mut()
+            .expect("a finding was added just now")
+    }
+
+    /// The finding of these connections. The outside end's subject is `outside`; an inside end's is its workload, where a flow
+    /// log names it, or its address.
+    pub(super) fn finding(
+        &self,
         what: &'static str,
         (kind, severity, verdict, rule): Says,
         outside: &str,
         connections: &[Connection],
-    ) {
+    ) -> Planted {
         let subject = |end: End| match end.interface.map(|index| &self.fleet.interfaces[index]) {
             None => outside.to_owned(),
             Some(interface) => interface
@@ -136,7 +174,7 @@ impl Bed<'_> {
             let slot = |at: u32| ((at - self.first) / SLOT_SECS).min(self.slots - 1);
             slot(connection.end) - slot(connection.start) + 1
         };
-        self.plants.planted.push(Planted {
+        Planted {
             what,
             kind,
             severity,
@@ -147,9 +185,7 @@ impl Bed<'_> {
             protocol: one.protocol,
             rule,
             connections: connections.iter().map(slots_of).sum(),
-        });
-        self.plants.connections.extend_from_slice(connections);
-        self.slot = (self.slot + 5) % self.slots;
+        }
     }
 }
 

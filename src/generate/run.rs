@@ -1,16 +1,18 @@
 //! One run: slot after slot, connections are made, recorded, and written.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::connection::{Connection, Route};
 use super::dice::Dice;
-use super::fleet::{Fleet, Interface, SANDBOX};
+use super::fleet::{Fleet, Interface, Role, SANDBOX};
 use super::flowlog::FlowLogs;
 use super::object::Objects;
 use super::plant::{self, Planted};
 use super::recorder::Recorder;
+use super::roster::Roster;
 use super::row::{Row, Status};
+use super::scenario::{self, Gaps};
 use super::stage::Stage;
 use super::traffic::{self, KINDS, Kind};
 use super::{GenerateError, Layouts, Options, Pace, SLOT_SECS, Summary, gateway, noise};
@@ -25,19 +27,20 @@ pub(super) fn run(
     logs: &Path,
     options: &Options,
 ) -> Result<(Summary, Vec<Planted>), GenerateError> {
-    let fleet = Fleet::new(options.scale());
+    let mut fleet = Fleet::new(options.scale());
+    if options.scenario.is_some() {
+        fleet.deploy(options.scale(), Role::Etl, 1);
+    }
     let parquet_slot = options.slots / 2;
     let flow_logs = match options.layouts {
         Layouts::Mixed => FlowLogs::mixed(parquet_slot),
         Layouts::Version5 { objects } => FlowLogs::one(objects.max(1)),
     };
-    let plants = plant::plant(
-        &fleet,
-        &flow_logs,
-        options.start,
-        options.slots,
-        parquet_slot,
-    );
+    let (first, slots) = (options.start, options.slots);
+    let plants = match options.scenario {
+        Some(scenario) => scenario::plant(scenario, &fleet, &flow_logs, first, slots),
+        None => plant::plant(&fleet, &flow_logs, first, slots, parquet_slot),
+    };
     let mut run = Run {
         options,
         fleet: &fleet,
@@ -58,6 +61,11 @@ pub(super) fn run(
             ..Summary::default()
         },
         busy: BTreeSet::new(),
+        gaps: Gaps::of(options.scenario),
+        planted: 0,
+        unwritten: 0,
+        unwritten_noise: 0,
+        lost: BTreeMap::new(),
     };
     for slot in 0..options.slots {
         run.play_slot(slot, &plants.connections);
@@ -77,12 +85,22 @@ struct Run<'a> {
     summary: Summary,
     /// Slots and interfaces (by id) that have records.
     busy: BTreeSet<(u32, &'a str)>,
+    /// What the flow logs lack.
+    gaps: Gaps,
+    /// Records of what a scenario plants.
+    planted: u64,
+    /// Records that were made, and are lacking.
+    unwritten: u64,
+    /// Of those, the ones from the internet that nobody asked for.
+    unwritten_noise: u64,
+    /// The interfaces of which a capture window was lost, by slot, minutes since 1970, and id.
+    lost: BTreeMap<(u32, u32, &'a str), &'a Interface>,
 }
 
 impl<'a> Run<'a> {
     /// What is planted in the slot, then as much ordinary traffic as is due.
     fn play_slot(&mut self, slot: u32, planted: &[Connection]) {
-        let due = self.summary.records + self.quota(slot);
+        let before = self.made();
         let from = self.options.start + slot * SLOT_SECS;
         for connection in planted
             .iter()
@@ -90,10 +108,20 @@ impl<'a> Run<'a> {
         {
             self.record(connection, true);
         }
+        let due: u64 = if self.options.scenario.is_some() {
+            // What is planted comes on top: an attack does not thin out the day.
+            self.planted += self.made() - before;
+            (0..=slot).map(|slot| self.quota(slot)).sum()
+        } else {
+            before + self.quota(slot)
+        };
+        let roster = self.roster(slot);
         let has_sandbox = self.options.layouts == Layouts::Mixed;
-        while self.summary.records < due {
-            let before = self.summary.records;
-            let is_noise = self.summary.noise * 100 < before * u64::from(self.options.noise);
+        while self.made() < due {
+            let before = self.made();
+            let (written, unwritten) = (self.summary.records, self.unwritten);
+            let noise = self.summary.noise + self.unwritten_noise;
+            let is_noise = noise * 100 < before * u64::from(self.options.noise);
             let v6 = self.summary.ipv6 * 100 < before * u64::from(self.options.ipv6);
             let in_sandbox = has_sandbox && !is_noise && self.dice.percent(SANDBOX_PERCENT);
             let play = match (is_noise, in_sandbox) {
@@ -104,6 +132,8 @@ impl<'a> Run<'a> {
             let pace = self.pace();
             let mut stage = Stage {
                 fleet: self.fleet,
+                roster,
+                has_gaps: self.gaps.any(),
                 dice: &mut self.dice,
                 from,
                 is_first: slot == 0,
@@ -129,8 +159,22 @@ impl<'a> Run<'a> {
                 rows.into_iter().for_each(|row| self.write(row));
             }
             if is_noise {
-                self.summary.noise += self.summary.records - before;
+                self.summary.noise += self.summary.records - written;
+                self.unwritten_noise += self.unwritten - unwritten;
             }
+        }
+    }
+
+    /// How many of the records that are due were made: those that are lacking count, those that a scenario plants do not.
+    fn made(&self) -> u64 {
+        self.summary.records + self.unwritten - self.planted
+    }
+
+    /// Who is on duty in a slot.
+    fn roster(&self, slot: u32) -> Roster {
+        match self.options.scenario {
+            Some(_) => Roster::Day { slot },
+            None => Roster::Everybody,
         }
     }
 
@@ -194,42 +238,59 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Writes a row into every flow log that watches its interface; what ends after the run is not written.
+    /// Writes a row into every flow log that watches its interface and does not lack it; what ends after the run is not
+    /// written.
     fn write(&mut self, row: Row<'a>) {
         let Some(slot) = self.slot_of(row.end) else {
             return;
         };
         self.busy.insert((slot, &row.interface.id));
         for &place in self.flow_logs.of(row.interface, slot) {
-            let log = &self.flow_logs.logs[place];
-            let number = shard(row.interface, log.shards);
-            let row = Row {
-                version: log.version(),
-                ..row
-            };
-            self.objects
-                .add((slot, place, number), &row, &mut self.summary);
-            match row.status {
-                Status::NoData => self.summary.no_data += 1,
-                Status::SkipData => self.summary.skip_data += 1,
-                Status::Ok => {
-                    self.summary.records += 1;
-                    self.summary.ipv6 += u64::from(row.pkt_src.is_ipv6());
-                    self.summary.out_of_scope += u64::from(row.interface.vpc == &SANDBOX);
-                }
+            if self.gaps.leave_out(place, slot, &row) {
+                self.unwritten += u64::from(row.status == Status::Ok);
+            } else if let Some(minute) = self.gaps.lost_minute(place, &row) {
+                self.unwritten += 1;
+                let key = (slot, minute, row.interface.id.as_str());
+                self.lost.insert(key, row.interface);
+            } else {
+                self.write_into(place, slot, row);
+            }
+        }
+    }
+
+    /// Writes a row into one flow log.
+    fn write_into(&mut self, place: usize, slot: u32, row: Row<'a>) {
+        let log = &self.flow_logs.logs[place];
+        let number = shard(row.interface, log.shards);
+        let row = Row {
+            version: log.version(),
+            ..row
+        };
+        self.objects
+            .add((slot, place, number), &row, &mut self.summary);
+        match row.status {
+            Status::NoData => self.summary.no_data += 1,
+            Status::SkipData => self.summary.skip_data += 1,
+            Status::Ok => {
+                self.summary.records += 1;
+                self.summary.ipv6 += u64::from(row.pkt_src.is_ipv6());
+                self.summary.out_of_scope += u64::from(row.interface.vpc == &SANDBOX);
             }
         }
     }
 
     /// A line for each interface that had no traffic, and for records that AWS lost.
     fn write_status_lines(&mut self, slot: u32) {
+        self.write_lost(slot);
         let fleet = self.fleet;
+        let roster = self.roster(slot);
         for (index, interface) in fleet.interfaces.iter().enumerate() {
             if !self.flow_logs.watches(fleet, index) {
                 continue;
             }
             let start = self.options.start + slot * SLOT_SECS + self.dice.between(0, 200);
             let status = match self.busy.contains(&(slot, interface.id.as_str())) {
+                false if !roster.has(fleet, index) => continue,
                 false => Status::NoData,
                 true if self.dice.below(1000) < SKIPPED_PER_MILLE => Status::SkipData,
                 true => continue,
@@ -237,6 +298,19 @@ impl<'a> Run<'a> {
             self.write(Row::status(interface, status, start, start + 59));
         }
         self.busy = self.busy.split_off(&(slot + 1, ""));
+    }
+
+    /// A line for each capture window of the slot that was lost.
+    fn write_lost(&mut self, slot: u32) {
+        let Some(place) = self.gaps.patchy() else {
+            return;
+        };
+        let later = self.lost.split_off(&(slot + 1, 0, ""));
+        for ((_, minute, _), interface) in std::mem::replace(&mut self.lost, later) {
+            let start = minute * 60;
+            let row = Row::status(interface, Status::SkipData, start, start + 59);
+            self.write_into(place, slot, row);
+        }
     }
 
     fn slot_of(&self, end: u32) -> Option<u32> {

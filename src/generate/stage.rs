@@ -3,11 +3,16 @@
 use super::connection::{Connection, End, Life, Straggler};
 use super::dice::Dice;
 use super::fleet::{Fleet, Role};
+use super::roster::Roster;
 use super::{Pace, SLOT_SECS};
 
 /// Where a slot's traffic is made.
 pub(super) struct Stage<'a> {
     pub fleet: &'a Fleet,
+    /// Who of the fleet is on duty.
+    pub roster: Roster,
+    /// Whether flow logs lack so much that no connection may depend on what a single one of them says.
+    pub has_gaps: bool,
     pub dice: &'a mut Dice,
     /// The slot's beginning, seconds since 1970.
     pub from: u32,
@@ -38,7 +43,12 @@ pub(super) enum Length {
 impl Stage<'_> {
     /// A host of this role in the zone.
     pub(super) fn host(&mut self, role: Role, zone: usize) -> usize {
-        self.dice.pick(self.fleet.hosts(role, zone))
+        self.dice.pick(self.roster.hosts(self.fleet, role, zone))
+    }
+
+    /// A vector database of the zone that answers searches.
+    pub(super) fn database(&mut self, zone: usize) -> usize {
+        self.dice.pick(self.roster.databases(self.fleet, zone))
     }
 
     /// One of the two zones.

@@ -71,7 +71,7 @@ fn cloudfront(stage: &mut Stage<'_>) -> End {
     let host = stage.dice.between(1, 62);
     let addr = if stage.v6 {
         IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xcf, 0, 0, 0, 0, host as u16))
-    } else if stage.dice.percent(70) {
+    } else if stage.dice.percent(70) || stage.has_gaps {
         IpAddr::V4(Ipv4Addr::new(203, 0, 113, host as u8))
     } else {
         IpAddr::V4(Ipv4Addr::new(192, 0, 2, host as u8))
@@ -142,7 +142,7 @@ fn vector_search(stage: &mut Stage<'_>) {
     let outer = stage.tcp(host, balancer, 443, Length::Request);
     stage.play(outer);
     stage.v6 = false;
-    let database = stage.host(Role::VectorDb, far);
+    let database = stage.database(far);
     let client = stage.client(balancer);
     let inner = Connection {
         client,
@@ -248,7 +248,7 @@ fn audit_log(stage: &mut Stage<'_>) {
         Role::Edge,
     ]);
     let collector = stage.host(Role::Collector, zone);
-    let odd = stage.dice.percent(5);
+    let odd = stage.dice.percent(5) && !stage.has_gaps;
     let length = if odd {
         Length::Request
     } else {

@@ -32,6 +32,26 @@ fn logs_that_are_there_are_not_mixed_with_others() {
     run(folder.path(), &["generate", "."]).refused(2, &["expected no logs in"]);
 }
 
+#[test]
+fn a_scenario_writes_a_day_and_what_must_be_found_in_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let args = ["generate", "a", "--records", "3_000", "--scenario"];
+    let ran = run(folder.path(), &[&args[..], &["watchlist"]].concat());
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let written = files(&folder.path().join("a"));
+    assert!(written.contains_key(Path::new("watchlist.txt")));
+    let planted = String::from_utf8_lossy(&written[Path::new("planted.ndjson")]);
+    assert_eq!(planted.lines().count(), 1, "{planted}");
+    assert!(planted.contains("\"kind\":\"watchlist\""), "{planted}");
+}
+
+#[test]
+fn a_scenario_needs_a_day() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let args = ["generate", "a", "--scenario", "quiet", "--slots", "24"];
+    run(folder.path(), &args).refused(2, &["expected at least 288 slots"]);
+}
+
 /// Every file below a folder with its bytes.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();

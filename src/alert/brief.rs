@@ -22,6 +22,26 @@ pub struct Brief {
     pub rule: String,
     /// The rule's owner; empty where it has none.
     pub owner: String,
+    /// The account, region, interface and instance of its inside end, where they are known.
+    #[serde(flatten)]
+    pub place: Place,
+}
+
+/// Where a finding is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// `account-id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account_id: Option<String>,
+    /// `region`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// `interface-id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interface_id: Option<String>,
+    /// `instance-id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance_id: Option<String>,
 }
 
 /// Findings that a digest names; the others are counted.
@@ -37,6 +57,12 @@ impl Brief {
             title: finding.title.clone(),
             rule: finding.rule.clone(),
             owner: finding.owner.clone(),
+            place: Place {
+                account_id: finding.account_id.clone(),
+                region: finding.region.clone(),
+                interface_id: finding.interface_id.clone(),
+                instance_id: finding.instance_id.clone(),
+            },
         }
     }
 
@@ -50,8 +76,9 @@ impl Brief {
         serde_json::from_str(text).ok()
     }
 
-    /// The alert that says that the finding was not seen since (seconds), after it had opened (seconds).
-    pub fn resolved(&self, opened: u32, last_seen: u32) -> String {
+    /// The alert that says that the finding, by the policy of this id, was not seen since (seconds), after it had opened
+    /// (seconds).
+    pub fn resolved(&self, policy_id: &str, opened: u32, last_seen: u32) -> String {
         let event = Event::Resolved;
         let mut alert = json!(self);
         alert["schema"] = json!(SCHEMA);
@@ -59,6 +86,7 @@ impl Brief {
         alert["event"] = json!(event.as_str());
         alert["opened"] = json!(instant(opened));
         alert["last_seen"] = json!(instant(last_seen));
+        alert["policy_id"] = json!(policy_id);
         alert.to_string()
     }
 
@@ -126,6 +154,10 @@ mod tests {
             title: format!("finding {id}"),
             rule: "default".to_owned(),
             owner: String::new(),
+            place: Place {
+                region: Some("eu-west-1".to_owned()),
+                ..Place::default()
+            },
         }
     }
 
@@ -145,7 +177,7 @@ mod tests {
         assert_eq!(told["findings"].as_array().map(Vec::len), Some(100));
         let alerts: Vec<String> = findings
             .iter()
-            .map(|finding| finding.resolved(5, 9))
+            .map(|finding| finding.resolved("p", 5, 9))
             .collect();
         let told: Value = serde_json::from_str(&flood(&alerts)).expect("JSON");
         assert_eq!(

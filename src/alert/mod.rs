@@ -3,13 +3,21 @@
 //!
 //! ```text
 //! Finding ──▶ Alert::to_json ──▶ (the ledger's outbox) ──▶ Sender::send
-//!               fields                                        target: stdout, file, webhook, slack
+//!               fields                     the target's form: ocsf, asff, slack
+//!                                                             the target: stdout, file, webhook, slack, sns, securityhub
 //! ```
 
+mod arn;
+mod asff;
+mod aws;
 mod brief;
 mod fields;
+mod hub;
 mod ocsf;
+mod post;
 mod send;
+mod slack;
+mod sns;
 mod target;
 
 use serde_json::json;
@@ -17,7 +25,8 @@ use serde_json::json;
 use crate::judge::Finding;
 use crate::policy::words;
 
-pub use brief::{Brief, flood};
+pub use arn::Arn;
+pub use brief::{Brief, Place, flood};
 pub use fields::{Fields, finding_fields, instant};
 pub use send::{SendError, Sender};
 pub use target::{Kind as TargetKind, Target, TargetError};
@@ -84,4 +93,13 @@ fn alert_id(finding: &str, opened: u32, event: Event, severity: &str) -> String 
     let word = event.as_str();
     let text = format!("{finding} {opened} {word} {severity}");
     format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
+}
+
+/// The first so many characters of a text, with a mark where there were more.
+fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let kept = text.chars().take(most.saturating_sub(1));
+    kept.chain(['…']).collect()
 }

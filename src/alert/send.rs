@@ -2,28 +2,24 @@
 
 use std::io::Write;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::time::Duration;
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{Request, Uri, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use serde_json::{Value, json};
+use http_body_util::Full;
+use serde_json::Value;
 use sha2::Sha256;
 
+use super::asff::{Product, asff};
+use super::aws::Service;
 use super::ocsf::ocsf;
+use super::post::{AGENT, Http, ask, client, in_time, said};
+use super::slack::slack;
 use super::target::{Format, Kind, Target};
+use super::{hub, sns};
 
-/// How long a request may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How much of an answer is read: what an error says.
+/// How much of a webhook's answer is read: what an error says.
 const ANSWER: usize = 4096;
-/// Findings of a digest that Slack is told one by one.
-const SLACK_LINES: usize = 10;
 /// The header that carries the signature of a body.
 const SIGNATURE: &str = "x-tidegate-signature";
 
@@ -43,16 +39,18 @@ pub enum SendError {
 pub struct Sender {
     target: Target,
     secret: Option<String>,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: Http,
+    /// The service of AWS that has the target.
+    service: Option<Service>,
 }
 
 impl Sender {
     /// What sends to this target.
     ///
     /// # Errors
-    /// When the secret that it names is not in the environment, the certificates of the system cannot be read, or a file
-    /// cannot be opened.
-    pub fn new(target: &Target) -> Result<Sender, String> {
+    /// When the secret that it names is not in the environment, there are no credentials for AWS, the certificates of the
+    /// system cannot be read, or a file cannot be opened.
+    pub async fn open(target: &Target) -> Result<Sender, String> {
         let secret = match &target.secret_env {
             Some(name) => match std::env::var(name) {
                 Ok(secret) if !secret.is_empty() => Some(secret),
@@ -69,16 +67,22 @@ impl Sender {
             append(path, &[])
                 .map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;
         }
-        let connector = HttpsConnectorBuilder::new()
-            .with_native_roots()
-            .map_err(|error| format!("cannot read the system's certificates: {error}"))?
-            .https_or_http()
-            .enable_http1()
-            .build();
+        let http = client()?;
+        let service = match &target.kind {
+            Kind::Sns(arn) => Some(Service::connect("sns", arn, http.clone()).await),
+            Kind::SecurityHub(arn) => {
+                Some(Service::connect("securityhub", arn, http.clone()).await)
+            }
+            _ => None,
+        };
+        let service = service
+            .transpose()
+            .map_err(|reason| format!("{}: {reason}", target.shown()))?;
         Ok(Sender {
             target: target.clone(),
             secret,
-            client: Client::builder(TokioExecutor::new()).build(connector),
+            http,
+            service,
         })
     }
 
@@ -87,52 +91,76 @@ impl Sender {
         &self.target
     }
 
-    /// Sends alerts, each a JSON object, together where the target takes several; `now` is in seconds since 1970. How many
-    /// of them, the first, were taken, and why the next was not.
-    pub async fn send(&self, alerts: &[String], now: u64) -> (usize, Result<(), SendError>) {
-        let alerts: Vec<String> = alerts.iter().map(|alert| self.formed(alert, now)).collect();
-        let lines = || -> Vec<u8> {
-            alerts
-                .iter()
-                .flat_map(|alert| [alert.as_bytes(), b"\n"].concat())
-                .collect()
-        };
-        let whole = |done: std::io::Result<()>, where_to: &str| match done {
-            Ok(()) => (alerts.len(), Ok(())),
-            Err(error) => (
-                0,
-                Err(SendError::Later(format!(
-                    "cannot write to {where_to}: {error}"
-                ))),
-            ),
-        };
+    /// Sends alerts, each a JSON object, together where the target takes several; `now` is in milliseconds since 1970. What
+    /// became of the first of them, at least of one, in their order; the others were not tried.
+    pub async fn send(&self, alerts: &[String], now: u64) -> Vec<Result<(), SendError>> {
         match &self.target.kind {
             Kind::Stdout => {
+                let lines = self.lines(alerts, now);
                 let mut out = std::io::stdout().lock();
-                whole(
-                    out.write_all(&lines()).and_then(|()| out.flush()),
-                    "standard output",
-                )
+                let written = out.write_all(&lines).and_then(|()| out.flush());
+                whole(alerts.len(), written, "standard output")
             }
-            Kind::File(path) => whole(append(path, &lines()), &format!("`{}`", path.display())),
-            Kind::Webhook(url) | Kind::Slack(url) => {
-                for (place, alert) in alerts.iter().enumerate() {
-                    if let Err(error) = self.post(url.as_str(), alert.clone(), now).await {
-                        return (place, Err(error));
+            Kind::File(path) => {
+                let written = append(path, &self.lines(alerts, now));
+                whole(alerts.len(), written, &format!("`{}`", path.display()))
+            }
+            Kind::SecurityHub(product) => {
+                hub::import(self.service(), &Product::of(product), alerts, now).await
+            }
+            Kind::Webhook(_) | Kind::Slack(_) | Kind::Sns(_) => {
+                let mut outcomes = Vec::new();
+                for alert in alerts {
+                    let outcome = self.send_one(alert, now).await;
+                    let is_taken = outcome.is_ok();
+                    outcomes.push(outcome);
+                    if !is_taken {
+                        break;
                     }
                 }
-                (alerts.len(), Ok(()))
+                outcomes
             }
         }
     }
 
-    /// An alert as the target wants it.
-    fn formed(&self, alert: &str, now: u64) -> String {
+    async fn send_one(&self, alert: &str, now: u64) -> Result<(), SendError> {
+        let Some(form) = self.formed(alert, now) else {
+            return Ok(());
+        };
+        match &self.target.kind {
+            Kind::Webhook(url) | Kind::Slack(url) => self.post(url.as_str(), form, now).await,
+            Kind::Sns(topic) => sns::publish(self.service(), topic, alert, &form).await,
+            Kind::Stdout | Kind::File(_) | Kind::SecurityHub(_) => {
+                unreachable!("what takes several at once is not told one by one")
+            }
+        }
+    }
+
+    fn service(&self) -> &Service {
+        let service = self.service.as_ref();
+        service.expect("a target in AWS is opened with its service")
+    }
+
+    /// Alerts as the target wants them, a line each.
+    fn lines(&self, alerts: &[String], now: u64) -> Vec<u8> {
+        let formed = alerts.iter().filter_map(|alert| self.formed(alert, now));
+        formed
+            .flat_map(|alert| [alert.as_bytes(), b"\n"].concat())
+            .collect()
+    }
+
+    /// An alert as the target wants it; none where its form has no place for it.
+    fn formed(&self, alert: &str, now: u64) -> Option<String> {
         let value = || serde_json::from_str(alert).unwrap_or(Value::Null);
         match (&self.target.kind, self.target.format) {
-            (Kind::Slack(_), _) => slack(&value()),
-            (_, Format::Ocsf) => ocsf(&value(), now).to_string(),
-            (_, Format::Json) => alert.to_owned(),
+            (Kind::Slack(_), _) => Some(slack(&value())),
+            (_, Format::Json) => Some(alert.to_owned()),
+            (_, Format::Ocsf) => Some(ocsf(&value(), now / 1000).to_string()),
+            (_, Format::Asff) => {
+                let value = value();
+                let finding = asff(&value, &Product::of_alert(&value), now)?;
+                Some(finding.to_string())
+            }
         }
     }
 
@@ -142,39 +170,41 @@ impl Sender {
             .map_err(|_| SendError::Never("its address is none".to_owned()))?;
         let mut request = Request::post(uri)
             .header(header::CONTENT_TYPE, "application/json")
-            .header(
-                header::USER_AGENT,
-                concat!("tidegate/", env!("CARGO_PKG_VERSION")),
-            );
+            .header(header::USER_AGENT, AGENT);
         if let Some(secret) = &self.secret {
-            request = request.header(SIGNATURE, signature(secret, now, &body));
+            request = request.header(SIGNATURE, signature(secret, now / 1000, &body));
         }
         let request = request
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| SendError::Never(error.to_string()))?;
-        let answer = async {
-            let answer = self.client.request(request).await;
-            let answer = answer.map_err(|error| SendError::Later(whole_reason(&error)))?;
-            let status = answer.status();
-            if status.is_success() {
-                return Ok(());
-            }
-            let said = Limited::new(answer.into_body(), ANSWER).collect().await;
-            let said = said.map(|said| said.to_bytes()).unwrap_or_default();
-            let said = String::from_utf8_lossy(&said);
-            let message = format!("it answered {status}: {}", said.trim());
-            // What is wrong with the request stays wrong, but for being too early or too often.
-            let stays = status.is_client_error() && ![408, 425, 429].contains(&status.as_u16());
-            Err(if stays {
-                SendError::Never(message)
-            } else {
-                SendError::Later(message)
-            })
-        };
-        let late = || SendError::Later(format!("no answer in {} s", PATIENCE.as_secs()));
-        tokio::time::timeout(PATIENCE, answer)
-            .await
-            .unwrap_or_else(|_| Err(late()))
+        in_time(self.answered(request)).await
+    }
+
+    async fn answered(&self, request: Request<Full<Bytes>>) -> Result<(), SendError> {
+        let answer = ask(&self.http, request).await?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let said = said(answer, ANSWER).await;
+        let message = format!("it answered {status}: {said}");
+        // What is wrong with the request stays wrong, but for being too early or too often.
+        let stays = status.is_client_error() && ![408, 425, 429].contains(&status.as_u16());
+        Err(if stays {
+            SendError::Never(message)
+        } else {
+            SendError::Later(message)
+        })
+    }
+}
+
+/// What became of alerts that were written together.
+fn whole(count: usize, written: std::io::Result<()>, where_to: &str) -> Vec<Result<(), SendError>> {
+    match written {
+        Ok(()) => (0..count).map(|_| Ok(())).collect(),
+        Err(error) => vec![Err(SendError::Later(format!(
+            "cannot write to {where_to}: {error}"
+        )))],
     }
 }
 
@@ -191,17 +221,6 @@ fn signature(secret: &str, now: u64, body: &str) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     format!("t={now},v1={hex}")
-}
-
-/// An error with all that caused it.
-fn whole_reason(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 /// Appends lines to a file that its owner alone reads where it is new, and waits until the disk has them. A line that is
@@ -231,54 +250,6 @@ fn append(path: &std::path::Path, lines: &[u8]) -> std::io::Result<()> {
     written
 }
 
-/// An alert as Slack's incoming webhooks take it: a sentence, where it is, and by which rule.
-/// <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>
-fn slack(alert: &Value) -> String {
-    let text = |name: &str| escaped(alert[name].as_str().unwrap_or_default());
-    let points = |alert: &Value| {
-        let text = |name: &str| escaped(alert[name].as_str().unwrap_or_default());
-        format!(
-            "*{}* {}: {}",
-            text("severity"),
-            text("event"),
-            text("title")
-        )
-    };
-    // Several in one.
-    let several = alert["findings"].as_array().or(alert["alerts"].as_array());
-    if let Some(several) = several {
-        let mut lines = vec![format!("*{}*", text("title"))];
-        lines.extend(several.iter().take(SLACK_LINES).map(points));
-        let count = alert["count"].as_u64().unwrap_or(0);
-        let left = count.saturating_sub(SLACK_LINES as u64);
-        if left > 0 {
-            lines.push(format!("and {left} more"));
-        }
-        return json!({ "text": lines.join("\n") }).to_string();
-    }
-    let mut lines = vec![points(alert)];
-    let named = [
-        ("rule", "rule"),
-        ("owner", "owner"),
-        ("account", "account_id"),
-        ("interface", "interface_id"),
-        ("finding", "finding_id"),
-    ];
-    let facts = named.iter().filter(|(_, name)| alert[*name].is_string());
-    let facts: Vec<String> = facts
-        .map(|(word, name)| format!("{word} `{}`", text(name)))
-        .collect();
-    lines.push(facts.join(" · "));
-    json!({ "text": lines.join("\n") }).to_string()
-}
-
-/// Slack's own three characters, as it asks for them.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -301,17 +272,5 @@ mod tests {
         append(&path, b"four\n").expect("appended");
         let text = std::fs::read_to_string(&path).expect("readable");
         assert_eq!(text, "one\ntw\nthree\nfour\n");
-    }
-
-    #[test]
-    fn slack_is_told_in_words() {
-        let told = slack(&json!({
-            "event": "opened", "severity": "high", "title": "a <b> & c", "rule": "default", "owner": null,
-        }));
-        let told: Value = serde_json::from_str(&told).expect("JSON");
-        assert_eq!(
-            told["text"],
-            "*high* opened: a &lt;b&gt; &amp; c\nrule `default`"
-        );
     }
 }

@@ -1,10 +1,12 @@
-//! Where alerts go, as people write it: `stdout`, `file:PATH`, `webhook:URL`, `slack:URL`, each with conditions.
+//! Where alerts go, as people write it: `stdout`, `file:PATH`, `webhook:URL`, `slack:URL`, `sns:ARN`, `securityhub:ARN`, each
+//! with conditions.
 
 use std::path::PathBuf;
 
 use url::Url;
 
 use super::Brief;
+use super::arn::Arn;
 use crate::judge::Kind as FindingKind;
 use crate::policy::{Severity, words};
 
@@ -34,6 +36,8 @@ words! {
         Json = "json",
         /// An event of the Open Cybersecurity Schema Framework.
         Ocsf = "ocsf",
+        /// A finding in AWS's Security Finding Format.
+        Asff = "asff",
     }
 }
 
@@ -48,6 +52,10 @@ pub enum Kind {
     Webhook(Url),
     /// An incoming webhook of Slack.
     Slack(Url),
+    /// A topic of Amazon SNS.
+    Sns(Arn),
+    /// AWS Security Hub: the product by whose name an account imports findings of its own.
+    SecurityHub(Arn),
 }
 
 /// Alerts a minute that people can follow.
@@ -93,18 +101,25 @@ impl Target {
             "file" if !address.is_empty() => Kind::File(PathBuf::from(address)),
             "webhook" => Kind::Webhook(url()?),
             "slack" => Kind::Slack(url()?),
+            "sns" => Kind::Sns(topic(address)?),
+            "securityhub" => Kind::SecurityHub(product(address)?),
             _ => {
                 return wrong(format!(
-                    "expected stdout, file:PATH, webhook:URL or slack:URL, got `{text}`"
+                    "expected stdout, file:PATH, webhook:URL, slack:URL, sns:ARN or securityhub:ARN, got `{text}`"
                 ));
             }
         };
-        if let (Kind::Stdout | Kind::File(_), Some((name, _))) = (&kind, others.first()) {
+        let takes_others = matches!(kind, Kind::Webhook(_) | Kind::Slack(_));
+        if let (false, Some((name, _))) = (takes_others, others.first()) {
             return wrong(format!(
                 "expected one of {} behind the `?`, got `{name}`",
                 CONDITIONS.join(", ")
             ));
         }
+        let format = match kind {
+            Kind::SecurityHub(_) => Format::Asff,
+            _ => Format::Json,
+        };
         let mut target = Target {
             kind,
             min: Severity::Low,
@@ -112,7 +127,7 @@ impl Target {
             kinds: Vec::new(),
             secret_env: None,
             rate: DEFAULT_RATE,
-            format: Format::Json,
+            format,
         };
         for (name, value) in conditions {
             target.condition(&name, value)?;
@@ -150,11 +165,17 @@ impl Target {
             "format" if matches!(self.kind, Kind::Slack(_)) => {
                 return wrong("Slack has a form of its own: leave out format=".to_owned());
             }
+            "format" if matches!(self.kind, Kind::SecurityHub(_)) => {
+                return wrong("Security Hub takes ASFF: leave out format=".to_owned());
+            }
             "format" => {
                 let Some(format) = Format::from_word(&value) else {
-                    return wrong(format!("expected format=json or ocsf, got `{value}`"));
+                    return wrong(format!("expected format=json, ocsf or asff, got `{value}`"));
                 };
                 self.format = format;
+            }
+            "rate" if matches!(self.kind, Kind::SecurityHub(_)) => {
+                return wrong("Security Hub takes each finding: leave out rate=".to_owned());
             }
             _ => match value.parse() {
                 Ok(rate @ 1..) => self.rate = rate,
@@ -179,12 +200,18 @@ impl Target {
             && (self.kinds.is_empty() || kind.is_some_and(|kind| self.kinds.contains(&kind)))
     }
 
-    /// How many alerts a minute it takes one by one; none where there is no such bound.
+    /// How many alerts a minute it takes one by one; none where there is no such bound, or no form for several in one.
     pub fn rate(&self) -> Option<usize> {
         match self.kind {
-            Kind::Stdout | Kind::File(_) => None,
-            Kind::Webhook(_) | Kind::Slack(_) => Some(self.rate as usize),
+            _ if self.format == Format::Asff => None,
+            Kind::Stdout | Kind::File(_) | Kind::SecurityHub(_) => None,
+            Kind::Webhook(_) | Kind::Slack(_) | Kind::Sns(_) => Some(self.rate as usize),
         }
+    }
+
+    /// Whether nothing goes there while something that came before is to be tried again: of a finding the last alert counts.
+    pub fn keeps_order(&self) -> bool {
+        matches!(self.kind, Kind::SecurityHub(_))
     }
 
     /// What its queue is known by from run to run: not the address, which may hold a secret.
@@ -194,6 +221,8 @@ impl Target {
             Kind::File(path) => ("file", path.display().to_string()),
             Kind::Webhook(url) => ("webhook", url.to_string()),
             Kind::Slack(url) => ("slack", url.to_string()),
+            Kind::Sns(arn) => ("sns", arn.text.clone()),
+            Kind::SecurityHub(arn) => ("securityhub", arn.text.clone()),
         };
         let hash = xxhash_rust::xxh3::xxh3_64(address.as_bytes());
         format!("{word}-{hash:016x}")
@@ -207,8 +236,32 @@ impl Target {
             Kind::File(path) => format!("file:{}", path.display()),
             Kind::Webhook(url) => host("webhook", url),
             Kind::Slack(url) => host("slack", url),
+            Kind::Sns(arn) => format!("sns:{}", arn.text),
+            Kind::SecurityHub(arn) => format!("securityhub:{}", arn.text),
         }
     }
+}
+
+/// The topic of this name.
+fn topic(text: &str) -> Result<Arn, TargetError> {
+    // A subscription's name goes on.
+    let topic = Arn::of("sns", text).filter(|arn| !arn.resource.contains([':', '/']));
+    topic.ok_or_else(|| {
+        TargetError(format!(
+            "expected sns:arn:aws:sns:REGION:ACCOUNT:TOPIC, got `{text}`"
+        ))
+    })
+}
+
+/// The product of this name: the one that an account has for findings of its own.
+fn product(text: &str) -> Result<Arn, TargetError> {
+    let is_own = |arn: &Arn| arn.resource == format!("product/{}/default", arn.account);
+    let product = Arn::of("securityhub", text).filter(is_own);
+    product.ok_or_else(|| {
+        TargetError(format!(
+            "expected securityhub:arn:aws:securityhub:REGION:ACCOUNT:product/ACCOUNT/default, got `{text}`"
+        ))
+    })
 }
 
 fn wrong<T>(message: String) -> Result<T, TargetError> {
@@ -252,7 +305,8 @@ mod tests {
         );
         check("stdout?severity=high", "expected one of min, owner, kind");
         check("stdout?kind=odd", "expected kind= one of denied-attempt");
-        check("stdout?format=xml", "expected format=json or ocsf");
+        check("stdout?format=xml", "expected format=json, ocsf or asff");
+        check("stdout?format=asff", "stdout from low");
         check(
             "slack:https://x.example?format=ocsf",
             "Slack has a form of its own",
@@ -262,6 +316,60 @@ mod tests {
             "slack:https://x.example?secret-env=S",
             "secret-env is for webhooks",
         );
+    }
+
+    #[test]
+    fn targets_in_aws_are_names_of_the_right_things() {
+        let topic = "arn:aws:sns:eu-west-1:123456789012:alerts";
+        let product = "arn:aws:securityhub:eu-west-1:123456789012:product/123456789012/default";
+        check(
+            &format!("sns:{topic}?min=high"),
+            &format!("sns:{topic} from high"),
+        );
+        check(&format!("sns:{topic}?format=ocsf&rate=5"), "from low");
+        check(&format!("sns:{product}"), "expected sns:arn:aws:sns:REGION");
+        check(
+            &format!("sns:{topic}:1-2-3"),
+            "expected sns:arn:aws:sns:REGION",
+        );
+        check(
+            &format!("sns:{topic}?x=y"),
+            "expected one of min, owner, kind",
+        );
+        check("sns:alerts", "expected sns:arn:aws:sns:REGION");
+        check(
+            &format!("securityhub:{product}?min=critical"),
+            &format!("securityhub:{product} from critical"),
+        );
+        for wrong in [
+            topic,
+            "arn:aws:securityhub:eu-west-1:123456789012:hub/default",
+            "arn:aws:securityhub:eu-west-1:123456789012:product/210987654321/default",
+        ] {
+            check(
+                &format!("securityhub:{wrong}"),
+                "expected securityhub:arn:aws:securityhub:REGION:ACCOUNT:product/ACCOUNT/default",
+            );
+        }
+        check(
+            &format!("securityhub:{product}?format=asff"),
+            "leave out format=",
+        );
+        check(&format!("securityhub:{product}?rate=5"), "leave out rate=");
+        check(
+            &format!("securityhub:{product}?secret-env=S"),
+            "secret-env is for webhooks",
+        );
+    }
+
+    #[test]
+    fn what_has_no_form_for_several_in_one_has_no_rate() {
+        let rate = |text: &str| Target::parse(text).expect("a target").rate();
+        let topic = "sns:arn:aws:sns:eu-west-1:123456789012:alerts";
+        assert_eq!(rate(topic), Some(60));
+        assert_eq!(rate(&format!("{topic}?rate=5&format=asff")), None);
+        let product = "arn:aws:securityhub:eu-west-1:123456789012:product/123456789012/default";
+        assert_eq!(rate(&format!("securityhub:{product}")), None);
     }
 
     #[test]

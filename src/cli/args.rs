@@ -395,7 +395,7 @@ pub(super) struct WatchArgs {
     #[command(flatten)]
     pub kept: Kept,
 
-    /// Where alerts go: stdout, file:PATH, webhook:URL or slack:URL, with conditions such as ?min=high&owner=NAME; may be given several times.
+    /// Where alerts go: stdout, file:PATH, webhook:URL, slack:URL, sns:ARN (of a topic) or securityhub:ARN (of a product), with conditions such as ?min=high&owner=NAME; may be given several times.
     #[arg(long, value_name = "TARGET", help_heading = "Alerts", value_parser = Target::parse)]
     pub alert: Vec<Target>,
 

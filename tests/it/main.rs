@@ -43,7 +43,7 @@ mod layers;
 // A memory limit holds: the kernel is asked for the peak of a run.
 #[cfg(target_os = "linux")]
 mod memory;
-// AWS's S3 and SQS as Moto plays them.
+// AWS's S3, SQS, SNS and Security Hub as Moto plays them.
 mod moto;
 // The policy reference: its examples parse, its tables are complete.
 mod policy_docs;
@@ -68,6 +68,8 @@ mod sql;
 mod watch;
 // A watch and the targets of its alerts.
 mod watch_alerts;
+// A watch and the targets of its alerts in AWS.
+mod watch_aws;
 // A watch as it is operated.
 mod watch_operation;
 // Who of several watches writes to a lake.

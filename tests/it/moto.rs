@@ -1,7 +1,8 @@
-//! AWS's S3 and SQS, which notify each other, as Moto plays them: a server of its own for each test, over real HTTP.
+//! AWS's S3 and SQS, which notify each other, SNS and Security Hub, as Moto plays them: a server of its own for each test,
+//! over real HTTP.
 
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
 use aws_sdk_s3::types::{
@@ -13,7 +14,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use crate::interop::python;
 
 pub const REGION: &str = "eu-west-1";
-const ACCOUNT: &str = "123456789012";
+pub const ACCOUNT: &str = "123456789012";
 
 /// A server that ends with this.
 pub struct Moto {
@@ -138,6 +139,49 @@ impl Moto {
     pub fn send(&self, queue: &str, body: &str) {
         let sent = self.sqs.send_message().queue_url(queue).message_body(body);
         self.runtime.block_on(sent.send()).expect("a message");
+    }
+
+    /// Takes all messages of a queue: what they say.
+    pub fn take(&self, queue: &str) -> Vec<String> {
+        let mut taken = Vec::new();
+        loop {
+            let asked = self.sqs.receive_message().queue_url(queue);
+            let asked = asked.max_number_of_messages(10).send();
+            let got = self.runtime.block_on(asked).expect("an answer");
+            let messages = got.messages.unwrap_or_default();
+            if messages.is_empty() {
+                return taken;
+            }
+            for message in messages {
+                let deleted = self.sqs.delete_message().queue_url(queue);
+                let deleted = deleted.set_receipt_handle(message.receipt_handle).send();
+                self.runtime.block_on(deleted).expect("it is deleted");
+                taken.push(message.body.expect("a body"));
+            }
+        }
+    }
+
+    /// Asks a service that has no client here; what it answers.
+    pub fn ask(&self, service: &str, path: &str, body: &str) -> String {
+        let host = self.url.strip_prefix("http://").expect("a URL");
+        let mut stream = TcpStream::connect(host).expect("Moto listens");
+        let kind = match body.starts_with('{') {
+            true => "application/json",
+            false => "application/x-www-form-urlencoded; charset=utf-8",
+        };
+        // Moto tells services apart by what a request is signed for, and does not look at the signature.
+        let request = format!(
+            "POST {path} HTTP/1.0\r\nHost: {host}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/{service}/aws4_request, \
+             SignedHeaders=host, Signature=0\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).expect("it is written");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert!(head.contains(" 200 "), "{answer}");
+        body.to_owned()
     }
 
     /// Messages that wait in a queue, the invisible ones included.

@@ -121,7 +121,7 @@ impl Watch<'_> {
                         change.forget_finding(id)?;
                     }
                 } else if silent > QUIET {
-                    let alert = brief.resolved(known.opened, known.last_seen);
+                    let alert = brief.resolved(self.policy.id(), known.opened, known.last_seen);
                     self.queue(&brief, &alert, change)?;
                     change.announce(
                         id,

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::alert::{SendError, Sender, flood};
+use crate::ledger::Waiting;
 
 use super::super::error::ScanError;
 use super::super::lock;
@@ -62,6 +63,9 @@ impl Watch<'_> {
             _ => TOGETHER,
         };
         let now = self.clock.now();
+        if now < pace.rests_until {
+            return Ok(Delivered::NotNow);
+        }
         let view = self.ledger.read()?;
         let due = view.waiting(&id, most, now)?;
         if due.is_empty() {
@@ -72,7 +76,6 @@ impl Watch<'_> {
                 Delivered::NotNow
             });
         }
-        let numbers: Vec<u64> = due.iter().map(|alert| alert.number).collect();
         let mut texts: Vec<String> = due.iter().map(|alert| alert.alert.clone()).collect();
         // How many alerts each of the texts stands for.
         let mut stands_for = vec![1; texts.len()];
@@ -88,39 +91,92 @@ impl Watch<'_> {
             }
             Next::None => return Ok(Delivered::NotNow),
         }
-        let (taken, outcome) = self.runtime.block_on(sender.send(&texts, now / 1000));
+        let outcomes = self.runtime.block_on(sender.send(&texts, now));
+        let taken = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
         pace.sent(taken, Instant::now());
-        let sent: usize = stands_for[..taken].iter().sum();
-        let (sent, left) = numbers.split_at(sent);
+        let fate = Fate::of(&due, &stands_for, &outcomes);
         self.ledger.write(|change| {
-            change.sent(&id, sent)?;
-            change.count(SENT, sent.len() as u64)?;
-            let Err(error) = &outcome else { return Ok(()) };
-            let tries = due[sent.len()].tries;
-            let (first, most) = PAUSES;
-            let pause = first.saturating_mul(1 << tries.min(16)).min(most);
+            change.sent(&id, &numbers(&fate.sent))?;
+            change.count(SENT, fate.sent.len() as u64)?;
             // One that is not taken for its own sake holds up no other, and is not tried for ever.
-            let held = match error {
-                SendError::Never(_) => &left[..stands_for[taken]],
-                SendError::Later(_) => left,
-            };
-            if matches!(error, SendError::Never(_)) && tries >= TRIES {
-                change.sent(&id, held)?;
-                return change.count("alerts-refused", held.len() as u64).map(drop);
+            for held in fate.refused.iter().filter(|held| !held.is_empty()) {
+                if held[0].tries >= TRIES {
+                    change.sent(&id, &numbers(held))?;
+                    change.count("alerts-refused", held.len() as u64)?;
+                } else {
+                    change.not_sent(&id, &numbers(held), now + pause(held[0].tries))?;
+                }
             }
-            change.not_sent(&id, held, now + pause)
+            if let Some(first) = fate.later.first() {
+                change.not_sent(&id, &numbers(&fate.later), now + pause(first.tries))?;
+            }
+            Ok(())
         })?;
-        match outcome {
-            Ok(()) => Ok(Delivered::Some),
-            Err(error) => {
-                let count = left.len();
-                tracing::warn!(
-                    "{} did not take an alert, {count} wait: {error}",
-                    target.shown()
-                );
-                Ok(Delivered::NotNow)
-            }
+        if target.keeps_order()
+            && let Some(first) = fate.later.first()
+        {
+            pace.rests_until = now + pause(first.tries);
         }
+        let Some(error) = outcomes.into_iter().find_map(Result::err) else {
+            return Ok(Delivered::Some);
+        };
+        let count = due.len() - fate.sent.len();
+        tracing::warn!(
+            "{} did not take an alert, {count} wait: {error}",
+            target.shown()
+        );
+        Ok(Delivered::NotNow)
+    }
+}
+
+/// How long an alert waits that was tried so often, milliseconds.
+fn pause(tries: u32) -> u64 {
+    let (first, most) = PAUSES;
+    first.saturating_mul(1 << tries.min(16)).min(most)
+}
+
+/// The numbers of alerts in their queue.
+fn numbers(alerts: &[&Waiting]) -> Vec<u64> {
+    alerts.iter().map(|alert| alert.number).collect()
+}
+
+/// What is to become of alerts that were to be sent.
+struct Fate<'a> {
+    /// They were taken.
+    sent: Vec<&'a Waiting>,
+    /// They were not taken for their own sake: those of each text.
+    refused: Vec<Vec<&'a Waiting>>,
+    /// They are tried again together, with all that stood behind them.
+    later: Vec<&'a Waiting>,
+}
+
+impl<'a> Fate<'a> {
+    /// By what became of the first texts, each of which stands for so many of the alerts. Others were not tried, and wait as
+    /// they are unless something is to be tried later.
+    fn of(
+        due: &'a [Waiting],
+        stands_for: &[usize],
+        outcomes: &[Result<(), SendError>],
+    ) -> Fate<'a> {
+        let mut fate = Fate {
+            sent: Vec::new(),
+            refused: Vec::new(),
+            later: Vec::new(),
+        };
+        let mut rest = due;
+        for (outcome, count) in outcomes.iter().zip(stands_for) {
+            let (these, others) = rest.split_at(*count);
+            match outcome {
+                Ok(()) => fate.sent.extend(these),
+                Err(SendError::Never(_)) => fate.refused.push(these.iter().collect()),
+                Err(SendError::Later(_)) => fate.later.extend(these),
+            }
+            rest = others;
+        }
+        if !fate.later.is_empty() {
+            fate.later.extend(rest);
+        }
+        fate
     }
 }
 
@@ -131,6 +187,8 @@ struct Pace {
     sent: usize,
     /// Whether nothing more will come.
     is_last: bool,
+    /// Until when a target that keeps order is told nothing, milliseconds since 1970.
+    rests_until: u64,
 }
 
 /// What may be sent next.
@@ -193,5 +251,31 @@ mod tests {
         pace.sent(4, begin + MINUTE);
         pace.is_last = true;
         assert_eq!(pace.next(Some(3), begin + MINUTE), Next::Together);
+    }
+    #[test]
+    fn what_fails_for_a_while_keeps_what_stands_behind_it() {
+        fn check(outcomes: &[Result<(), SendError>], expected: [&[u64]; 3]) {
+            let due: Vec<Waiting> = (0..5)
+                .map(|number| Waiting {
+                    number,
+                    alert: String::new(),
+                    tries: 0,
+                    due: 0,
+                })
+                .collect();
+            let fate = Fate::of(&due, &[1, 1, 2, 1], outcomes);
+            let refused = fate.refused.concat();
+            let found = [&fate.sent, &refused, &fate.later].map(|alerts| numbers(alerts));
+            assert_eq!(found, expected, "{outcomes:?}");
+        }
+        let never = || Err(SendError::Never(String::new()));
+        let later = || Err(SendError::Later(String::new()));
+        check(&[Ok(())], [&[0], &[], &[]]);
+        check(&[Ok(()), never()], [&[0], &[1], &[]]);
+        check(&[Ok(()), later()], [&[0], &[], &[1, 2, 3, 4]]);
+        check(
+            &[Ok(()), later(), Ok(()), never()],
+            [&[0, 2, 3], &[4], &[1]],
+        );
     }
 }

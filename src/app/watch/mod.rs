@@ -89,10 +89,12 @@ pub fn watch(
     let listener = settings.listen.map(listen::bind).transpose()?;
     let runtime = runtime()?;
     let senders = settings.alerts.iter().map(|target| {
-        Sender::new(target).map_err(|message| ScanError::Usage {
-            message,
-            hint: None,
-        })
+        runtime
+            .block_on(Sender::open(target))
+            .map_err(|message| ScanError::Usage {
+                message,
+                hint: None,
+            })
     });
     let senders: Vec<Sender> = senders.collect::<Result<_, _>>()?;
     let queue = match &settings.queue {

@@ -88,7 +88,8 @@ pub fn logs<'o>(hour: Hour, objects: &'o [ObjectRow], asides: &HourAsides) -> Ve
         };
         let (account, region) = (object.account_id.as_deref(), object.region.as_deref());
         let log = logs.entry((account, region, flow_log)).or_insert_with(|| {
-            let [accepts, rejects] = asides.actions.get(flow_log).copied().unwrap_or_default();
+            let [accepts, rejects, is_exposed] =
+                asides.actions.get(flow_log).copied().unwrap_or_default();
             LogHour {
                 hour: hour.start(),
                 account,
@@ -96,6 +97,7 @@ pub fn logs<'o>(hour: Hour, objects: &'o [ObjectRow], asides: &HourAsides) -> Ve
                 flow_log,
                 accepts,
                 rejects,
+                is_exposed,
                 source: &object.source,
                 ..LogHour::default()
             }

@@ -142,13 +142,13 @@ impl HourState {
             asides.interfaces.add(name.as_bytes());
         }
         for (number, reporter) in reporters.iter().enumerate() {
-            let [accepts, rejects] = actions.of(ReporterId(number as u32));
-            if (accepts || rejects) && !reporter.flow_log.is_empty() {
+            let seen = actions.of(ReporterId(number as u32));
+            if seen.contains(&true) && !reporter.flow_log.is_empty() {
                 let known = asides
                     .actions
                     .entry(reporter.flow_log.to_string())
                     .or_default();
-                *known = [known[0] | accepts, known[1] | rejects];
+                *known = std::array::from_fn(|bit| known[bit] | seen[bit]);
             }
         }
         for (id, counts) in &rows.unjudgeable {

@@ -27,6 +27,8 @@ struct Day {
     skipped: u64,
     accepts: bool,
     rejects: bool,
+    /// Hours with connections from outside.
+    exposed: u32,
     first: u32,
     last: u32,
     object: String,
@@ -57,7 +59,10 @@ impl CoverageGap {
                 ),
             ));
         }
-        if day.accepts != day.rejects {
+        // Inside, a network may well have nothing to reject. What is open to the outside is scanned every hour.
+        let lacks_reject = day.accepts && !day.rejects && day.exposed >= HOURS_AT_LEAST;
+        let lacks_accept = day.rejects && !day.accepts;
+        if lacks_reject || lacks_accept {
             let word = if day.accepts { "ACCEPT" } else { "REJECT" };
             gaps.push((
                 format!("tells of {word} only"),
@@ -88,6 +93,7 @@ impl LogDetector for CoverageGap {
         day.skipped += log.skip_data;
         day.accepts |= log.accepts;
         day.rejects |= log.rejects;
+        day.exposed += u32::from(log.is_exposed);
         day.last = log.hour + 3600;
     }
 

@@ -34,6 +34,8 @@ pub struct LogHour<'a> {
     pub accepts: bool,
     /// Whether any record was rejected.
     pub rejects: bool,
+    /// Whether any record was of a connection from outside.
+    pub is_exposed: bool,
     /// One of its objects.
     pub source: &'a str,
 }

@@ -784,6 +784,7 @@ fn log(name: &'static str, hours: std::ops::Range<u32>) -> Vec<LogHour<'static>>
         skip_data: 0,
         accepts: true,
         rejects: true,
+        is_exposed: true,
         source: "object",
     };
     hours.map(of).collect()
@@ -910,6 +911,18 @@ fn gaps_are_records_that_aws_lost_and_actions_that_nobody_asked_for() {
         )),
         &[],
     );
+    let inside = |log| LogHour {
+        rejects: false,
+        is_exposed: false,
+        ..log
+    };
+    check(&detect(&with(inside, 24)), &[]);
+    let rejects_only = |log| LogHour {
+        accepts: false,
+        is_exposed: false,
+        ..log
+    };
+    assert_eq!(detect(&with(rejects_only, 6)).len(), 1);
 }
 
 #[test]

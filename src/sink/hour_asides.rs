@@ -21,9 +21,9 @@ pub struct HourAsides {
     pub out_of_scope: BTreeMap<String, u64>,
     /// Interfaces that have records.
     pub interfaces: Distinct,
-    /// Whether flow logs, by id, have any ACCEPT and any REJECT.
+    /// Whether flow logs, by id, have any ACCEPT, any REJECT, and anything from outside.
     #[serde(default)]
-    pub actions: BTreeMap<String, [bool; 2]>,
+    pub actions: BTreeMap<String, [bool; 3]>,
 }
 
 impl HourAsides {

@@ -31,16 +31,18 @@ impl Share {
     pub const ALL: [Share; 3] = [Share::Own, Share::PostClose, Share::Stray];
 }
 
-/// Which actions the records of each reporter had: one bit for ACCEPT, one for REJECT, by the reporters' numbers.
+/// What kinds of records each reporter had, as bits, by the reporters' numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Actions(Vec<u8>);
 
 impl Actions {
     const ACCEPT: u8 = 1;
     const REJECT: u8 = 2;
+    const EXPOSED: u8 = 4;
 
+    /// Notes a record; `is_exposed` is whether its connection came from outside and was judged.
     #[inline]
-    fn add(&mut self, tag: Tag) {
+    fn add(&mut self, tag: Tag, is_exposed: bool) {
         let bit = match tag.lane() {
             Lane::Accepted => Actions::ACCEPT,
             Lane::Forwarded => return,
@@ -50,7 +52,7 @@ impl Actions {
         if place >= self.0.len() {
             self.0.resize(place + 1, 0);
         }
-        self.0[place] |= bit;
+        self.0[place] |= bit | if is_exposed { Actions::EXPOSED } else { 0 };
     }
 
     /// Takes in what another table saw.
@@ -61,10 +63,10 @@ impl Actions {
         }
     }
 
-    /// Whether a reporter had any ACCEPT, and any REJECT.
-    pub fn of(&self, reporter: ReporterId) -> [bool; 2] {
+    /// Whether a reporter had any ACCEPT, any REJECT, and anything that came from outside.
+    pub fn of(&self, reporter: ReporterId) -> [bool; 3] {
         let bits = self.0.get(reporter.0 as usize).copied().unwrap_or(0);
-        [Actions::ACCEPT, Actions::REJECT].map(|bit| bits & bit != 0)
+        [Actions::ACCEPT, Actions::REJECT, Actions::EXPOSED].map(|bit| bits & bit != 0)
     }
 }
 
@@ -109,11 +111,11 @@ impl Account {
         facts: &SlotFacts<'_>,
         views: impl Iterator<Item = (Tag, &'v View)>,
         share_of: impl Fn(Tag) -> Share,
-        actions: &mut Actions,
+        (actions, is_exposed): (&mut Actions, bool),
     ) -> u64 {
         self.streams.clear();
         for (tag, view) in views {
-            actions.add(tag);
+            actions.add(tag, is_exposed);
             let stream = facts.reporter(tag.reporter()).stream;
             let (sender, share) = (tag.sender(), share_of(tag));
             let is_it = |known: &&mut Stream| {

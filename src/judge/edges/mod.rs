@@ -24,7 +24,7 @@ use super::reporter::Reporters;
 use super::ruling::{Judged, Ruling};
 use super::traffic::Traffic;
 use crate::net::Addr;
-use crate::policy::Policy;
+use crate::policy::{Policy, ZoneKind};
 
 /// How many entries wait for their cache lines together.
 const BATCH: usize = 64;
@@ -109,7 +109,13 @@ impl EdgeTable {
                 Reject::Attempt | Reject::Return => Share::Own,
             }
         };
-        self.asides.duplicates += (self.account).fill(facts, views, share_of, &mut self.actions);
+        let kinds = [ruling.zones.client, ruling.zones.server].map(|zone| policy.zone_kind(zone));
+        let is_exposed = matches!(ruling.judged, Judged::Decided { .. })
+            && !kinds[0].is_inside()
+            && kinds[0] != ZoneKind::Private
+            && kinds[1].is_inside();
+        let actions = (&mut self.actions, is_exposed);
+        self.asides.duplicates += self.account.fill(facts, views, share_of, actions);
         if let Judged::Decided { decision, .. } = ruling.judged {
             self.asides.via_unknown += u64::from(decision.via_unknown);
         }

@@ -102,6 +102,7 @@ pub fn logs<'o>(hour: Hour, objects: &'o [ObjectRow], asides: &HourAsides) -> Ve
                 ..LogHour::default()
             }
         });
+        log.objects += 1;
         log.records += object.lines.records;
         log.skip_data += object.lines.skip_data;
         log.source = log.source.max(&object.source);

@@ -65,7 +65,7 @@ impl RunReport {
         }
         if let_go > 0 {
             self.warnings.push(format!(
-                "{let_go} connections would have made findings beyond the bound of a day"
+                "{let_go} connections would have made findings, or were to be remembered by detectors, beyond the bound of a day"
             ));
         }
         self.findings = by_id.into_values().collect();

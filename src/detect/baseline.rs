@@ -74,7 +74,7 @@ pub(super) enum Way {
 }
 
 /// What is usual in an hour, bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(super) struct Usual {
     pub median: u64,
     pub mad: u64,
@@ -272,13 +272,13 @@ impl<'a> Learner<'a> {
 
     /// Learns from an edge of the current hour.
     pub fn add(&mut self, edge: &EdgeRow<'_>) {
+        if edge.verdict == Verdict::Unjudged {
+            return;
+        }
         if let Some(interface) = edge.inside.interface_id
             && !self.interfaces_now.contains(interface)
         {
             self.interfaces_now.insert(interface.to_owned());
-        }
-        if edge.verdict == Verdict::Unjudged {
-            return;
         }
         let kind = |zone: &str| -> ZoneKind { zone_kind(self.policy, zone) };
         let seen = Seen::new(edge, kind(edge.client_zone), kind(edge.server_zone));

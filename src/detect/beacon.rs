@@ -10,11 +10,11 @@ use super::cases::{About, Cases, Suspicion};
 use super::seen::Seen;
 use super::stats::median;
 use super::trace::Trace;
-use crate::judge::Kind;
 use crate::judge::subject::service;
+use crate::judge::{Kind, Orientation};
 use crate::net::Addr;
 use crate::net::protocol::{TCP, UDP};
-use crate::policy::{Detecting, ZoneKind};
+use crate::policy::Detecting;
 
 /// Pairs that are remembered of a day.
 const PAIRS_CAP: usize = 65_536;
@@ -95,9 +95,11 @@ impl EdgeDetector for Beacon {
     fn see(&mut self, seen: &Seen<'_>) {
         let edge = seen.edge;
         let is_candidate = seen.client.is_inside()
-            && seen.server == ZoneKind::Internet
+            && seen.is_with_anybody()
             && matches!(edge.protocol, TCP | UDP)
-            && seen.is_let_through();
+            && seen.is_let_through()
+            // A connection that goes on is none that begins.
+            && !matches!(edge.orientation, Orientation::Connection | Orientation::Listener);
         let Some(port) = edge.server_port.filter(|_| is_candidate) else {
             return;
         };

@@ -67,7 +67,7 @@ impl CoverageGap {
             gaps.push((
                 format!("tells of {word} only"),
                 format!(
-                    "{} records in {} hours, all of them {word}: its traffic type is not ALL",
+                    "{} records in {} hours, all of them {word}: its traffic type seems not to be ALL",
                     day.records, day.hours
                 ),
             ));

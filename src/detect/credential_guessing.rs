@@ -43,8 +43,9 @@ impl EdgeDetector for CredentialGuessing {
         let is_login = self.login_ports.contains(&wide);
         // Applications that open a session for each question do that with databases, where they may.
         let is_database = self.database_ports.contains(&wide) && !seen.is_allowed();
-        let is_session = seen.is_answered() && seen.server.is_inside();
-        if is_session && (is_login || is_database) && seen.is_sure_of_direction() {
+        // A session that stays open is told of in each slot; only one with its SYN is another.
+        let is_new = seen.has_own_syn() && seen.is_answered();
+        if is_new && (is_login || is_database) && seen.server.is_inside() {
             self.doors
                 .entry((edge.server_addr, port))
                 .or_default()

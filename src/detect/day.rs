@@ -11,7 +11,7 @@ use super::{
     long_session, port_scan, probe_then_success, silent_source, tunnel, watchlist,
 };
 use crate::judge::subject::zone_kind;
-use crate::judge::{EdgeRow, Finding, Verdict};
+use crate::judge::{EdgeRow, Finding, Reason, Verdict};
 use crate::net::Addr;
 use crate::policy::{Detecting, Policy};
 
@@ -26,6 +26,8 @@ pub struct LogHour<'a> {
     pub region: Option<&'a str>,
     /// The flow log's id in its keys.
     pub flow_log: &'a str,
+    /// Objects.
+    pub objects: u64,
     /// Records.
     pub records: u64,
     /// Lines that say that records are missing.
@@ -80,7 +82,8 @@ impl<'a> DayDetection<'a> {
 
     /// Looks at an edge. Those of an hour come by client, and hours in order.
     pub fn add(&mut self, edge: &EdgeRow<'_>) {
-        if edge.verdict == Verdict::Unjudged {
+        // ICMP of ends that talk is not judged, but may be a road.
+        if edge.verdict == Verdict::Unjudged && edge.rule != Reason::Diagnostic.as_str() {
             return;
         }
         if !self.networks.contains_key(edge.network) {

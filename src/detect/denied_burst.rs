@@ -52,7 +52,7 @@ impl EdgeDetector for DeniedBurst {
                 trace.client.shown()
             ),
             reason: format!(
-                "{attempts} denied attempts in an hour, on {servers} addresses; the limit is {}",
+                "{attempts} denied attempts in an hour, distinct servers: {servers}; the limit is {}",
                 self.connections
             ),
             trace,

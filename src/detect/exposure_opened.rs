@@ -44,7 +44,10 @@ impl ExposureOpened {
 impl EdgeDetector for ExposureOpened {
     fn see(&mut self, seen: &Seen<'_>) {
         let edge = seen.edge;
-        let Some(port) = edge.server_port.filter(|_| seen.comes_in()) else {
+        let Some(port) = edge
+            .server_port
+            .filter(|_| seen.comes_in() && seen.is_sure_of_direction())
+        else {
             return;
         };
         let is_in = seen.is_answered() && !seen.is_allowed();
@@ -97,7 +100,7 @@ impl EdgeDetector for ExposureOpened {
                     trace.client.zone
                 ),
                 reason: format!(
-                    "{} attempts were rejected in the hours before; since then {} addresses got in, which the policy does not allow",
+                    "{} attempts were rejected in the hours before; clients that got in since, which the policy does not allow: {}",
                     door.rejected,
                     trace.client.addresses()
                 ),

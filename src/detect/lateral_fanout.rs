@@ -9,7 +9,8 @@ use crate::policy::Detecting;
 
 pub(super) struct LateralFanout {
     hosts: u64,
-    ports: Vec<u64>,
+    login_ports: Vec<u64>,
+    database_ports: Vec<u64>,
     except_tiers: Vec<String>,
     /// Of the current client.
     trace: Option<Trace>,
@@ -19,7 +20,8 @@ impl LateralFanout {
     pub fn new(set: &Detecting) -> LateralFanout {
         LateralFanout {
             hosts: set.number("hosts"),
-            ports: set.numbers("ports").to_vec(),
+            login_ports: set.numbers("login_ports").to_vec(),
+            database_ports: set.numbers("database_ports").to_vec(),
             except_tiers: set.texts("except_tiers").to_vec(),
             trace: None,
         }
@@ -29,10 +31,12 @@ impl LateralFanout {
 impl EdgeDetector for LateralFanout {
     fn see(&mut self, seen: &Seen<'_>) {
         let edge = seen.edge;
-        let is_port = edge
-            .server_port
-            .is_some_and(|port| self.ports.contains(&u64::from(port)));
-        if !is_port || !seen.stays_inside() || !seen.is_sure_of_direction() {
+        let port = edge.server_port.map(u64::from);
+        let is_among = |ports: &[u64]| port.is_some_and(|port| ports.contains(&port));
+        // Applications reach for all nodes of the databases that they may use.
+        let counts =
+            is_among(&self.login_ports) || (is_among(&self.database_ports) && !seen.is_allowed());
+        if !counts || !seen.stays_inside() || !seen.is_sure_of_direction() {
             return;
         }
         if !self

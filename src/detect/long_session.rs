@@ -3,24 +3,24 @@
 //! A connection is told once a slot, and only its first slot holds its SYN. So an edge whose connections have no SYN of
 //! their own, a few an hour and in each hour, is one that stays open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::EdgeDetector;
 use super::cases::{About, Cases, Suspicion};
 use super::seen::Seen;
 use super::trace::Trace;
+use crate::judge::Kind;
 use crate::judge::subject::service;
-use crate::judge::{Kind, Orientation};
 use crate::net::Addr;
 use crate::net::protocol::TCP;
-use crate::policy::{Detecting, ZoneKind};
+use crate::policy::Detecting;
 
 /// Pairs that are remembered from hour to hour.
 const PAIRS_CAP: usize = 65_536;
 /// Slots of an hour: as often an open connection is told.
 const SLOTS: u64 = 12;
-/// Of these, in how many traffic must have flowed: what is silent longer is closed by idle time-outs.
-const SLOTS_AT_LEAST: u64 = 6;
+/// Of these, in how many traffic must have flowed. With aggregation by ten minutes it is every other one.
+const SLOTS_AT_LEAST: u64 = 4;
 
 type Pair = (Addr, Addr, u16);
 
@@ -29,6 +29,8 @@ pub(super) struct LongSession {
     /// Whether the network's logs tell flags: some connection had a SYN.
     has_flags: bool,
     now: BTreeMap<Pair, Trace>,
+    /// Pairs with a new connection in the current hour.
+    begun: BTreeSet<Pair>,
     /// Pairs that go on, with the edges of their earlier hours.
     open: BTreeMap<Pair, Trace>,
     let_go: u64,
@@ -40,6 +42,7 @@ impl LongSession {
             seconds: u32::try_from(set.number("hours").saturating_mul(3600)).unwrap_or(u32::MAX),
             has_flags: false,
             now: BTreeMap::new(),
+            begun: BTreeSet::new(),
             open: BTreeMap::new(),
             let_go: 0,
         }
@@ -77,16 +80,22 @@ impl LongSession {
 impl EdgeDetector for LongSession {
     fn see(&mut self, seen: &Seen<'_>) {
         let edge = seen.edge;
-        let has_own_syn = matches!(edge.orientation, Orientation::Syn | Orientation::SynAck);
-        self.has_flags |= has_own_syn;
-        let ends = [seen.client, seen.server];
-        let is_with_internet =
-            ends.contains(&ZoneKind::Internet) && ends.iter().any(|end| end.is_inside());
-        if edge.protocol != TCP || has_own_syn || !is_with_internet || !seen.is_answered() {
+        self.has_flags |= seen.has_own_syn();
+        let is_half_inside = seen.client.is_inside() != seen.server.is_inside();
+        let is_relevant = edge.protocol == TCP && is_half_inside && seen.is_with_anybody();
+        let Some(port) = edge
+            .server_port
+            .filter(|_| is_relevant && seen.is_answered())
+        else {
+            return;
+        };
+        let pair = (edge.client_addr, edge.server_addr, port);
+        if seen.has_own_syn() {
+            if self.begun.len() < PAIRS_CAP {
+                self.begun.insert(pair);
+            }
             return;
         }
-        let Some(port) = edge.server_port else { return };
-        let pair = (edge.client_addr, edge.server_addr, port);
         if !self.now.contains_key(&pair) && self.now.len() == PAIRS_CAP {
             self.let_go += 1;
             return;
@@ -96,22 +105,23 @@ impl EdgeDetector for LongSession {
 
     fn end_hour(&mut self, _hour: u32, cases: &mut Cases<'_>) {
         let mut open = std::mem::take(&mut self.open);
+        let begun = std::mem::take(&mut self.begun);
         for (pair, trace) in std::mem::take(&mut self.now) {
-            // Many at once are a pool of connections.
+            // Many at once are a pool of connections, and new ones every hour are many.
             let is_one = (SLOTS_AT_LEAST..=2 * SLOTS).contains(&trace.connections);
+            let is_new = begun.contains(&pair);
             match open.remove(&pair) {
-                Some(mut earlier) => {
+                Some(mut earlier) if is_one && !is_new => {
                     earlier.absorb(trace);
-                    if is_one {
-                        self.open.insert(pair, earlier);
-                    } else {
-                        self.end(pair, earlier, cases);
-                    }
+                    self.open.insert(pair, earlier);
                 }
-                None if trace.connections <= 2 * SLOTS => {
+                Some(earlier) => {
+                    self.end(pair, earlier, cases);
                     self.open.insert(pair, trace);
                 }
-                None => {}
+                None => {
+                    self.open.insert(pair, trace);
+                }
             }
         }
         for (pair, trace) in open {

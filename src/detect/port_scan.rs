@@ -18,6 +18,8 @@ pub(super) struct Attempts {
     /// Of these. A target that answers once in the hour did not fail: it may have been starting.
     answered: Distinct,
     is_from_internet: bool,
+    /// Whether anything answered that the policy does not allow.
+    is_in: bool,
     /// Of the edges that failed.
     trace: Option<Trace>,
 }
@@ -28,6 +30,7 @@ impl Attempts {
         self.targets.add(target);
         if seen.is_answered() {
             self.answered.add(target);
+            self.is_in |= !seen.is_allowed();
         } else {
             self.trace.get_or_insert_default().add(seen);
         }
@@ -38,12 +41,12 @@ impl Attempts {
     }
 
     /// Targets, those that failed, and the trace, if there are enough of both. Whoever scans from the internet is told of
-    /// only if anything answered.
+    /// only if something answered that may not: what is public answers everybody.
     pub fn verdict(self, targets: u64, failed_percent: u64) -> Option<(u64, u64, Trace)> {
         let (tried, answered) = (self.targets.estimate(), self.answered.estimate());
         let failed = tried.saturating_sub(answered);
         let is_scan = tried >= targets && failed * 100 >= tried * failed_percent;
-        let is_noise = self.is_from_internet && answered == 0;
+        let is_noise = self.is_from_internet && !self.is_in;
         match self.trace {
             Some(trace) if is_scan && !is_noise => Some((tried, failed, trace)),
             _ => None,

@@ -6,37 +6,49 @@ use super::EdgeDetector;
 use super::cases::{About, Cases, Suspicion};
 use super::seen::Seen;
 use super::trace::Trace;
-use crate::judge::Kind;
-use crate::judge::sketch::Distinct;
 use crate::judge::subject::service;
+use crate::judge::{Kind, Outcome};
 use crate::net::Addr;
+use crate::net::protocol::TCP;
 use crate::policy::Detecting;
 
 /// Clients that are remembered of a day. Scanners come by the ten thousand.
 const CLIENTS_CAP: usize = 65_536;
+/// Doors of a client that are remembered: more do not make it more suspicious.
+const DOORS_CAP: usize = 256;
+
+/// Server, port and protocol.
+type Door = (Addr, Option<u16>, u8);
 
 pub(super) struct ProbeThenSuccess {
-    probes: u64,
+    probes: usize,
     clients: BTreeMap<Addr, Client>,
     let_go: u64,
 }
 
 #[derive(Default)]
 struct Client {
-    probes: Distinct,
-    /// When the first was turned away, start, seconds.
-    first_probe: u32,
-    success: Option<Trace>,
+    /// Doors that turned it away, with when they first did, seconds.
+    shut: BTreeMap<Door, u32>,
+    /// Doors that let it in.
+    open: BTreeMap<Door, Trace>,
 }
 
 impl ProbeThenSuccess {
     pub fn new(set: &Detecting) -> ProbeThenSuccess {
         ProbeThenSuccess {
-            probes: set.number("probes"),
+            probes: set.number("probes") as usize,
             clients: BTreeMap::new(),
             let_go: 0,
         }
     }
+}
+
+/// Whether the client was turned away: rejected, refused, or not answered at all.
+fn is_turned_away(seen: &Seen<'_>) -> bool {
+    let outcome = seen.edge.outcome;
+    let is_silent = seen.edge.protocol == TCP && outcome == Some(Outcome::Sent);
+    seen.is_rejected() || is_silent || outcome == Some(Outcome::Refused)
 }
 
 impl EdgeDetector for ProbeThenSuccess {
@@ -45,62 +57,54 @@ impl EdgeDetector for ProbeThenSuccess {
         if !seen.is_denied() || !seen.is_sure_of_direction() || !seen.server.is_inside() {
             return;
         }
-        let client = edge.client_addr;
-        if !self.clients.contains_key(&client) {
-            if seen.is_answered() {
-                // Whoever gets in at once was not turned away before.
-                return;
-            }
-            if self.clients.len() == CLIENTS_CAP {
-                self.let_go += 1;
-                return;
-            }
-        }
-        let client = self.clients.entry(client).or_default();
-        if seen.is_answered() {
-            client.success.get_or_insert_default().add(seen);
+        let is_full = self.clients.len() == CLIENTS_CAP;
+        if is_full && !self.clients.contains_key(&edge.client_addr) {
+            self.let_go += 1;
             return;
         }
-        let mut target = [0; 19];
-        target[..16].copy_from_slice(&edge.server_addr.bits().to_le_bytes());
-        target[16..18].copy_from_slice(&edge.server_port.unwrap_or(0).to_le_bytes());
-        target[18] = edge.protocol;
-        client.probes.add(&target);
-        if client.first_probe == 0 || edge.first_seen < client.first_probe {
-            client.first_probe = edge.first_seen;
+        let client = self.clients.entry(edge.client_addr).or_default();
+        let door = (edge.server_addr, edge.server_port, edge.protocol);
+        if seen.is_answered() {
+            if client.open.len() < DOORS_CAP || client.open.contains_key(&door) {
+                client.open.entry(door).or_default().add(seen);
+            }
+        } else if is_turned_away(seen)
+            && (client.shut.len() < DOORS_CAP || client.shut.contains_key(&door))
+        {
+            let first = client.shut.entry(door).or_insert(edge.first_seen);
+            *first = edge.first_seen.min(*first);
         }
     }
 
     fn end_day(&mut self, cases: &mut Cases<'_>) {
         for client in std::mem::take(&mut self.clients).into_values() {
-            let probes = client.probes.estimate();
-            let Some(trace) = client.success.filter(|_| probes >= self.probes) else {
-                continue;
-            };
-            if trace.last_seen <= client.first_probe {
-                continue;
+            for ((_, port, protocol), trace) in client.open {
+                // What is open all day was not won by trying.
+                let is_before = |first: &&u32| **first < trace.first_seen;
+                let probes = client.shut.values().filter(is_before).count();
+                if probes < self.probes {
+                    continue;
+                }
+                cases.raise(Suspicion {
+                    kind: Kind::ProbeThenSuccess,
+                    about: About::Both,
+                    port,
+                    protocol: Some(protocol),
+                    severity: None,
+                    weight: probes as u64,
+                    title: format!(
+                        "{} tried {probes} doors, and got in to {} on {}",
+                        trace.client.shown(),
+                        trace.server.shown(),
+                        service(protocol, port)
+                    ),
+                    reason: format!(
+                        "{probes} servers and ports turned it away before; the limit is {}",
+                        self.probes
+                    ),
+                    trace,
+                });
             }
-            let example = trace.example.as_deref();
-            let (port, protocol) = example.map_or((None, 0), |one| (one.port, one.protocol));
-            cases.raise(Suspicion {
-                kind: Kind::ProbeThenSuccess,
-                about: About::Both,
-                port,
-                protocol: Some(protocol),
-                severity: None,
-                weight: probes,
-                title: format!(
-                    "{} tried {probes} doors, and got in to {} on {}",
-                    trace.client.shown(),
-                    trace.server.shown(),
-                    service(protocol, port)
-                ),
-                reason: format!(
-                    "{probes} servers and ports turned it away; the limit is {}",
-                    self.probes
-                ),
-                trace,
-            });
         }
     }
 

@@ -4,7 +4,10 @@ use std::cell::OnceCell;
 
 use crate::judge::subject::{client_subject, subject};
 use crate::judge::{EdgeRow, Orientation, Outcome};
-use crate::policy::{Answer, ZoneKind};
+use crate::policy::{Answer, ZoneKind, is_anybodys_zone};
+
+/// Ports from here on are clients' (RFC 6056 and Linux's default range).
+const EPHEMERAL: u16 = 32_768;
 
 /// An edge that was judged.
 pub(super) struct Seen<'e> {
@@ -31,15 +34,15 @@ impl<'e> Seen<'e> {
 
     /// Whether traffic flowed both ways.
     pub fn is_answered(&self) -> bool {
-        matches!(
-            self.edge.outcome,
-            Some(Outcome::Established | Outcome::Forwarded)
-        )
+        self.edge.outcome == Some(Outcome::Established)
     }
 
     /// Whether the network let it through, as far as was seen.
     pub fn is_let_through(&self) -> bool {
-        self.is_answered() || matches!(self.edge.outcome, Some(Outcome::Delivered | Outcome::Sent))
+        matches!(
+            self.edge.outcome,
+            Some(Outcome::Established | Outcome::Forwarded | Outcome::Delivered | Outcome::Sent)
+        )
     }
 
     /// Whether a security group or a network ACL stopped it.
@@ -75,9 +78,29 @@ impl<'e> Seen<'e> {
         !self.client.is_inside() && self.server.is_inside()
     }
 
-    /// Whether the direction rests on more than port numbers: otherwise it may be a reply.
+    /// Whether the direction rests on more than port numbers: otherwise it may be a reply. So may a lone reject towards an
+    /// ephemeral port be.
     pub fn is_sure_of_direction(&self) -> bool {
-        !matches!(self.edge.orientation, Orientation::Port | Orientation::Peer)
+        match self.edge.orientation {
+            Orientation::Port | Orientation::Peer => false,
+            Orientation::LoneReject => self.edge.server_port.is_none_or(|port| port < EPHEMERAL),
+            _ => true,
+        }
+    }
+
+    /// Whether its connections began with a SYN that was seen: they are new.
+    pub fn has_own_syn(&self) -> bool {
+        matches!(
+            self.edge.orientation,
+            Orientation::Syn | Orientation::SynAck
+        )
+    }
+
+    /// Whether one end is an address that anybody may have: on the internet, in no destination.
+    pub fn is_with_anybody(&self) -> bool {
+        let is_anybody = |kind, zone| kind == ZoneKind::Internet || is_anybodys_zone(zone);
+        is_anybody(self.client, self.edge.client_zone)
+            || is_anybody(self.server, self.edge.server_zone)
     }
 
     /// What the client is, steadily.

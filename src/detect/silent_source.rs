@@ -12,6 +12,11 @@ use crate::judge::{Confidence, Kind};
 use crate::policy::{Detecting, Severity};
 
 const HOUR: u32 = 3600;
+/// How many objects must be missing, by how many there were an hour before: two hours of a log that delivers every five
+/// minutes, as AWS does. One with little traffic skips hours, and traffic comes in bursts.
+const MISSING_AT_LEAST: u64 = 24;
+/// Hours in which a log delivered without a gap, after which any gap is news, however few its objects are.
+const REGULAR_HOURS: u32 = 12;
 
 /// A trace of a source of logs, which has no connections: seen until this instant, by this object.
 pub(super) fn trace_of_source(log: &KnownLog, object: &str, from: u32, until: u32) -> Trace {
@@ -33,44 +38,70 @@ pub(super) fn trace_of_source(log: &KnownLog, object: &str, from: u32, until: u3
             line: 0,
             confidence: Confidence::Certain,
             outcome: None,
-            protocol: 0,
-            port: None,
             inside,
         })),
         ..Trace::default()
     }
 }
 
+/// What a flow log delivered: how many objects by hour, and the last of them.
+#[derive(Default)]
+struct Delivered {
+    hours: BTreeMap<u32, u64>,
+    last: String,
+}
+
 /// What flow logs delivered.
 pub(super) struct Logs {
     hours: u32,
-    before: usize,
-    /// Each with the hours in which it delivered, and its last object.
-    logs: BTreeMap<KnownLog, (BTreeSet<u32>, String)>,
+    before: u32,
+    /// Of which a baseline says that they are never silent.
+    steady: BTreeSet<KnownLog>,
+    logs: BTreeMap<KnownLog, Delivered>,
     judged: BTreeSet<u32>,
 }
 
 impl Logs {
     pub fn new(set: &Detecting, baseline: Option<&Baseline>) -> Logs {
         let steady = baseline.into_iter().flat_map(Baseline::steady_logs);
+        let steady: BTreeSet<KnownLog> = steady.cloned().collect();
         Logs {
             hours: u32::try_from(set.number("hours"))
                 .unwrap_or(u32::MAX)
                 .max(1),
-            before: set.number("before") as usize,
+            before: u32::try_from(set.number("before")).unwrap_or(u32::MAX),
             logs: steady
+                .iter()
                 .map(|log| (log.clone(), Default::default()))
                 .collect(),
+            steady,
             judged: BTreeSet::new(),
         }
     }
 
-    /// Hours at the end of the day so far without an object of the log, if others delivered in them and it did before.
-    fn silent(&self, delivered: &BTreeSet<u32>) -> Option<u32> {
-        let is_known = delivered.is_empty() || delivered.len() >= self.before;
-        let heard = delivered.last().copied().unwrap_or(0);
-        let silent = self.judged.iter().filter(|hour| **hour > heard).count();
-        (is_known && silent >= self.hours as usize).then_some(silent as u32)
+    /// The longest time without an object of the log that is news, hours: others delivered in them, it did before, and it
+    /// was never silent for half as long before. What delivers now and then is no news when it does not.
+    fn silent(&self, log: &KnownLog, delivered: &Delivered) -> Option<u32> {
+        let is_steady = self.steady.contains(log);
+        let (mut silent, mut longest) = (0_u32, 0);
+        let (mut heard, mut objects) = (0_u32, 0_u64);
+        let mut news = None;
+        for hour in &self.judged {
+            if let Some(count) = delivered.hours.get(hour) {
+                longest = longest.max(std::mem::take(&mut silent));
+                heard += 1;
+                objects += count;
+            } else if heard > 0 || is_steady {
+                silent += 1;
+                let missing = u64::from(silent) * objects / u64::from(heard.max(1));
+                let is_regular = longest == 0 && heard >= REGULAR_HOURS;
+                let is_known = heard >= self.before && (missing >= MISSING_AT_LEAST || is_regular);
+                if (is_steady || is_known) && silent >= self.hours && silent > 2 * longest {
+                    news = news.max(Some(silent));
+                }
+            }
+        }
+        news
     }
 }
 
@@ -81,9 +112,9 @@ impl LogDetector for Logs {
             region: log.region.map(str::to_owned),
             flow_log: log.flow_log.to_owned(),
         };
-        let (hours, object) = self.logs.entry(known).or_default();
-        hours.insert(log.hour);
-        log.source.clone_into(object);
+        let delivered = self.logs.entry(known).or_default();
+        *delivered.hours.entry(log.hour).or_default() += log.objects;
+        log.source.clone_into(&mut delivered.last);
     }
 
     fn end_hour(&mut self, hour: u32) {
@@ -91,10 +122,10 @@ impl LogDetector for Logs {
     }
 
     fn end_day(&mut self, cases: &mut Cases<'_>) {
-        let silent: Vec<(&KnownLog, u32, &(BTreeSet<u32>, String))> = self
+        let silent: Vec<(&KnownLog, u32, &Delivered)> = self
             .logs
             .iter()
-            .filter_map(|(log, known)| Some((log, self.silent(&known.0)?, known)))
+            .filter_map(|(log, known)| Some((log, self.silent(log, known)?, known)))
             .collect();
         // Where all flow logs of an account or a region are silent, that is one thing, not many.
         let place_of = |log: &KnownLog| (log.account.clone(), log.region.clone());
@@ -106,7 +137,7 @@ impl LogDetector for Logs {
             places.entry(place_of(log)).or_default().1 += 1;
         }
         let mut told = BTreeSet::new();
-        for (log, hours, (delivered, object)) in silent {
+        for (log, hours, delivered) in silent {
             let place = place_of(log);
             let is_whole = places
                 .get(&place)
@@ -118,12 +149,10 @@ impl LogDetector for Logs {
             if !told.insert(name.clone()) {
                 continue;
             }
-            let from = delivered
-                .first()
-                .or(self.judged.first())
-                .copied()
-                .unwrap_or(0);
-            let until = delivered.last().map_or(from, |last| last + HOUR);
+            let first = delivered.hours.keys().next().or(self.judged.first());
+            let from = first.copied().unwrap_or(0);
+            let last = delivered.hours.keys().next_back();
+            let until = last.map_or(from, |last| last + HOUR);
             cases.raise_of_source(
                 &name,
                 "",
@@ -134,13 +163,13 @@ impl LogDetector for Logs {
                     protocol: None,
                     severity: None,
                     weight: u64::from(hours),
-                    title: format!("{name} delivers nothing any more, for {hours} hours now"),
+                    title: format!("{name} delivered nothing for {hours} hours"),
                     reason: format!(
                         "no object for {hours} hours in which others delivered, of {}; the limit is {}",
                         place_shown(log),
                         self.hours
                     ),
-                    trace: trace_of_source(log, object, from, until),
+                    trace: trace_of_source(log, &delivered.last, from, until),
                 },
             );
         }
@@ -150,6 +179,16 @@ impl LogDetector for Logs {
 fn place_shown(log: &KnownLog) -> String {
     let word = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".to_owned());
     format!("account {} in {}", word(&log.account), word(&log.region))
+}
+
+/// A trace of an interface: of one of its edges, whose inside end it is (both inside: the server).
+fn trace_of_interface(seen: &Seen<'_>) -> Trace {
+    let mut trace = Trace::of(seen);
+    let server = std::mem::take(&mut trace.server);
+    if seen.server.is_inside() {
+        trace.client = server;
+    }
+    trace
 }
 
 /// Interfaces of which a baseline says that they are never silent.
@@ -183,7 +222,7 @@ impl EdgeDetector for Interfaces<'_> {
         if let Some((name, _)) = self.steady.get_key_value(interface)
             && !self.now.contains_key(name)
         {
-            self.now.insert(name, Trace::of(seen));
+            self.now.insert(name, trace_of_interface(seen));
         }
     }
 
@@ -214,7 +253,7 @@ impl EdgeDetector for Interfaces<'_> {
                     protocol: None,
                     severity: Some(Severity::Medium),
                     weight: silent as u64,
-                    title: format!("the interface {name} is silent, for {silent} hours now"),
+                    title: format!("the interface {name} is silent for {silent} hours"),
                     reason: format!(
                         "no connection for {silent} hours; by the baseline it has some in every hour"
                     ),

@@ -22,6 +22,12 @@ cidrs = ["10.0.2.0/24"]
 [[subnets]]
 tier = "mgmt"
 cidrs = ["10.0.3.0/24"]
+[[subnets]]
+tier = "audit"
+cidrs = ["10.0.4.0/24"]
+[[subnets]]
+tier = "public"
+cidrs = ["10.0.5.0/24"]
 "#;
 
 /// 2026-02-25T00:00:00Z.
@@ -30,7 +36,9 @@ const HOUR: u32 = 3600;
 
 pub(super) fn policy(more: &str) -> Policy {
     let lists = |name: &str| match name {
-        "list.txt" => Ok(b"# bad\n198.18.5.0/24 # a net\n198.18.6.1\n2001:db8::/48\n".to_vec()),
+        "list.txt" | "watchlist.txt" => {
+            Ok(b"# bad\n198.18.5.0/24 # a net\n198.18.6.1\n2001:db8::/48\n".to_vec())
+        }
         _ => Err(std::io::ErrorKind::NotFound.into()),
     };
     let text = format!("{POLICY}{more}");
@@ -238,6 +246,8 @@ fn scanners_from_the_internet_are_told_of_once_something_answers() {
     let mut scan = ports(3000..3030, rejected(inward()));
     check(&detect("", &scan), &[]);
     scan.push(EdgeRow {
+        first_seen: DAY + 100,
+        last_seen: DAY + 160,
         server_port: Some(3999),
         ..inward()
     });
@@ -304,7 +314,7 @@ fn a_burst_is_of_denied_attempts_of_somebody_inside() {
     check(
         &detect("", &attempts(rejected(edge()))),
         &[
-            "denied-burst: app 10.0.1.1 was turned away 100 times in an hour: 100 denied attempts in an hour, on 1 addresses; the limit is 100",
+            "denied-burst: app 10.0.1.1 was turned away 100 times in an hour: 100 denied attempts in an hour, distinct servers: 1; the limit is 100",
         ],
     );
     check(&detect("", &attempts(rejected(inward()))), &[]);
@@ -326,7 +336,7 @@ fn a_door_that_was_shut_and_opens_is_told_of() {
     check(
         &found,
         &[
-            "exposure-opened: app 10.0.1.1 was shut to internet on tcp/22, and now lets them in: 3 attempts were rejected in the hours before; since then 1 addresses got in, which the policy does not allow",
+            "exposure-opened: app 10.0.1.1 was shut to internet on tcp/22, and now lets them in: 3 attempts were rejected in the hours before; clients that got in since, which the policy does not allow: 1",
         ],
     );
     // Open first, or in the same hour, or as the policy wants it, or for others.
@@ -349,12 +359,18 @@ fn probes_make_a_success_suspicious_and_only_one_after_them() {
     check(
         &detect("", &day),
         &[
-            "probe-then-success: internet tried 5 doors, and got in to app 10.0.1.1 on tcp/22: 5 servers and ports turned it away; the limit is 5",
+            "probe-then-success: internet tried 5 doors, and got in to app 10.0.1.1 on tcp/22: 5 servers and ports turned it away before; the limit is 5",
         ],
     );
     let mut few = probes(4);
     few.push(later(1, inward()));
     check(&detect("", &few), &[]);
+    // In before it tried the others.
+    let after = |edge: EdgeRow<'static>| later(1, edge);
+    let mut before: Vec<_> = probes(5).into_iter().map(after).collect();
+    before.push(inward());
+    before.push(later(2, inward()));
+    check(&detect("", &before), &[]);
     let mut public = probes(5);
     public.push(later(1, allowed(inward())));
     check(&detect("", &public), &[]);
@@ -428,7 +444,7 @@ fn more_than_usual_is_told_of_by_the_day_or_by_the_baseline() {
     check(
         &detect("", &day),
         &[
-            "egress-volume: app 10.0.1.1 sent 1024 MiB out in an hour, usual are 1 MiB: 1024 MiB in an hour, 4092 robust deviations above the median of 1 MiB by the other hours of the day",
+            "egress-volume: app 10.0.1.1 sent 1024 MiB out in an hour, usual are 1 MiB: 1024 MiB in an hour, over a thousand robust deviations above the median of 1 MiB by the other hours of the day",
         ],
     );
     // Seven hours say nothing; a baseline does, and knows that this hour of the week is always so.
@@ -604,6 +620,13 @@ fn a_long_session_has_no_new_syn_for_hours() {
     let other = vec![later(3, edge())];
     let gap = [goes_on(0..3), other, goes_on(4..7)].concat();
     check(&detect("", &with_syn(gap)), &[]);
+    // With new connections every hour it is none that stays open.
+    let polls = [
+        goes_on(0..6),
+        (0..6).map(|hour| later(hour, outward())).collect(),
+    ]
+    .concat();
+    check(&detect("", &polls), &[]);
 }
 
 #[test]
@@ -665,6 +688,12 @@ fn guessing_is_many_short_sessions_with_a_login() {
         ),
         &[],
     );
+    // One that stays open is told of in each slot.
+    let open = EdgeRow {
+        orientation: Orientation::Connection,
+        ..guesses
+    };
+    check(&detect("", &[open]), &[]);
     // A session for each question is what applications do with databases that they may use.
     check(
         &detect(
@@ -780,6 +809,7 @@ fn log(name: &'static str, hours: std::ops::Range<u32>) -> Vec<LogHour<'static>>
         account: Some("111111111111"),
         region: Some("eu-west-1"),
         flow_log: name,
+        objects: 12,
         records: 1000,
         skip_data: 0,
         accepts: true,
@@ -797,7 +827,7 @@ fn a_flow_log_that_stops_while_others_go_on_is_told_of() {
     check(
         &found,
         &[
-            "silent-source: flow log fl-2 delivers nothing any more, for 2 hours now: no object for 2 hours in which others delivered, of account 111111111111 in eu-west-1; the limit is 2",
+            "silent-source: flow log fl-2 delivered nothing for 2 hours: no object for 2 hours in which others delivered, of account 111111111111 in eu-west-1; the limit is 2",
         ],
     );
     assert_eq!(found[0].severity, Severity::Critical);
@@ -809,15 +839,29 @@ fn a_flow_log_that_stops_while_others_go_on_is_told_of() {
         &detect(&[log("fl-1", 0..6), log("fl-2", 0..5)].concat()),
         &[],
     );
-    // New ones, and pauses that are over, are none of it.
+    // So is a pause that is over; new ones are none of it.
+    let pause = [log("fl-1", 0..6), log("fl-2", 0..3), log("fl-2", 5..6)].concat();
+    assert_eq!(detect(&pause).len(), 1);
     check(
         &detect(&[log("fl-1", 0..6), log("fl-2", 0..2)].concat()),
         &[],
     );
-    check(
-        &detect(&[log("fl-1", 0..6), log("fl-2", 0..3), log("fl-2", 5..6)].concat()),
-        &[],
-    );
+}
+
+#[test]
+fn what_delivers_now_and_then_is_not_silent() {
+    let now_and_then = [log("fl-2", 0..2), log("fl-2", 4..6), log("fl-2", 8..9)].concat();
+    let with = |hours| [log("fl-1", 0..hours), now_and_then.clone()].concat();
+    check(&detect_with(&policy(""), None, &[], &with(13)), &[]);
+    assert_eq!(detect_with(&policy(""), None, &[], &with(14)).len(), 1);
+    // One object an hour may be one by chance, but not twelve times in a row.
+    let few = |hours| -> Vec<_> {
+        let one = |log| LogHour { objects: 1, ..log };
+        let few = log("fl-2", 0..hours).into_iter().map(one);
+        few.chain(log("fl-1", 0..hours + 2)).collect()
+    };
+    check(&detect_with(&policy(""), None, &[], &few(11)), &[]);
+    assert_eq!(detect_with(&policy(""), None, &[], &few(12)).len(), 1);
 }
 
 #[test]
@@ -888,7 +932,7 @@ fn gaps_are_records_that_aws_lost_and_actions_that_nobody_asked_for() {
             6,
         )),
         &[
-            "coverage-gap: flow log fl-1 tells of ACCEPT only: 6000 records in 6 hours, all of them ACCEPT: its traffic type is not ALL",
+            "coverage-gap: flow log fl-1 tells of ACCEPT only: 6000 records in 6 hours, all of them ACCEPT: its traffic type seems not to be ALL",
         ],
     );
     check(
@@ -990,4 +1034,19 @@ fn pages_are_of_the_detectors_that_there_are() {
         }
     }
     assert!(page("none").is_none());
+}
+
+#[test]
+fn settings_in_the_pages_are_understood() {
+    for detector in &crate::policy::DETECTORS {
+        let page = page(detector.name).expect("a page");
+        let block = page
+            .split("```toml\n")
+            .nth(1)
+            .and_then(|rest| rest.split("```").next());
+        let set = policy(block.expect("an example"));
+        let is_it = |known: &&crate::policy::Detecting| known.detector().name == detector.name;
+        assert!(set.detecting().iter().any(|known| is_it(&known)));
+        assert!(block.is_some_and(|block| block.contains(&format!("[detect.{}]", detector.name))));
+    }
 }

@@ -36,8 +36,6 @@ pub(super) struct Example {
     pub line: u64,
     pub confidence: Confidence,
     pub outcome: Option<Outcome>,
-    pub protocol: u8,
-    pub port: Option<u16>,
     pub inside: [Option<String>; 6],
 }
 
@@ -109,8 +107,6 @@ impl Trace {
             line: edge.line,
             confidence: edge.confidence,
             outcome: edge.outcome,
-            protocol: edge.protocol,
-            port: edge.server_port,
             inside: inside.map(|text| text.map(str::to_owned)),
         }));
     }

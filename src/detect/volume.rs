@@ -18,6 +18,8 @@ const MIB: u64 = 1 << 20;
 pub(super) struct Volumes<'a> {
     floor: u64,
     deviations: u64,
+    /// Bytes in an hour that are too many for a subject that the baseline does not know.
+    unknown: u64,
     baseline: Option<&'a Baseline>,
     network: String,
     subjects: BTreeMap<String, Subject>,
@@ -49,6 +51,7 @@ impl<'a> Volumes<'a> {
         Volumes {
             floor: set.number("floor_mib").saturating_mul(MIB),
             deviations: set.number("deviations"),
+            unknown: set.number("unknown_mib").saturating_mul(MIB),
             baseline,
             network: String::new(),
             subjects: BTreeMap::new(),
@@ -101,6 +104,11 @@ impl<'a> Volumes<'a> {
                     let usual = of_others(&subject.hours, hour)?;
                     Some((usual, "the other hours of the day".to_owned()))
                 });
+                let known = known.or_else(|| {
+                    let baseline = self.baseline.filter(|_| bytes >= self.unknown)?;
+                    let by = format!("{}, which does not know it", baseline.shown());
+                    Some((Usual::default(), by))
+                });
                 let Some((known, by)) = known else { continue };
                 let above = deviations(bytes, known.median, known.mad);
                 if above >= self.deviations as f64 {
@@ -136,9 +144,9 @@ fn of_others(hours: &BTreeMap<u32, u64>, hour: u32) -> Option<Usual> {
 impl Excess {
     /// By which numbers it was decided.
     pub fn reason(&self) -> String {
-        let above = match self.deviations.is_finite() {
-            true => format!("{:.0} robust deviations above", self.deviations),
-            false => "above".to_owned(),
+        let above = match self.deviations {
+            0.0..1000.0 => format!("{:.0} robust deviations above", self.deviations),
+            _ => "over a thousand robust deviations above".to_owned(),
         };
         format!(
             "{} in an hour, {above} the median of {} by {}",

@@ -12,16 +12,18 @@ use crate::net::Addr;
 use crate::policy::{Detecting, Severity, Watchlist};
 
 pub(super) struct Watched<'a> {
+    severity: Severity,
     lists: &'a [Watchlist],
     /// Of each list: where ranges end, by where they begin. None holds another.
     ranges: Vec<BTreeMap<Addr, Addr>>,
-    /// Of the current client, by server, port, protocol and list.
-    met: BTreeMap<(Addr, Option<u16>, u8, usize), Trace>,
+    /// Of the current client, by server, port, protocol and list: whether anything was let through, and the edges.
+    met: BTreeMap<(Addr, Option<u16>, u8, usize), (bool, Trace)>,
 }
 
 impl<'a> Watched<'a> {
     pub fn new(set: &'a Detecting) -> Watched<'a> {
         Watched {
+            severity: set.severity,
             lists: set.lists(),
             ranges: set.lists().iter().map(ranges).collect(),
             met: BTreeMap::new(),
@@ -64,24 +66,22 @@ impl EdgeDetector for Watched<'_> {
         };
         if let Some(list) = list {
             let key = (edge.server_addr, edge.server_port, edge.protocol, list);
-            self.met.entry(key).or_default().add(seen);
+            let (is_let_through, trace) = self.met.entry(key).or_default();
+            *is_let_through |= seen.is_let_through();
+            trace.add(seen);
         }
     }
 
     fn end_client(&mut self, cases: &mut Cases<'_>) {
-        for ((_, port, protocol, list), trace) in std::mem::take(&mut self.met) {
+        for ((_, port, protocol, list), (is_let_through, trace)) in std::mem::take(&mut self.met) {
             let Watchlist { name, digest, .. } = &self.lists[list];
-            let answered = trace.example.as_deref().and_then(|example| example.outcome);
-            let is_held = answered.is_some_and(|outcome| {
-                use crate::judge::Outcome::{RejectedClient, RejectedReturn, RejectedServer};
-                matches!(outcome, RejectedClient | RejectedReturn | RejectedServer)
-            });
             cases.raise(Suspicion {
                 kind: Kind::Watchlist,
                 about: About::Both,
                 port,
                 protocol: Some(protocol),
-                severity: is_held.then_some(Severity::Medium),
+                // What was held is one step milder.
+                severity: (!is_let_through).then_some(self.severity.down()),
                 weight: trace.connections,
                 title: format!(
                     "{} and {}, one of which is on the watchlist, met on {}",

@@ -11,6 +11,7 @@ use crate::flow::Field;
 const GATEWAY: &str = "tgw-0d2b7c4e9f1a63850";
 const VPC_ATTACHMENT: &str = "tgw-attach-0a1b5d9e3c7f24680";
 const VPN_ATTACHMENT: &str = "tgw-attach-0f8e6a2c4b1d97530";
+const IDLE_ATTACHMENT: &str = "tgw-attach-05c9d1b7e3a64f028";
 
 /// The default format, in AWS's order.
 pub(super) const FIELDS: [Field; 36] = [
@@ -155,6 +156,29 @@ impl Line for GatewayRow<'_> {
             Field::Region => text(out, REGION),
             // As the gateway sees it: every line is written where the traffic enters.
             Field::FlowDirection => text(out, "ingress"),
+            _ => out.push(b'-'),
+        }
+    }
+}
+
+/// A line that says that an attachment had no traffic.
+pub(super) struct IdleRow {
+    /// When the capture window began, seconds.
+    pub start: u32,
+}
+
+impl Line for IdleRow {
+    fn write(&self, field: Field, out: &mut Vec<u8>) {
+        match field {
+            Field::Version => number(out, 6),
+            Field::ResourceType => text(out, "TransitGateway"),
+            Field::AccountId => text(out, PROD.account),
+            Field::TgwId => text(out, GATEWAY),
+            Field::TgwAttachmentId => text(out, IDLE_ATTACHMENT),
+            Field::Start => number(out, self.start.into()),
+            Field::End => number(out, (self.start + 59).into()),
+            Field::LogStatus => text(out, "NODATA"),
+            Field::Region => text(out, REGION),
             _ => out.push(b'-'),
         }
     }

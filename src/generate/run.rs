@@ -298,6 +298,13 @@ impl<'a> Run<'a> {
             self.write(Row::status(interface, status, start, start + 59));
         }
         self.busy = self.busy.split_off(&(slot + 1, ""));
+        // Over a day a gateway's log is never without a line: some attachment has no traffic.
+        if let (Some(_), Some(log)) = (self.options.scenario, self.flow_logs.of_gateway()) {
+            let start = self.options.start + slot * SLOT_SECS;
+            let line = gateway::IdleRow { start };
+            self.objects.add((slot, log, 0), &line, &mut self.summary);
+            self.summary.no_data += 1;
+        }
     }
 
     /// A line for each capture window of the slot that was lost.

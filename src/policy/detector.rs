@@ -84,6 +84,7 @@ const ADMIN_PORTS: &[u64] = &[21, 22, 23, 135, 139, 445, 3389, 5900, 5985, 5986]
 const DATABASE_PORTS: &[u64] = &[
     1433, 1521, 3306, 5432, 6379, 7000, 7001, 9042, 9200, 11211, 27017,
 ];
+const UNKNOWN: &str = "with a baseline: as much in an hour is told of where the baseline knows nothing of the subject, MiB";
 const TIERS: &str = "the tiers that are watched; by default those called data, mgmt or audit, and those of criticality high";
 
 /// All detectors, in the order in which they are listed.
@@ -173,6 +174,7 @@ pub static DETECTORS: [Detector; 17] = [
                 6,
                 "how many robust standard deviations above its median",
             ),
+            number("unknown_mib", 4096, UNKNOWN),
         ],
     },
     Detector {
@@ -194,6 +196,7 @@ pub static DETECTORS: [Detector; 17] = [
                 6,
                 "how many robust standard deviations above its median",
             ),
+            number("unknown_mib", 4096, UNKNOWN),
         ],
     },
     Detector {
@@ -233,12 +236,14 @@ pub static DETECTORS: [Detector; 17] = [
         parameters: &[
             number("hosts", 10, "servers in an hour"),
             numbers(
-                "ports",
-                &[
-                    21, 22, 23, 135, 139, 445, 1433, 1521, 3306, 3389, 5432, 5900, 5985, 5986,
-                    6379, 9042, 11211, 27017,
-                ],
-                "server ports that count",
+                "login_ports",
+                ADMIN_PORTS,
+                "ports of logins: all attempts count",
+            ),
+            numbers(
+                "database_ports",
+                DATABASE_PORTS,
+                "ports of databases: attempts count that are not allowed",
             ),
             Parameter {
                 name: "except_tiers",
@@ -288,11 +293,15 @@ pub static DETECTORS: [Detector; 17] = [
         severity: Severity::High,
         finds: "traffic hidden in ICMP, GRE, ESP or IP in IP on its way out",
         parameters: &[
-            number("icmp_kib", 1024, "ICMP out of one host in an hour, KiB"),
+            number(
+                "icmp_kib",
+                1024,
+                "ICMP from one host inside to one address outside in an hour, KiB",
+            ),
             number(
                 "other_kib",
                 64,
-                "GRE, ESP, AH and IP in IP out of one host in an hour, KiB",
+                "GRE, ESP, AH and IP in IP from one host to one address in an hour, KiB",
             ),
         ],
     },

@@ -46,6 +46,12 @@ pub(super) const ANYBODYS: [&str; 5] = [
     "API_GATEWAY",
 ];
 
+/// Whether a zone of this name holds addresses of such a service.
+pub fn is_anybodys_zone(zone: &str) -> bool {
+    zone.strip_prefix("aws:")
+        .is_some_and(|service| ANYBODYS.contains(&service))
+}
+
 impl Policy {
     /// Whether an end is what a name says; `other` is the opposite end, for `same-subnet`.
     pub(super) fn is(&self, end: &End<'_>, name: Name, other: &End<'_>) -> Truth {

@@ -44,6 +44,7 @@ mod tests;
 pub use decide::{Decision, End, Lacked, Miss, Question};
 pub use decider::Decider;
 pub use detector::{COMMON, DETECTORS, Detecting, Detector, Parameter, Value, Watchlist};
+pub use fit::is_anybodys_zone;
 pub use mute::KINDS;
 pub(crate) use nearest::nearest;
 pub use problem::{PolicyError, PolicyErrors};

@@ -2,6 +2,7 @@
 
 use super::detector::DETECTORS;
 use super::file::{self, File};
+use super::fit::is_anybodys_zone;
 use super::meant::{Destination, Places};
 use super::names::{Name, Names, Place};
 use super::problem::Problems;
@@ -138,11 +139,6 @@ impl Policy {
     /// prefixes is private, and private if all are.
     fn zone_is(&self, zone: ZoneId, name: Name) -> bool {
         let kind = self.zone_kind(zone);
-        let is_unlisted_service = || {
-            super::fit::ANYBODYS
-                .iter()
-                .any(|service| self.zone_name(zone).strip_prefix("aws:") == Some(*service))
-        };
         match name {
             Name::Any => true,
             Name::AnyTier => kind == ZoneKind::Tier,
@@ -152,9 +148,7 @@ impl Policy {
                 matches!(kind, ZoneKind::Internet | ZoneKind::Aws)
                     || self.destination_of(zone).is_some_and(is_public)
             }
-            Name::Unlisted => {
-                kind == ZoneKind::Internet || (kind == ZoneKind::Aws && is_unlisted_service())
-            }
+            Name::Unlisted => kind == ZoneKind::Internet || is_anybodys_zone(self.zone_name(zone)),
             Name::Private => {
                 kind == ZoneKind::Private || self.destination_of(zone).is_some_and(is_private)
             }

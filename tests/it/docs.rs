@@ -41,6 +41,8 @@ fn options_in_the_documentation_exist_and_every_option_is_documented() {
         vec!["sql"],
         vec!["generate"],
         vec!["policy", "check"],
+        vec!["detect", "list"],
+        vec!["detect", "learn"],
     ] {
         let help = run(folder.path(), &[command, vec!["--help"]].concat());
         known.extend(options(&help.stdout));
@@ -171,9 +173,10 @@ fn root() -> &'static Path {
 
 /// README and every page of the manual.
 fn pages() -> Vec<PathBuf> {
-    let folder = fs::read_dir(root().join("docs")).expect("a readable folder");
-    let mut pages: Vec<PathBuf> = folder
-        .map(|entry| entry.expect("an entry").path())
+    let entries = walkdir::WalkDir::new(root().join("docs"));
+    let mut pages: Vec<PathBuf> = entries
+        .into_iter()
+        .map(|entry| entry.expect("a readable folder").into_path())
         .collect();
     pages.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     pages.push(root().join("README.md"));

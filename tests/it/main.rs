@@ -14,6 +14,8 @@ mod cli_usage;
 mod decode;
 // Parquet objects give what the same rows give as text; broken ones say so.
 mod decode_parquet;
+// Scans, beacons, volumes, silence: each found, and a quiet day quiet.
+mod detect;
 // What is given for operation.
 mod deploy;
 // What the manual shows works.

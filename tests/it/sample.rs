@@ -104,8 +104,11 @@ fn check(folder: &Path) {
 }
 
 fn identity(finding: &Value, client: &str, server: &str) -> Identity {
-    ["kind", client, server, "server_port", "protocol", "rule"]
-        .map(|name| finding[name].to_string())
+    ["kind", client, server, "server_port", "protocol", "rule"].map(|name| match name {
+        // Planted findings about no protocol say 0.
+        "protocol" => finding[name].as_u64().unwrap_or(0).to_string(),
+        _ => finding[name].to_string(),
+    })
 }
 
 fn items(value: &Value) -> &[Value] {

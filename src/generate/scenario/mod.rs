@@ -116,6 +116,18 @@ impl Scenario {
             .find(|scenario| scenario.as_str() == word)
     }
 
+    /// How bad it is, by the defaults of the detector.
+    const fn severity(self) -> &'static str {
+        match self {
+            Scenario::ProbeThenSuccess | Scenario::SilentSource => "critical",
+            Scenario::DeniedBurst
+            | Scenario::FirstSeen
+            | Scenario::LongSession
+            | Scenario::CoverageGap => "medium",
+            _ => "high",
+        }
+    }
+
     /// Writes the attack into the day.
     fn play(self, script: &mut Script<'_>) {
         match self {

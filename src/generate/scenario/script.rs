@@ -101,7 +101,7 @@ impl<'a> Script<'a> {
         outside: &str,
         connections: &[Connection],
     ) -> &mut Planted {
-        let says = (self.scenario.as_str(), "high", "", "");
+        let says = (self.scenario.as_str(), self.scenario.severity(), "", "");
         let planted = self.bed.finding(what, says, outside, connections);
         self.bed.play(connections);
         self.bed.expect(planted)
@@ -112,9 +112,9 @@ impl<'a> Script<'a> {
         let planted = Planted {
             what,
             kind: self.scenario.as_str(),
-            severity: "high",
+            severity: self.scenario.severity(),
             verdict: "",
-            client: self.bed.logs.logs[log].id.to_owned(),
+            client: format!("flow log {}", self.bed.logs.logs[log].id),
             server: String::new(),
             server_port: None,
             protocol: 0,

@@ -24,7 +24,7 @@ use super::reporter::Reporters;
 use super::ruling::{Judged, Ruling};
 use super::traffic::Traffic;
 use crate::net::Addr;
-use crate::policy::{Policy, ZoneKind};
+use crate::policy::Policy;
 
 /// How many entries wait for their cache lines together.
 const BATCH: usize = 64;
@@ -109,11 +109,11 @@ impl EdgeTable {
                 Reject::Attempt | Reject::Return => Share::Own,
             }
         };
-        let kinds = [ruling.zones.client, ruling.zones.server].map(|zone| policy.zone_kind(zone));
+        let is_inside = |zone| policy.zone_kind(zone).is_inside();
         let is_exposed = matches!(ruling.judged, Judged::Decided { .. })
-            && !kinds[0].is_inside()
-            && kinds[0] != ZoneKind::Private
-            && kinds[1].is_inside();
+            && is_inside(ruling.zones.server)
+            && !is_inside(ruling.zones.client)
+            && !key.end(ruling.oriented.client).addr.is_private();
         let actions = (&mut self.actions, is_exposed);
         self.asides.duplicates += self.account.fill(facts, views, share_of, actions);
         if let Judged::Decided { decision, .. } = ruling.judged {

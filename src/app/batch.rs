@@ -71,6 +71,7 @@ pub fn scan_for(
         open_slot: None,
         certain: false,
         asked,
+        counts_groups: false,
         detects,
         committed,
         since,

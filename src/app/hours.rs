@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 
-use crate::judge::edges::{Actions, Asides, EdgeEntry, EdgeTable, EdgeWords};
+use crate::judge::edges::{Actions, Asides, EdgeEntry, EdgeTable, EdgeWords, GroupBytes};
 use crate::judge::part::{SlotPart, Unjudgeable};
 use crate::judge::reporter::{Reporter, ReporterId, Reporters};
 use crate::policy::Policy;
@@ -32,6 +32,8 @@ pub struct HourState {
     start: u32,
     /// Bytes that one thread's table may take.
     table_share: usize,
+    /// Whether bytes are counted by group.
+    counts_groups: bool,
     /// Who reported in it.
     pub reporters: Arc<Reporters>,
     tables: Mutex<Vec<EdgeTable>>,
@@ -54,9 +56,14 @@ struct Rows {
 impl HourState {
     /// A table for a thread to put edges into; [`HourState::give_back`] takes it again.
     pub fn take_table(&self) -> EdgeTable {
-        lock(&self.tables)
-            .pop()
-            .unwrap_or_else(|| EdgeTable::new(self.reporters.clone()))
+        let known = lock(&self.tables).pop();
+        known.unwrap_or_else(|| {
+            let table = EdgeTable::new(self.reporters.clone());
+            match self.counts_groups {
+                true => table.counting_groups(),
+                false => table,
+            }
+        })
     }
 
     /// Takes a thread's table back.
@@ -179,6 +186,7 @@ pub struct Hours<'a> {
     keep_records: bool,
     /// Whether detectors look at all edges.
     detects: bool,
+    counts_groups: bool,
     temp: &'a Path,
     shares: Shares,
     /// Threads of the run, at least one.
@@ -230,6 +238,7 @@ impl<'a> Hours<'a> {
             open_slot: None,
             keep_records,
             detects: detects.is_some(),
+            counts_groups: false,
             temp,
             shares,
             threads: threads.max(1),
@@ -241,6 +250,12 @@ impl<'a> Hours<'a> {
     /// Has the lake take what there is as this slot of an hour that is not over.
     pub fn of_open_slot(mut self, slot: Option<u32>) -> Hours<'a> {
         self.open_slot = slot;
+        self
+    }
+
+    /// Has bytes counted by group, too.
+    pub fn counting_groups(mut self, counts: bool) -> Hours<'a> {
+        self.counts_groups = counts;
         self
     }
 
@@ -264,6 +279,7 @@ impl<'a> Hours<'a> {
         let records = keeps.then(|| Mutex::new(RecordSorter::new(self.temp, self.shares.records)));
         let hour = Arc::new(HourState {
             start,
+            counts_groups: self.counts_groups,
             table_share: (self.shares.edges / self.threads).max(TABLE_AT_LEAST),
             reporters,
             tables: Mutex::default(),
@@ -344,14 +360,19 @@ impl<'a> Hours<'a> {
         let mut words = EdgeWords::new(self.policy, &reporters, urls);
         let mut tables = std::mem::take(&mut *lock(&hour.tables));
         let (mut connections, mut actions) = (Asides::default(), Actions::default());
+        let mut groups = GroupBytes::default();
         for table in &mut tables {
             connections += table.take_asides();
             actions.absorb(&table.take_actions());
+            if let Some(counted) = table.take_groups() {
+                groups.absorb(&counted);
+            }
         }
         let asides = hour.asides(&reporters, connections, &actions);
         let mut guard = lock(&self.total);
         let total = &mut *guard;
         total.summary.add_asides(&asides);
+        total.summary.add_groups(&groups);
         let name = Hour::of(hour.start);
         let (summary, day) = (&mut total.summary, total.days.begin_hour(name));
         let all_words = words.clone();

@@ -20,6 +20,8 @@ pub struct RunReport {
     pub coverage: Coverage,
     /// Connections by client zone, server zone and verdict.
     pub matrix: BTreeMap<(String, String), Cell>,
+    /// Bytes that members of each group sent, and received; empty where nobody asks.
+    pub group_bytes: BTreeMap<String, [u64; 2]>,
     /// Zones in the order to show them: tiers as in the file, then the others.
     pub zones: Vec<String>,
     /// Findings, worst first; at most a bounded number, the rest counted in `findings_total`.

@@ -55,6 +55,8 @@ pub(super) struct Run<'a> {
     /// Whether only what no later record can change is told.
     pub certain: bool,
     pub asked: Option<&'a Asked<'a>>,
+    /// Whether bytes are counted by the policy's groups.
+    pub counts_groups: bool,
     /// Who looks at days, beside the judgement of single connections.
     pub detects: Option<Detects<'a>>,
     /// Hours that the lake holds and that stay as they are.
@@ -102,6 +104,7 @@ impl<'a> Run<'a> {
             whole_limit: shares.object,
             ..FetchOptions::default()
         };
+        let hours = hours.counting_groups(self.counts_groups);
         Shared {
             hours: hours.of_open_slot(self.open_slot),
             coverage: CoverageGatherer::default(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
 
-use crate::judge::edges::{Story, Told};
+use crate::judge::edges::{GroupBytes, Story, Told};
 use crate::judge::sketch::Distinct;
 use crate::judge::{EdgeRow, Reason, Verdict};
 use crate::policy::{Policy, Severity, ZoneKind};
@@ -23,6 +23,7 @@ pub struct Summary<'a> {
     via_unknown: u64,
     interfaces: Distinct,
     out_of_scope: BTreeMap<String, u64>,
+    groups: GroupBytes,
 }
 
 /// What the edges of one story add up to.
@@ -50,6 +51,7 @@ impl<'a> Summary<'a> {
             via_unknown: 0,
             interfaces: Distinct::default(),
             out_of_scope: BTreeMap::new(),
+            groups: GroupBytes::default(),
         }
     }
 
@@ -116,6 +118,11 @@ impl<'a> Summary<'a> {
         }
     }
 
+    /// Takes bytes by group.
+    pub fn add_groups(&mut self, groups: &GroupBytes) {
+        self.groups.absorb(groups);
+    }
+
     /// Writes it into the report.
     pub fn finish(self, report: &mut RunReport) {
         let coverage: &mut Coverage = &mut report.coverage;
@@ -123,6 +130,9 @@ impl<'a> Summary<'a> {
         coverage.via_unknown = self.via_unknown;
         coverage.interfaces = self.interfaces.estimate();
         coverage.out_of_scope = self.out_of_scope;
+        let name = |group| self.policy.group_name(group).to_owned();
+        let groups = self.groups.iter();
+        report.group_bytes = groups.map(|(group, bytes)| (name(group), bytes)).collect();
         report.noise = Noise {
             addresses: self.noisy.estimate(),
             ..Noise::default()

@@ -251,4 +251,90 @@ mod tests {
         assert_eq!(region_in(url).as_deref(), Some("eu-west-1"));
         assert_eq!(region_in("http://127.0.0.1:5000/1/q"), None);
     }
+
+    /// A server that says yes to every request, and passes on what was asked for and how it read.
+    fn says_yes() -> (String, std::sync::mpsc::Receiver<(String, String)>) {
+        use std::io::{BufRead, BufReader, Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = format!("http://{}", listener.local_addr().expect("an address"));
+        let (asked, requests) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let mut reader = BufReader::new(stream);
+                loop {
+                    let (mut target, mut length, mut line) = (String::new(), 0, String::new());
+                    while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                        let lower = line.trim().to_ascii_lowercase();
+                        if let Some(value) = lower.strip_prefix("x-amz-target: ") {
+                            target = value.to_owned();
+                        } else if let Some(value) = lower.strip_prefix("content-length: ") {
+                            length = value.parse().unwrap_or(0);
+                        }
+                        line.clear();
+                    }
+                    let mut body = vec![0; length];
+                    if target.is_empty() || reader.read_exact(&mut body).is_err() {
+                        break;
+                    }
+                    let body = String::from_utf8_lossy(&body).into_owned();
+                    let _ = asked.send((target, body));
+                    let yes = "{\"Successful\":[],\"Failed\":[]}";
+                    let head = format!(
+                        "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\n\r\n{yes}",
+                        yes.len()
+                    );
+                    let _ = reader.get_mut().write_all(head.as_bytes());
+                }
+            }
+        });
+        (address, requests)
+    }
+
+    #[test]
+    fn messages_are_kept_invisible_until_they_are_done_with() {
+        let (endpoint, requests) = says_yes();
+        let config = aws_sdk_sqs::config::Builder::new()
+            .behavior_version(BehaviorVersion::latest())
+            .region(aws_sdk_sqs::config::Region::new("eu-west-1"))
+            .credentials_provider(aws_sdk_sqs::config::Credentials::new(
+                "id", "key", None, None, "test",
+            ))
+            .endpoint_url(&endpoint);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build();
+        let runtime = runtime.expect("a runtime");
+        let _in_runtime = runtime.enter();
+        let queue = Queue {
+            client: Client::from_conf(config.build()),
+            url: format!("{endpoint}/1/q"),
+            invisible: 3,
+            has_redrive: true,
+        };
+        let message = Message {
+            body: String::new(),
+            receipt: "receipt-7".to_owned(),
+            sent: 0,
+        };
+        let kept = queue.keep(vec![message.clone()]);
+        for _beat in 0..2 {
+            let (what, body) = requests
+                .recv_timeout(Duration::from_secs(20))
+                .expect("a beat");
+            assert!(what.ends_with("changemessagevisibilitybatch"), "{what}");
+            assert!(
+                body.contains("receipt-7") && body.contains("\"VisibilityTimeout\":3"),
+                "{body}"
+            );
+        }
+        drop(kept);
+        // Whatever was on its way when it ended has come before this.
+        runtime
+            .block_on(queue.give_back(&[message]))
+            .expect("given back");
+        let last = std::iter::from_fn(|| requests.recv_timeout(Duration::from_secs(2)).ok()).last();
+        let (_, body) = last.expect("it was asked for");
+        assert!(body.contains("\"VisibilityTimeout\":0"), "{body}");
+    }
 }

@@ -65,6 +65,39 @@ fn waits<T>(what: &str, ask: impl Fn() -> Option<T>) -> T {
     }
 }
 
+/// The bytes that members of a group sent and received, as the lake's edges tell; what came after a close is none of it.
+fn bytes_of(folder: &Path, group: &str) -> [u64; 2] {
+    let is_member = |end: &str| format!("array_has(groups({end}_addr), '{group}')");
+    let sum = |own: &str, other: &str| {
+        format!(
+            "coalesce(sum(case when {} then bytes_to_{other} end), 0) + coalesce(sum(case when {} then bytes_to_{own} end), 0)",
+            is_member("client"),
+            is_member("server"),
+        )
+    };
+    let question = format!(
+        "select {} as sent, {} as received from edges where rule not in ('post-close', 'stray')",
+        sum("client", "server"),
+        sum("server", "client"),
+    );
+    let mut command = Command::new(BINARY);
+    command.current_dir(folder);
+    command.args([
+        "sql", "--lake", "watched", "--format", "csv", "-c", &question, "--policy",
+    ]);
+    let ran = command.arg(policy()).output().expect("the program runs");
+    let text = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let row = text
+        .lines()
+        .nth(1)
+        .unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&ran.stderr)));
+    let numbers: Vec<u64> = row
+        .split(',')
+        .filter_map(|number| number.parse().ok())
+        .collect();
+    [numbers[0], numbers[1]]
+}
+
 #[test]
 fn metrics_and_health_are_told_and_a_signal_ends_it_well() {
     let folder = logs(5, 6_000, 14);
@@ -93,6 +126,7 @@ fn metrics_and_health_are_told_and_a_signal_ends_it_well() {
         &*format!("tidegate_findings_open {}", findings.len()),
         "tidegate_hours{state=\"open\"} 0",
         "# TYPE tidegate_connections_total counter",
+        "tidegate_group_bytes_total{group=\"bastion\",direction=\"out\"} ",
         "tidegate_lines_total{outcome=\"record\"} ",
         "verdict=\"violation\"",
         "tidegate_resident_memory_bytes ",
@@ -105,6 +139,16 @@ fn metrics_and_health_are_told_and_a_signal_ends_it_well() {
     assert!(told.expect("it is told").success());
     assert_eq!(child.0.wait().expect("it is our child").code(), Some(0));
     assert_same_lake(folder.path(), "scanned", "watched");
+    for group in ["etl", "vector-db", "bastion"] {
+        let counted = ["out", "in"].map(|direction| {
+            let name = format!(
+                "tidegate_group_bytes_total{{group=\"{group}\",direction=\"{direction}\"}} "
+            );
+            let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
+            line.and_then(|bytes| bytes.parse().ok()).unwrap_or(0)
+        });
+        assert_eq!(counted, bytes_of(folder.path(), group), "{group}");
+    }
     let mut status = Command::new(BINARY);
     status.current_dir(folder.path());
     let told = status

@@ -51,6 +51,7 @@ impl Watch<'_> {
         let progress = UntilAborted(self.stop);
         let run = Run {
             certain: true,
+            counts_groups: false,
             detects: None,
             ..self.a_run(&settings, &progress)
         };

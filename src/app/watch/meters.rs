@@ -22,7 +22,7 @@ type Values = BTreeMap<&'static str, BTreeMap<Labels, u64>>;
 pub(super) struct Meters(Mutex<Values>);
 
 /// What each metric is: name, kind, help.
-const METRICS: [(&str, &str, &str); 14] = [
+const METRICS: [(&str, &str, &str); 15] = [
     (
         "tidegate_objects_total",
         "counter",
@@ -37,6 +37,11 @@ const METRICS: [(&str, &str, &str); 14] = [
         "tidegate_connections_total",
         "counter",
         "Connections of judged slots, by the zones of both ends and the verdict.",
+    ),
+    (
+        "tidegate_group_bytes_total",
+        "counter",
+        "Bytes of judged connections that members of a group sent (out) and received (in).",
     ),
     (
         "tidegate_unreadable_objects_total",
@@ -136,6 +141,12 @@ impl Meters {
                     ];
                     self.count("tidegate_connections_total", &labels, count);
                 }
+            }
+        }
+        for (group, bytes) in &report.group_bytes {
+            for (direction, bytes) in ["out", "in"].into_iter().zip(bytes) {
+                let labels = [("group", &**group), ("direction", direction)];
+                self.count("tidegate_group_bytes_total", &labels, *bytes);
             }
         }
         let unreadable = report.coverage.unreadable.len() as u64;

@@ -394,6 +394,7 @@ impl Watch<'_> {
             open_slot: None,
             certain: false,
             asked: None,
+            counts_groups: true,
             detects: Some(Detects {
                 baseline: self.baseline,
             }),

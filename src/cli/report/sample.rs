@@ -12,6 +12,7 @@ const SIX: u32 = 1_771_999_200;
 
 pub(super) fn report() -> RunReport {
     RunReport {
+        group_bytes: Default::default(),
         policy_id: "SEC-003".to_owned(),
         policy_title: "Network policy and segmentation".to_owned(),
         policy_hash: "1f0c".repeat(16),

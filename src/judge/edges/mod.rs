@@ -2,6 +2,7 @@
 
 mod account;
 mod entry;
+mod group_bytes;
 mod parts;
 mod words;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use self::account::Actions;
 use self::account::{Account, Share};
 pub use self::entry::{EdgeEntry, EdgeKey, Story};
+pub use self::group_bytes::GroupBytes;
 pub use self::parts::{EdgeParts, OwnPart, StoryNumber};
 pub use self::words::EdgeWords;
 use super::Reason;
@@ -38,6 +40,8 @@ pub struct EdgeTable {
     account: Account,
     asides: Asides,
     actions: Actions,
+    /// None where nobody asks.
+    groups: Option<GroupBytes>,
 }
 
 /// What a report tells of an edge, or of one connection of it.
@@ -79,7 +83,14 @@ impl EdgeTable {
             account: Account::default(),
             asides: Asides::default(),
             actions: Actions::default(),
+            groups: None,
         }
+    }
+
+    /// Has it count bytes by group, too.
+    pub fn counting_groups(mut self) -> EdgeTable {
+        self.groups = Some(GroupBytes::default());
+        self
     }
 
     /// Adds what a ruling amounts to: the connection itself, and its records that came after its close; as much of it as
@@ -129,6 +140,9 @@ impl EdgeTable {
             let Some(totals) = self.account.totals(share, ruling.oriented.client) else {
                 continue;
             };
+            if let (Some(groups), Share::Own) = (&mut self.groups, share) {
+                groups.add(policy, facts, &key, ruling, &totals);
+            }
             let told = Told {
                 story: Story::of(&key, ruling, &judged),
                 client: key.end(ruling.oriented.client).addr,
@@ -180,6 +194,11 @@ impl EdgeTable {
     /// Takes out what edges do not show.
     pub fn take_asides(&mut self) -> Asides {
         std::mem::take(&mut self.asides)
+    }
+
+    /// Takes out how many bytes there were by group; none where nobody asked.
+    pub fn take_groups(&mut self) -> Option<GroupBytes> {
+        self.groups.take()
     }
 
     /// Takes out which actions reporters' records had.

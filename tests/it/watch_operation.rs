@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use tidegate::generate::{Options, Scenario, generate};
+
 use crate::s3_server::{Fault, Op, S3Server};
 use crate::watch::{
     BINARY, Running, alerts, announced, assert_same_lake, ends_well, files, logs, not_muted,
@@ -17,6 +19,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A watch that goes on, and answers at this address.
 fn begins(folder: &Path) -> (Running, String) {
+    begins_with(folder, "file:alerts", Stdio::null())
+}
+
+/// The same with this target of alerts, and this standard output.
+fn begins_with(folder: &Path, target: &str, output: Stdio) -> (Running, String) {
     let port = {
         let free = TcpListener::bind("127.0.0.1:0").expect("a port");
         free.local_addr().expect("an address").port()
@@ -35,9 +42,9 @@ fn begins(folder: &Path) -> (Running, String) {
         "2026-01-01",
     ]);
     command
-        .args(["--alert", "file:alerts", "--listen", &address, "--policy"])
+        .args(["--alert", target, "--listen", &address, "--policy"])
         .arg(policy());
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    command.stdout(output).stderr(Stdio::piped());
     let running = Running(command.spawn().expect("the program runs"));
     (running, address)
 }
@@ -161,6 +168,60 @@ fn metrics_and_health_are_told_and_a_signal_ends_it_well() {
             "alerts           {} delivered, 0 waiting",
             findings.len()
         )),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_target_that_blocks_holds_nobody_up_once_the_end_is_asked_for_twice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = Options {
+        records: 2000,
+        ..Options::day(Scenario::PortScan)
+    };
+    generate(folder.path(), &options).expect("generated");
+    // Nobody reads the pipe, which holds less than the scan's findings are.
+    let (mut child, address) = begins_with(folder.path(), "stdout", Stdio::piped());
+    waits("alerts that wait", || {
+        let (_, metrics) = asks(&address, "/metrics")?;
+        let name = "tidegate_alerts_waiting{target=\"stdout\"} ";
+        let waiting = metrics.lines().find_map(|line| line.strip_prefix(name))?;
+        (waiting.parse::<u64>().ok()? > 60).then_some(())
+    });
+    let id = child.0.id().to_string();
+    let terminate = || {
+        let told = Command::new("kill")
+            .args(["-TERM", &id])
+            .status();
+        assert!(told.expect("it is told").success());
+    };
+    terminate();
+    // It heeds the first: it takes no more.
+    waits("unreadiness", || {
+        asks(&address, "/readyz").filter(|(status, _)| *status != 200)
+    });
+    assert!(
+        child.0.try_wait().expect("it is our child").is_none(),
+        "it still drains"
+    );
+    let began = Instant::now();
+    terminate();
+    assert_eq!(child.0.wait().expect("it is our child").code(), Some(4));
+    assert!(
+        began.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        began.elapsed()
+    );
+    // What was not delivered waits for the next run.
+    let mut status = Command::new(BINARY);
+    status.current_dir(folder.path());
+    let told = status
+        .args(["watch", "--state", "state", "--status"])
+        .output()
+        .expect("it runs");
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(
+        told.contains(" 0 delivered, ") && !told.contains(" 0 waiting"),
         "{told}"
     );
 }

@@ -255,7 +255,9 @@ impl Watch<'_> {
                 let whole = findings_of(self.policy, detects, lake, day, gathered)?;
                 if whole.let_go > 0 {
                     let more = whole.let_go;
-                    tracing::warn!("{day} has {more} connections more than findings and detectors remember");
+                    tracing::warn!(
+                        "{day} has {more} connections more than findings and detectors remember"
+                    );
                 }
                 // Hours before say more to detectors than this one alone.
                 let detected = whole.findings.into_iter();

@@ -83,7 +83,7 @@ impl Watch<'_> {
             "/readyz" if self.is_ready() => (StatusCode::OK, "ok\n".to_owned()),
             "/readyz" => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "not all that is there was taken yet\n".to_owned(),
+                "not all that is there was taken yet, or the end was asked for\n".to_owned(),
             ),
             _ => (
                 StatusCode::NOT_FOUND,
@@ -97,8 +97,8 @@ impl Watch<'_> {
         response
     }
 
-    /// Whether all that was there was taken once.
+    /// Whether all that was there was taken once, and the end was not asked for.
     fn is_ready(&self) -> bool {
-        lock(&self.sea).taken.is_some()
+        lock(&self.sea).taken.is_some() && !self.stop.is_asked()
     }
 }

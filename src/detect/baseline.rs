@@ -100,6 +100,17 @@ pub(super) struct KnownLog {
     pub flow_log: String,
 }
 
+impl KnownLog {
+    /// The one that delivered this.
+    pub fn of(log: &LogHour<'_>) -> KnownLog {
+        KnownLog {
+            account: log.account.map(str::to_owned),
+            region: log.region.map(str::to_owned),
+            flow_log: log.flow_log.to_owned(),
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -316,12 +327,7 @@ impl<'a> Learner<'a> {
 
     /// Learns that a flow log delivered in the current hour.
     pub fn add_log(&mut self, log: &LogHour<'_>) {
-        let known = KnownLog {
-            account: log.account.map(str::to_owned),
-            region: log.region.map(str::to_owned),
-            flow_log: log.flow_log.to_owned(),
-        };
-        *self.logs.entry(known).or_default() += 1;
+        *self.logs.entry(KnownLog::of(log)).or_default() += 1;
     }
 
     /// Ends the hour that began at this instant.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::EdgeDetector;
+use super::bounded::Bounded;
 use super::cases::{About, Cases, Suspicion};
 use super::seen::Seen;
 use super::stats::median;
@@ -33,8 +34,7 @@ pub(super) struct Beacon {
     clients: usize,
     jitter: u64,
     except: Vec<u64>,
-    pairs: BTreeMap<Pair, Series>,
-    let_go: u64,
+    pairs: Bounded<Pair, Series>,
 }
 
 /// The connections of a pair, hour by hour.
@@ -61,8 +61,7 @@ impl Beacon {
             clients: set.number("clients") as usize,
             jitter: set.number("jitter"),
             except: set.numbers("except_ports").to_vec(),
-            pairs: BTreeMap::new(),
-            let_go: 0,
+            pairs: Bounded::new(PAIRS_CAP),
         }
     }
 
@@ -107,11 +106,9 @@ impl EdgeDetector for Beacon {
             return;
         }
         let pair = (edge.server_addr, edge.client_addr, port, edge.protocol);
-        if !self.pairs.contains_key(&pair) && self.pairs.len() == PAIRS_CAP {
-            self.let_go += 1;
+        let Some(series) = self.pairs.entry(pair) else {
             return;
-        }
-        let series = self.pairs.entry(pair).or_default();
+        };
         series.trace.add(seen);
         let hour = series.now.get_or_insert(Hour {
             count: 0,
@@ -135,7 +132,7 @@ impl EdgeDetector for Beacon {
 
     fn end_day(&mut self, cases: &mut Cases<'_>) {
         let mut clients: BTreeMap<Addr, usize> = BTreeMap::new();
-        let pairs = std::mem::take(&mut self.pairs);
+        let pairs = self.pairs.take();
         let mut before = None;
         for (server, client, ..) in pairs.keys() {
             if before.replace((*server, *client)) != Some((*server, *client)) {
@@ -174,7 +171,7 @@ impl EdgeDetector for Beacon {
     }
 
     fn let_go(&self) -> u64 {
-        self.let_go
+        self.pairs.let_go()
     }
 }
 

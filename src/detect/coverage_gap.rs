@@ -78,12 +78,7 @@ impl CoverageGap {
 
 impl LogDetector for CoverageGap {
     fn see(&mut self, log: &LogHour<'_>) {
-        let known = KnownLog {
-            account: log.account.map(str::to_owned),
-            region: log.region.map(str::to_owned),
-            flow_log: log.flow_log.to_owned(),
-        };
-        let day = self.logs.entry(known).or_default();
+        let day = self.logs.entry(KnownLog::of(log)).or_default();
         if day.hours == 0 {
             day.first = log.hour;
             log.source.clone_into(&mut day.object);

@@ -1,8 +1,7 @@
 //! `exposure-opened`: a server's port that turned clients outside away, and later that day lets them in against the policy.
 
-use std::collections::BTreeMap;
-
 use super::EdgeDetector;
+use super::bounded::Bounded;
 use super::cases::{About, Cases, Suspicion};
 use super::seen::Seen;
 use super::trace::Trace;
@@ -17,8 +16,7 @@ const DOORS_CAP: usize = 65_536;
 pub(super) struct ExposureOpened {
     rejected: u64,
     /// By server, port, protocol and the clients' zone: what one partner may, others need not.
-    doors: BTreeMap<(Addr, u16, u8, String), Door>,
-    let_go: u64,
+    doors: Bounded<(Addr, u16, u8, String), Door>,
 }
 
 #[derive(Default)]
@@ -35,8 +33,7 @@ impl ExposureOpened {
     pub fn new(set: &Detecting) -> ExposureOpened {
         ExposureOpened {
             rejected: set.number("rejected"),
-            doors: BTreeMap::new(),
-            let_go: 0,
+            doors: Bounded::new(DOORS_CAP),
         }
     }
 }
@@ -60,11 +57,9 @@ impl EdgeDetector for ExposureOpened {
             edge.protocol,
             edge.client_zone.to_owned(),
         );
-        if !self.doors.contains_key(&key) && self.doors.len() == DOORS_CAP {
-            self.let_go += 1;
+        let Some(door) = self.doors.entry(key) else {
             return;
-        }
-        let door = self.doors.entry(key).or_default();
+        };
         if is_in {
             door.opened.get_or_insert_default().add(seen);
         } else {
@@ -82,7 +77,7 @@ impl EdgeDetector for ExposureOpened {
     }
 
     fn end_day(&mut self, cases: &mut Cases<'_>) {
-        for ((_, port, protocol, _), door) in std::mem::take(&mut self.doors) {
+        for ((_, port, protocol, _), door) in self.doors.take() {
             let Some(trace) = door.opened.filter(|_| door.rejected >= self.rejected) else {
                 continue;
             };
@@ -110,6 +105,6 @@ impl EdgeDetector for ExposureOpened {
     }
 
     fn let_go(&self) -> u64 {
-        self.let_go
+        self.doors.let_go()
     }
 }

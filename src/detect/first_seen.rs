@@ -2,6 +2,7 @@
 
 use super::EdgeDetector;
 use super::baseline::{Baseline, Known};
+use super::bounded::Bounded;
 use super::cases::{About, Cases, Suspicion};
 use super::seen::Seen;
 use super::trace::Trace;
@@ -9,14 +10,13 @@ use crate::judge::Kind;
 use crate::judge::subject::service;
 use crate::policy::{Criticality, Detecting, Policy};
 
-/// New connections that are remembered of a day.
+/// New connections that are remembered of an hour.
 const NEW_CAP: usize = 4096;
 
 pub(super) struct FirstSeen<'a> {
     tiers: Vec<String>,
     baseline: &'a Baseline,
-    new: std::collections::BTreeMap<Known, Trace>,
-    let_go: u64,
+    new: Bounded<Known, Trace>,
 }
 
 /// The tiers that a detector watches: those that the policy names, else those called like these and those of high
@@ -38,8 +38,7 @@ impl<'a> FirstSeen<'a> {
         FirstSeen {
             tiers: watched_tiers(policy, set, &["data", "mgmt", "audit"]),
             baseline,
-            new: std::collections::BTreeMap::new(),
-            let_go: 0,
+            new: Bounded::new(NEW_CAP),
         }
     }
 }
@@ -57,15 +56,13 @@ impl EdgeDetector for FirstSeen<'_> {
         if self.baseline.knows(&known) {
             return;
         }
-        if !self.new.contains_key(&known) && self.new.len() == NEW_CAP {
-            self.let_go += 1;
-            return;
+        if let Some(trace) = self.new.entry(known) {
+            trace.add(seen);
         }
-        self.new.entry(known).or_default().add(seen);
     }
 
     fn end_hour(&mut self, _hour: u32, cases: &mut Cases<'_>) {
-        for (known, trace) in std::mem::take(&mut self.new) {
+        for (known, trace) in self.new.take() {
             cases.raise(Suspicion {
                 kind: Kind::FirstSeen,
                 about: About::Both,
@@ -86,6 +83,6 @@ impl EdgeDetector for FirstSeen<'_> {
     }
 
     fn let_go(&self) -> u64 {
-        self.let_go
+        self.new.let_go()
     }
 }

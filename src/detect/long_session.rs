@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::EdgeDetector;
+use super::bounded::Bounded;
 use super::cases::{About, Cases, Suspicion};
 use super::seen::Seen;
 use super::trace::Trace;
@@ -28,12 +29,11 @@ pub(super) struct LongSession {
     seconds: u32,
     /// Whether the network's logs tell flags: some connection had a SYN.
     has_flags: bool,
-    now: BTreeMap<Pair, Trace>,
+    now: Bounded<Pair, Trace>,
     /// Pairs with a new connection in the current hour.
     begun: BTreeSet<Pair>,
     /// Pairs that go on, with the edges of their earlier hours.
     open: BTreeMap<Pair, Trace>,
-    let_go: u64,
 }
 
 impl LongSession {
@@ -41,10 +41,9 @@ impl LongSession {
         LongSession {
             seconds: u32::try_from(set.number("hours").saturating_mul(3600)).unwrap_or(u32::MAX),
             has_flags: false,
-            now: BTreeMap::new(),
+            now: Bounded::new(PAIRS_CAP),
             begun: BTreeSet::new(),
             open: BTreeMap::new(),
-            let_go: 0,
         }
     }
 
@@ -96,17 +95,15 @@ impl EdgeDetector for LongSession {
             }
             return;
         }
-        if !self.now.contains_key(&pair) && self.now.len() == PAIRS_CAP {
-            self.let_go += 1;
-            return;
+        if let Some(trace) = self.now.entry(pair) {
+            trace.add(seen);
         }
-        self.now.entry(pair).or_default().add(seen);
     }
 
     fn end_hour(&mut self, _hour: u32, cases: &mut Cases<'_>) {
         let mut open = std::mem::take(&mut self.open);
         let begun = std::mem::take(&mut self.begun);
-        for (pair, trace) in std::mem::take(&mut self.now) {
+        for (pair, trace) in self.now.take() {
             // Many at once are a pool of connections, and new ones every hour are many.
             let is_one = (SLOTS_AT_LEAST..=2 * SLOTS).contains(&trace.connections);
             let is_new = begun.contains(&pair);
@@ -136,6 +133,6 @@ impl EdgeDetector for LongSession {
     }
 
     fn let_go(&self) -> u64 {
-        self.let_go
+        self.now.let_go()
     }
 }

@@ -12,6 +12,7 @@
 
 mod baseline;
 mod beacon;
+mod bounded;
 mod cases;
 mod coverage_gap;
 mod credential_guessing;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::EdgeDetector;
+use super::bounded::Bounded;
 use super::cases::{About, Cases, Suspicion};
 use super::seen::Seen;
 use super::trace::Trace;
@@ -22,8 +23,7 @@ type Door = (Addr, Option<u16>, u8);
 
 pub(super) struct ProbeThenSuccess {
     probes: usize,
-    clients: BTreeMap<Addr, Client>,
-    let_go: u64,
+    clients: Bounded<Addr, Client>,
 }
 
 #[derive(Default)]
@@ -38,8 +38,7 @@ impl ProbeThenSuccess {
     pub fn new(set: &Detecting) -> ProbeThenSuccess {
         ProbeThenSuccess {
             probes: set.number("probes") as usize,
-            clients: BTreeMap::new(),
-            let_go: 0,
+            clients: Bounded::new(CLIENTS_CAP),
         }
     }
 }
@@ -57,12 +56,9 @@ impl EdgeDetector for ProbeThenSuccess {
         if !seen.is_denied() || !seen.is_sure_of_direction() || !seen.server.is_inside() {
             return;
         }
-        let is_full = self.clients.len() == CLIENTS_CAP;
-        if is_full && !self.clients.contains_key(&edge.client_addr) {
-            self.let_go += 1;
+        let Some(client) = self.clients.entry(edge.client_addr) else {
             return;
-        }
-        let client = self.clients.entry(edge.client_addr).or_default();
+        };
         let door = (edge.server_addr, edge.server_port, edge.protocol);
         if seen.is_answered() {
             if client.open.len() < DOORS_CAP || client.open.contains_key(&door) {
@@ -77,7 +73,7 @@ impl EdgeDetector for ProbeThenSuccess {
     }
 
     fn end_day(&mut self, cases: &mut Cases<'_>) {
-        for client in std::mem::take(&mut self.clients).into_values() {
+        for client in self.clients.take().into_values() {
             for ((_, port, protocol), trace) in client.open {
                 // What is open all day was not won by trying.
                 let is_before = |first: &&u32| **first < trace.first_seen;
@@ -109,6 +105,6 @@ impl EdgeDetector for ProbeThenSuccess {
     }
 
     fn let_go(&self) -> u64 {
-        self.let_go
+        self.clients.let_go()
     }
 }

@@ -107,12 +107,7 @@ impl Logs {
 
 impl LogDetector for Logs {
     fn see(&mut self, log: &LogHour<'_>) {
-        let known = KnownLog {
-            account: log.account.map(str::to_owned),
-            region: log.region.map(str::to_owned),
-            flow_log: log.flow_log.to_owned(),
-        };
-        let delivered = self.logs.entry(known).or_default();
+        let delivered = self.logs.entry(KnownLog::of(log)).or_default();
         *delivered.hours.entry(log.hour).or_default() += log.objects;
         log.source.clone_into(&mut delivered.last);
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::baseline::{Baseline, Usual, Way};
+use super::bounded::Bounded;
 use super::seen::Seen;
 use super::stats::{deviations, median_and_mad};
 use super::trace::Trace;
@@ -22,8 +23,7 @@ pub(super) struct Volumes<'a> {
     unknown: u64,
     baseline: Option<&'a Baseline>,
     network: String,
-    subjects: BTreeMap<String, Subject>,
-    let_go: u64,
+    subjects: Bounded<String, Subject>,
 }
 
 #[derive(Default)]
@@ -54,8 +54,7 @@ impl<'a> Volumes<'a> {
             unknown: set.number("unknown_mib").saturating_mul(MIB),
             baseline,
             network: String::new(),
-            subjects: BTreeMap::new(),
-            let_go: 0,
+            subjects: Bounded::new(SUBJECTS_CAP),
         }
     }
 
@@ -64,14 +63,7 @@ impl<'a> Volumes<'a> {
         if self.network.is_empty() {
             self.network = seen.edge.network.to_owned();
         }
-        if !self.subjects.contains_key(subject) {
-            if self.subjects.len() == SUBJECTS_CAP {
-                self.let_go += 1;
-                return;
-            }
-            self.subjects.insert(subject.to_owned(), Subject::default());
-        }
-        if let Some(subject) = self.subjects.get_mut(subject) {
+        if let Some(subject) = self.subjects.entry(subject.to_owned()) {
             subject.now.0 = subject.now.0.saturating_add(bytes);
             subject.now.1.add(seen);
         }
@@ -93,7 +85,7 @@ impl<'a> Volumes<'a> {
     /// know, by the other hours of the day.
     pub fn excesses(&mut self, way: Way) -> Vec<Excess> {
         let mut found = Vec::new();
-        for (name, subject) in std::mem::take(&mut self.subjects) {
+        for (name, subject) in self.subjects.take() {
             for (hour, trace) in subject.heavy {
                 let bytes = subject.hours.get(&hour).copied().unwrap_or(0);
                 let by_baseline = self.baseline.and_then(|baseline| {
@@ -126,7 +118,7 @@ impl<'a> Volumes<'a> {
     }
 
     pub fn let_go(&self) -> u64 {
-        self.let_go
+        self.subjects.let_go()
     }
 }
 

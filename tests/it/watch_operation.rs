@@ -190,9 +190,7 @@ fn a_target_that_blocks_holds_nobody_up_once_the_end_is_asked_for_twice() {
     });
     let id = child.0.id().to_string();
     let terminate = || {
-        let told = Command::new("kill")
-            .args(["-TERM", &id])
-            .status();
+        let told = Command::new("kill").args(["-TERM", &id]).status();
         assert!(told.expect("it is told").success());
     };
     terminate();

@@ -31,6 +31,7 @@ const NO_REGION: &str = "us-east-1";
 const REACHABILITY: &str =
     "Software and Configuration Checks/AWS Security Best Practices/Network Reachability";
 const NETWORK_FLOW: &str = "Unusual Behaviors/Network Flow";
+const MONITORING: &str = "Software and Configuration Checks/AWS Security Best Practices";
 
 /// By whose name a finding is imported.
 pub struct Product {
@@ -126,7 +127,9 @@ fn kind_in_asff(kind: &str) -> &'static str {
         | "ingress-violation"
         | "overblocked"
         | "unproven"
-        | "unassigned" => REACHABILITY,
+        | "unassigned"
+        | "exposure-opened" => REACHABILITY,
+        "silent-source" | "coverage-gap" => MONITORING,
         _ => NETWORK_FLOW,
     }
 }

@@ -87,7 +87,7 @@ pub fn ocsf(alert: &Value, now: u64) -> Value {
     if let Some(region) = alert["region"].as_str() {
         event["cloud"]["region"] = json!(region);
     }
-    if alert["rule"].is_string() && alert["policy_id"].is_string() {
+    if !text("rule").is_empty() && alert["policy_id"].is_string() {
         event["policy"] =
             json!({"uid": text("rule"), "name": text("policy_id"), "version": text("policy_hash")});
     }

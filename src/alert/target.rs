@@ -211,7 +211,11 @@ impl Target {
 
     /// Whether nothing goes there while something that came before is to be tried again: of a finding the last alert counts.
     pub fn keeps_order(&self) -> bool {
-        matches!(self.kind, Kind::SecurityHub(_))
+        match &self.kind {
+            Kind::SecurityHub(_) => true,
+            Kind::Sns(topic) => topic.resource.ends_with(".fifo"),
+            _ => false,
+        }
     }
 
     /// What its queue is known by from run to run: not the address, which may hold a secret.

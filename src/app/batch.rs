@@ -50,9 +50,11 @@ pub fn scan_for(
     let temp = super::temp_folder("tidegate-")?;
     let lake = open_lake(settings, &policy, &runtime, temp.path())?;
     let (mut since, mut until) = (settings.since, settings.until);
-    let baseline = baseline::load(settings.baseline.as_deref())?;
-    let detects = (lake.is_some() || settings.detect).then_some(Detects {
+    let baseline = baseline::load(settings.baseline.as_deref(), &policy)?;
+    let detects = (lake.is_some() || settings.detect || baseline.is_some()).then_some(Detects {
         baseline: baseline.as_ref(),
+        accounts: &settings.accounts,
+        regions: &settings.regions,
     });
     let mut committed = BTreeSet::new();
     if let Some(lake) = &lake {

@@ -13,6 +13,20 @@ use crate::sink::{Day, Hour, HourAsides, Lake, ObjectRow};
 pub struct Detects<'a> {
     /// What is usual, where it was learned.
     pub baseline: Option<&'a Baseline>,
+    /// The accounts whose logs are read; empty is all.
+    pub accounts: &'a [String],
+    /// The regions whose logs are read; empty is all.
+    pub regions: &'a [String],
+}
+
+impl Detects<'_> {
+    /// Whether logs of an account and a region are read.
+    fn reads(&self, account: Option<&str>, region: Option<&str>) -> bool {
+        let is_among = |all: &[String], one: Option<&str>| {
+            all.is_empty() || one.is_none_or(|one| all.iter().any(|known| known == one))
+        };
+        is_among(self.accounts, account) && is_among(self.regions, region)
+    }
 }
 
 /// Gathers the findings of the days of a run, whose hours come in order.
@@ -47,7 +61,10 @@ impl<'a> DayGatherer<'a> {
         let start = day.start();
         DayGatherer {
             findings: DayFindings::new(policy, start),
-            detection: detects.map(|by| DayDetection::new(policy, by.baseline, start)),
+            detection: detects.map(|by| {
+                let reads = |account: Option<&str>, region: Option<&str>| by.reads(account, region);
+                DayDetection::new(policy, by.baseline, &reads, start)
+            }),
         }
     }
 

@@ -71,10 +71,10 @@ fn value(set: Option<&Detecting>, name: &str, default: Value) -> String {
     let list = |items: Vec<String>| format!("[{}]", items.join(", "));
     let quoted = |text: &str| format!("\"{text}\"");
     match (default, set) {
-        (Value::Number(number), None) => number.to_string(),
-        (Value::Number(_), Some(set)) => set.number(name).to_string(),
-        (Value::Numbers(numbers), None) => list(numbers.iter().map(u64::to_string).collect()),
-        (Value::Numbers(_), Some(set)) => {
+        (Value::Number(number) | Value::Percent(number), None) => number.to_string(),
+        (Value::Number(_) | Value::Percent(_), Some(set)) => set.number(name).to_string(),
+        (Value::Ports(numbers), None) => list(numbers.iter().map(u64::to_string).collect()),
+        (Value::Ports(_), Some(set)) => {
             list(set.numbers(name).iter().map(u64::to_string).collect())
         }
         (Value::Texts(texts), None) => list(texts.iter().map(|text| quoted(text)).collect()),

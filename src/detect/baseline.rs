@@ -63,6 +63,17 @@ impl Known {
     }
 }
 
+impl Known {
+    /// The same, the other way round.
+    fn reversed(&self) -> Known {
+        Known {
+            client: self.server.clone(),
+            server: self.client.clone(),
+            ..self.clone()
+        }
+    }
+}
+
 /// Which bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -111,6 +122,12 @@ impl KnownLog {
     }
 }
 
+/// What every version of the file says.
+#[derive(Deserialize)]
+struct Form {
+    schema: String,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -134,6 +151,7 @@ struct File {
 #[derive(Debug)]
 pub struct Baseline {
     digest: String,
+    policy_id: String,
     from: String,
     until: String,
     hours: u64,
@@ -160,10 +178,11 @@ impl Baseline {
     /// # Errors
     /// When it is something else.
     pub fn parse(bytes: &[u8]) -> Result<Baseline, BaselineError> {
-        let file: File = serde_json::from_slice(bytes)?;
-        if file.schema != SCHEMA {
-            return Err(BaselineError::Schema(file.schema));
+        let form: Form = serde_json::from_slice(bytes)?;
+        if form.schema != SCHEMA {
+            return Err(BaselineError::Schema(form.schema));
         }
+        let file: File = serde_json::from_slice(bytes)?;
         let digest = Sha256::digest(bytes);
         let key = |volume: &Volume| (volume.way, volume.network.clone(), volume.subject.clone());
         Ok(Baseline {
@@ -171,6 +190,7 @@ impl Baseline {
                 .iter()
                 .map(|byte| format!("{byte:02x}"))
                 .collect(),
+            policy_id: file.policy_id,
             from: file.from,
             until: file.until,
             hours: file.hours,
@@ -188,6 +208,11 @@ impl Baseline {
     /// The first 12 hex digits of the file's SHA-256.
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// The id of the policy that its lake was judged by.
+    pub fn policy_id(&self) -> &str {
+        &self.policy_id
     }
 
     /// How a finding names it.
@@ -245,7 +270,7 @@ impl Baseline {
 
 /// Whether something was seen in all hours but for one of a hundred.
 fn is_steady(seen: u64, hours: u64) -> bool {
-    hours >= u64::from(DAY) && seen * 100 >= hours * 99
+    hours >= u64::from(DAY) && seen.saturating_mul(100) >= hours.saturating_mul(99)
 }
 
 /// Learns a baseline from hours, in their order.
@@ -293,13 +318,13 @@ impl<'a> Learner<'a> {
         }
         let kind = |zone: &str| -> ZoneKind { zone_kind(self.policy, zone) };
         let seen = Seen::new(edge, kind(edge.client_zone), kind(edge.server_zone));
-        if seen.is_answered() && seen.is_sure_of_direction() {
+        if seen.is_answered() {
             let known = Known::of(&seen);
-            if self.edges.len() < LEARNED_CAP {
-                self.edges.insert(known);
-            } else if !self.edges.contains(&known) {
-                self.let_go += 1;
+            // Where the direction is not sure, another day may see it the other way round.
+            if !seen.is_sure_of_direction() {
+                self.learn(known.reversed());
             }
+            self.learn(known);
         }
         if seen.goes_out() {
             self.add_bytes(Way::Out, &seen, edge.bytes_to_server);
@@ -307,6 +332,14 @@ impl<'a> Learner<'a> {
         let is_data = self.data_tiers.iter().any(|tier| tier == edge.server_zone);
         if is_data && edge.client_zone != edge.server_zone {
             self.add_bytes(Way::FromData, &seen, edge.bytes_to_client);
+        }
+    }
+
+    fn learn(&mut self, known: Known) {
+        if self.edges.len() < LEARNED_CAP {
+            self.edges.insert(known);
+        } else if !self.edges.contains(&known) {
+            self.let_go += 1;
         }
     }
 

@@ -6,19 +6,19 @@
 use std::collections::BTreeMap;
 
 use super::EdgeDetector;
-use super::bounded::Bounded;
+use super::bounded::{Bounded, CLIENT_CAP};
 use super::cases::{About, Cases, Suspicion};
 use super::seen::Seen;
 use super::stats::median;
 use super::trace::Trace;
+use crate::judge::Kind;
 use crate::judge::subject::service;
-use crate::judge::{Kind, Orientation};
 use crate::net::Addr;
 use crate::net::protocol::{TCP, UDP};
 use crate::policy::Detecting;
 
 /// Pairs that are remembered of a day.
-const PAIRS_CAP: usize = 65_536;
+const PAIRS_CAP: usize = 32_768;
 /// The shortest interval that can be told from the aggregation, seconds: twice its minute.
 const SHORTEST: u64 = 120;
 /// What aggregation alone moves an interval by, seconds.
@@ -34,6 +34,10 @@ pub(super) struct Beacon {
     clients: usize,
     jitter: u64,
     except: Vec<u64>,
+    /// Whether the network's logs tell flags: some connection had a SYN.
+    has_flags: bool,
+    /// How many pairs there are of each client.
+    of_client: BTreeMap<Addr, usize>,
     pairs: Bounded<Pair, Series>,
 }
 
@@ -61,6 +65,8 @@ impl Beacon {
             clients: set.number("clients") as usize,
             jitter: set.number("jitter"),
             except: set.numbers("except_ports").to_vec(),
+            has_flags: false,
+            of_client: BTreeMap::new(),
             pairs: Bounded::new(PAIRS_CAP),
         }
     }
@@ -73,7 +79,7 @@ impl Beacon {
         }
         let mut intervals = intervals(&series.hours);
         let usual = median(&mut intervals)?;
-        let slack = (usual * self.jitter / 100).max(BLUR);
+        let slack = (usual.saturating_mul(self.jitter) / 100).max(BLUR);
         let is_regular = |interval: &&u64| interval.abs_diff(usual) <= slack;
         let regular = intervals.iter().filter(is_regular).count();
         (usual >= SHORTEST && regular * 100 >= intervals.len() * REGULAR).then_some(usual)
@@ -93,12 +99,13 @@ fn intervals(hours: &[Hour]) -> Vec<u64> {
 impl EdgeDetector for Beacon {
     fn see(&mut self, seen: &Seen<'_>) {
         let edge = seen.edge;
+        self.has_flags |= seen.has_own_syn();
         let is_candidate = seen.client.is_inside()
             && seen.is_with_anybody()
             && matches!(edge.protocol, TCP | UDP)
             && seen.is_let_through()
-            // A connection that goes on is none that begins.
-            && !matches!(edge.orientation, Orientation::Connection | Orientation::Listener);
+            // Where the network's logs have flags, a connection without its SYN is one that goes on.
+            && (edge.protocol == UDP || seen.has_own_syn() || !self.has_flags);
         let Some(port) = edge.server_port.filter(|_| is_candidate) else {
             return;
         };
@@ -106,7 +113,8 @@ impl EdgeDetector for Beacon {
             return;
         }
         let pair = (edge.server_addr, edge.client_addr, port, edge.protocol);
-        let Some(series) = self.pairs.entry(pair) else {
+        let of_client = self.of_client.entry(edge.client_addr).or_default();
+        let Some(series) = self.pairs.entry_up_to(pair, of_client, CLIENT_CAP) else {
             return;
         };
         series.trace.add(seen);

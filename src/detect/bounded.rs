@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// How much detectors remember of one client and hour: of a client of more doors the first are told of.
+pub(super) const CLIENT_CAP: usize = 4096;
+
 /// What a detector remembers, by key.
 pub(super) struct Bounded<K, V> {
     known: BTreeMap<K, V>,
@@ -26,6 +29,20 @@ impl<K: Ord, V: Default> Bounded<K, V> {
             return None;
         }
         Some(self.known.entry(key).or_default())
+    }
+
+    /// The same; and none, and counted, where the key is new and there are so many of its kind already, of which `of_kind`
+    /// keeps count: one client is not to take all the room.
+    pub fn entry_up_to(&mut self, key: K, of_kind: &mut usize, most: usize) -> Option<&mut V> {
+        let is_new = !self.known.contains_key(&key);
+        if is_new && *of_kind >= most {
+            self.let_go += 1;
+            return None;
+        }
+        if is_new && self.known.len() < self.most {
+            *of_kind += 1;
+        }
+        self.entry(key)
     }
 
     /// Everything that is remembered.

@@ -44,6 +44,8 @@ pub(super) struct Cases<'a> {
     policy: &'a Policy,
     day: u32,
     cases: BTreeMap<(Kind, u64), Case>,
+    /// How many of each kind.
+    of_kind: BTreeMap<Kind, usize>,
     let_go: u64,
 }
 
@@ -61,6 +63,7 @@ impl<'a> Cases<'a> {
             policy,
             day,
             cases: BTreeMap::new(),
+            of_kind: BTreeMap::new(),
             let_go: 0,
         }
     }
@@ -104,10 +107,13 @@ impl<'a> Cases<'a> {
 
     fn add(&mut self, id: u64, subjects: &[String; 2], suspicion: Suspicion) {
         let kind = suspicion.kind;
-        let of_kind = self.cases.range((kind, 0)..=(kind, u64::MAX)).count();
-        if !self.cases.contains_key(&(kind, id)) && of_kind == CASES_CAP {
-            self.let_go += 1;
-            return;
+        if !self.cases.contains_key(&(kind, id)) {
+            let of_kind = self.of_kind.entry(kind).or_default();
+            if *of_kind == CASES_CAP {
+                self.let_go += 1;
+                return;
+            }
+            *of_kind += 1;
         }
         let Some(detecting) = detecting(self.policy, kind) else {
             return;

@@ -1,8 +1,7 @@
 //! `credential-guessing`: many short sessions of one client with a login or a database within an hour.
 
-use std::collections::BTreeMap;
-
 use super::EdgeDetector;
+use super::bounded::{Bounded, CLIENT_CAP};
 use super::cases::{About, Cases, Suspicion};
 use super::seen::Seen;
 use super::trace::Trace;
@@ -18,7 +17,7 @@ pub(super) struct CredentialGuessing {
     login_ports: Vec<u64>,
     database_ports: Vec<u64>,
     /// Of the current client, by server and port.
-    doors: BTreeMap<(Addr, u16), Trace>,
+    doors: Bounded<(Addr, u16), Trace>,
 }
 
 impl CredentialGuessing {
@@ -28,7 +27,7 @@ impl CredentialGuessing {
             packets: set.number("packets"),
             login_ports: set.numbers("login_ports").to_vec(),
             database_ports: set.numbers("database_ports").to_vec(),
-            doors: BTreeMap::new(),
+            doors: Bounded::new(CLIENT_CAP),
         }
     }
 }
@@ -46,15 +45,14 @@ impl EdgeDetector for CredentialGuessing {
         // A session that stays open is told of in each slot; only one with its SYN is another.
         let is_new = seen.has_own_syn() && seen.is_answered();
         if is_new && (is_login || is_database) && seen.server.is_inside() {
-            self.doors
-                .entry((edge.server_addr, port))
-                .or_default()
-                .add(seen);
+            if let Some(trace) = self.doors.entry((edge.server_addr, port)) {
+                trace.add(seen);
+            }
         }
     }
 
     fn end_client(&mut self, cases: &mut Cases<'_>) {
-        for ((_, port), trace) in std::mem::take(&mut self.doors) {
+        for ((_, port), trace) in self.doors.take() {
             let sessions = trace.connections;
             let packets = trace.packets / sessions.max(1);
             if sessions < self.sessions || packets > self.packets {
@@ -80,5 +78,9 @@ impl EdgeDetector for CredentialGuessing {
                 trace,
             });
         }
+    }
+
+    fn let_go(&self) -> u64 {
+        self.doors.let_go()
     }
 }

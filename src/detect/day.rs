@@ -59,13 +59,21 @@ struct Network<'a> {
 }
 
 impl<'a> DayDetection<'a> {
-    /// Detectors that have seen nothing yet of the UTC day that begins at this instant.
-    pub fn new(policy: &'a Policy, baseline: Option<&'a Baseline>, day: u32) -> DayDetection<'a> {
+    /// Detectors that have seen nothing yet of the UTC day that begins at this instant. `reads` is whether logs of an account
+    /// and a region are read at all: of others, that the baseline may know, nothing is expected.
+    pub fn new(
+        policy: &'a Policy,
+        baseline: Option<&'a Baseline>,
+        reads: &dyn Fn(Option<&str>, Option<&str>) -> bool,
+        day: u32,
+    ) -> DayDetection<'a> {
         let mut logs: Vec<Box<dyn LogDetector + Send + 'a>> = Vec::new();
         for detecting in policy.detecting().iter().filter(|known| known.is_enabled) {
             match detecting.detector().name {
                 "silent-source" => {
-                    logs.push(Box::new(silent_source::Logs::new(detecting, baseline)));
+                    logs.push(Box::new(silent_source::Logs::new(
+                        detecting, baseline, reads,
+                    )));
                 }
                 "coverage-gap" => logs.push(Box::new(coverage_gap::CoverageGap::new(detecting))),
                 _ => {}
@@ -82,10 +90,14 @@ impl<'a> DayDetection<'a> {
 
     /// Looks at an edge. Those of an hour come by client, and hours in order.
     pub fn add(&mut self, edge: &EdgeRow<'_>) {
-        // ICMP of ends that talk is not judged, but may be a road.
-        if edge.verdict == Verdict::Unjudged && edge.rule != Reason::Diagnostic.as_str() {
-            return;
-        }
+        // ICMP of ends that talk is not judged, but may be a road; strays may be probes.
+        let reason = (edge.verdict == Verdict::Unjudged).then(|| Reason::from_word(edge.rule));
+        let is_stray = match reason.flatten() {
+            None if edge.verdict == Verdict::Unjudged => return,
+            None | Some(Reason::Diagnostic) => false,
+            Some(Reason::Stray) => true,
+            Some(_) => return,
+        };
         if !self.networks.contains_key(edge.network) {
             let network = Network {
                 detectors: edge_detectors(self.policy, self.baseline),
@@ -106,7 +118,10 @@ impl<'a> DayDetection<'a> {
         );
         let seen = Seen::new(edge, client, server);
         for detector in &mut network.detectors {
-            detector.see(&seen);
+            match is_stray {
+                true => detector.see_stray(&seen),
+                false => detector.see(&seen),
+            }
         }
     }
 

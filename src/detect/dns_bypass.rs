@@ -1,8 +1,7 @@
 //! `dns-bypass`: a host inside that asks resolvers outside, past the VPC's own.
 
-use std::collections::BTreeMap;
-
 use super::EdgeDetector;
+use super::bounded::{Bounded, CLIENT_CAP};
 use super::cases::{About, Cases, Suspicion};
 use super::seen::Seen;
 use super::trace::Trace;
@@ -39,7 +38,7 @@ const DNS_PORTS: [u16; 2] = [53, 853];
 pub(super) struct DnsBypass {
     resolvers: Vec<Prefix>,
     /// Of the current client, by resolver, port and protocol.
-    asked: BTreeMap<(Addr, u16, u8), Trace>,
+    asked: Bounded<(Addr, u16, u8), Trace>,
 }
 
 impl DnsBypass {
@@ -48,7 +47,7 @@ impl DnsBypass {
         let resolvers = RESOLVERS.into_iter().chain(further);
         DnsBypass {
             resolvers: resolvers.filter_map(|text| text.parse().ok()).collect(),
-            asked: BTreeMap::new(),
+            asked: Bounded::new(CLIENT_CAP),
         }
     }
 
@@ -72,12 +71,14 @@ impl EdgeDetector for DnsBypass {
         let is_bypass = goes_out && !seen.is_allowed() && seen.is_let_through();
         if is_bypass && self.is_dns(edge.server_addr, port) {
             let key = (edge.server_addr, port, edge.protocol);
-            self.asked.entry(key).or_default().add(seen);
+            if let Some(trace) = self.asked.entry(key) {
+                trace.add(seen);
+            }
         }
     }
 
     fn end_client(&mut self, cases: &mut Cases<'_>) {
-        for ((_, port, protocol), trace) in std::mem::take(&mut self.asked) {
+        for ((_, port, protocol), trace) in self.asked.take() {
             let service = service(protocol, Some(port));
             cases.raise(Suspicion {
                 kind: Kind::DnsBypass,
@@ -99,5 +100,9 @@ impl EdgeDetector for DnsBypass {
                 trace,
             });
         }
+    }
+
+    fn let_go(&self) -> u64 {
+        self.asked.let_go()
     }
 }

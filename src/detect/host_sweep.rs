@@ -1,8 +1,7 @@
 //! `host-sweep`: a client that tries one port of many servers within an hour.
 
-use std::collections::BTreeMap;
-
 use super::EdgeDetector;
+use super::bounded::Bounded;
 use super::cases::{About, Cases, Suspicion};
 use super::port_scan::Attempts;
 use super::seen::Seen;
@@ -11,11 +10,14 @@ use crate::judge::subject::service;
 use crate::net::protocol::{ICMP, ICMPV6};
 use crate::policy::Detecting;
 
+/// Ports of one client and hour that are remembered. Whoever tries more is found by `port-scan`.
+const PORTS_CAP: usize = 256;
+
 pub(super) struct HostSweep {
     targets: u64,
     failed: u64,
     /// Of the current client, by port and protocol.
-    ports: BTreeMap<(Option<u16>, u8), Attempts>,
+    ports: Bounded<(Option<u16>, u8), Attempts>,
 }
 
 impl HostSweep {
@@ -23,7 +25,7 @@ impl HostSweep {
         HostSweep {
             targets: set.number("targets"),
             failed: set.number("failed"),
-            ports: BTreeMap::new(),
+            ports: Bounded::new(PORTS_CAP),
         }
     }
 }
@@ -34,16 +36,14 @@ impl EdgeDetector for HostSweep {
         // A ping has no port, and no flag that shows its direction.
         let is_ping = matches!(edge.protocol, ICMP | ICMPV6);
         if seen.server.is_inside() && (is_ping || seen.is_sure_of_direction()) {
-            let attempts = self
-                .ports
-                .entry((edge.server_port, edge.protocol))
-                .or_default();
-            attempts.add(seen, &edge.server_addr.bits().to_le_bytes());
+            if let Some(attempts) = self.ports.entry((edge.server_port, edge.protocol)) {
+                attempts.add(seen, &edge.server_addr.bits().to_le_bytes());
+            }
         }
     }
 
     fn end_client(&mut self, cases: &mut Cases<'_>) {
-        for ((port, protocol), attempts) in std::mem::take(&mut self.ports) {
+        for ((port, protocol), attempts) in self.ports.take() {
             let Some((tried, failed, trace)) = attempts.verdict(self.targets, self.failed) else {
                 continue;
             };
@@ -63,5 +63,9 @@ impl EdgeDetector for HostSweep {
                 trace,
             });
         }
+    }
+
+    fn let_go(&self) -> u64 {
+        self.ports.let_go()
     }
 }

@@ -17,7 +17,7 @@ use crate::net::protocol::TCP;
 use crate::policy::Detecting;
 
 /// Pairs that are remembered from hour to hour.
-const PAIRS_CAP: usize = 65_536;
+const PAIRS_CAP: usize = 16_384;
 /// Slots of an hour: as often an open connection is told.
 const SLOTS: u64 = 12;
 /// Of these, in how many traffic must have flowed. With aggregation by ten minutes it is every other one.

@@ -45,10 +45,13 @@ pub use day::{DayDetection, LogHour};
 use cases::Cases;
 use seen::Seen;
 
-/// Looks at the edges of one network, hour by hour; within an hour they come by client.
+/// Looks at the edges of one network, hour by hour; within an hour they come by client, and of a client by server.
 trait EdgeDetector {
     /// Looks at an edge that was judged.
     fn see(&mut self, seen: &Seen<'_>);
+
+    /// Looks at rejected records in mid-connection of which nothing else is known. They come among the client's edges.
+    fn see_stray(&mut self, _seen: &Seen<'_>) {}
 
     /// All edges of a client of this hour were seen.
     fn end_client(&mut self, _cases: &mut Cases<'_>) {}

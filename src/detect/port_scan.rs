@@ -54,11 +54,20 @@ impl Attempts {
     }
 }
 
+/// Ports below this are servers'.
+const SERVERS: u16 = 1024;
+/// Scans of one client and hour that are remembered until its edges end.
+const SCANS_CAP: usize = 256;
+
 pub(super) struct PortScan {
     targets: u64,
     failed: u64,
+    /// The server of the current client whose edges are coming, and the attempts by protocol.
+    server: Option<Addr>,
+    attempts: BTreeMap<u8, Attempts>,
     /// Of the current client.
-    servers: BTreeMap<(Addr, u8), Attempts>,
+    scans: Vec<Suspicion>,
+    let_go: u64,
 }
 
 impl PortScan {
@@ -66,30 +75,24 @@ impl PortScan {
         PortScan {
             targets: set.number("targets"),
             failed: set.number("failed"),
-            servers: BTreeMap::new(),
+            server: None,
+            attempts: BTreeMap::new(),
+            scans: Vec::new(),
+            let_go: 0,
         }
     }
-}
 
-impl EdgeDetector for PortScan {
-    fn see(&mut self, seen: &Seen<'_>) {
-        let edge = seen.edge;
-        let Some(port) = edge.server_port.filter(|_| seen.is_sure_of_direction()) else {
-            return;
-        };
-        let attempts = self
-            .servers
-            .entry((edge.server_addr, edge.protocol))
-            .or_default();
-        attempts.add(seen, &port.to_le_bytes());
-    }
-
-    fn end_client(&mut self, cases: &mut Cases<'_>) {
-        for ((_, protocol), attempts) in std::mem::take(&mut self.servers) {
+    /// All edges of the client with the current server were seen.
+    fn end_server(&mut self) {
+        for (protocol, attempts) in std::mem::take(&mut self.attempts) {
             let Some((tried, failed, trace)) = attempts.verdict(self.targets, self.failed) else {
                 continue;
             };
-            cases.raise(Suspicion {
+            if self.scans.len() == SCANS_CAP {
+                self.let_go += 1;
+                continue;
+            }
+            self.scans.push(Suspicion {
                 kind: Kind::PortScan,
                 about: About::Both,
                 port: None,
@@ -108,5 +111,39 @@ impl EdgeDetector for PortScan {
                 trace,
             });
         }
+    }
+}
+
+impl EdgeDetector for PortScan {
+    fn see(&mut self, seen: &Seen<'_>) {
+        let edge = seen.edge;
+        // The edges of a client come by server.
+        if self.server != Some(edge.server_addr) {
+            self.end_server();
+            self.server = Some(edge.server_addr);
+        }
+        if let Some(port) = edge.server_port.filter(|_| seen.is_sure_of_direction()) {
+            let attempts = self.attempts.entry(edge.protocol).or_default();
+            attempts.add(seen, &port.to_le_bytes());
+        }
+    }
+
+    fn see_stray(&mut self, seen: &Seen<'_>) {
+        // A scan with FIN or without flags; what comes late of a connection goes to ports of clients.
+        if seen.edge.server_port.is_some_and(|port| port < SERVERS) {
+            self.see(seen);
+        }
+    }
+
+    fn end_client(&mut self, cases: &mut Cases<'_>) {
+        self.end_server();
+        self.server = None;
+        for scan in self.scans.drain(..) {
+            cases.raise(scan);
+        }
+    }
+
+    fn let_go(&self) -> u64 {
+        self.let_go
     }
 }

@@ -10,19 +10,19 @@ use super::trace::Trace;
 use crate::judge::subject::service;
 use crate::judge::{Kind, Outcome};
 use crate::net::Addr;
-use crate::net::protocol::TCP;
 use crate::policy::Detecting;
 
 /// Clients that are remembered of a day. Scanners come by the ten thousand.
-const CLIENTS_CAP: usize = 65_536;
-/// Doors of a client that are remembered: more do not make it more suspicious.
-const DOORS_CAP: usize = 256;
+const CLIENTS_CAP: usize = 32_768;
+/// Doors of a client that are remembered, or as many as are asked for: more do not make it more suspicious.
+const DOORS_CAP: usize = 16;
 
 /// Server, port and protocol.
 type Door = (Addr, Option<u16>, u8);
 
 pub(super) struct ProbeThenSuccess {
     probes: usize,
+    doors: usize,
     clients: Bounded<Addr, Client>,
 }
 
@@ -38,16 +38,15 @@ impl ProbeThenSuccess {
     pub fn new(set: &Detecting) -> ProbeThenSuccess {
         ProbeThenSuccess {
             probes: set.number("probes") as usize,
+            doors: DOORS_CAP.max((set.number("probes") as usize).min(256)),
             clients: Bounded::new(CLIENTS_CAP),
         }
     }
 }
 
-/// Whether the client was turned away: rejected, refused, or not answered at all.
+/// Whether the client was turned away. Who does not answer at all may be gone.
 fn is_turned_away(seen: &Seen<'_>) -> bool {
-    let outcome = seen.edge.outcome;
-    let is_silent = seen.edge.protocol == TCP && outcome == Some(Outcome::Sent);
-    seen.is_rejected() || is_silent || outcome == Some(Outcome::Refused)
+    seen.is_rejected() || seen.edge.outcome == Some(Outcome::Refused)
 }
 
 impl EdgeDetector for ProbeThenSuccess {
@@ -61,11 +60,11 @@ impl EdgeDetector for ProbeThenSuccess {
         };
         let door = (edge.server_addr, edge.server_port, edge.protocol);
         if seen.is_answered() {
-            if client.open.len() < DOORS_CAP || client.open.contains_key(&door) {
+            if client.open.len() < self.doors || client.open.contains_key(&door) {
                 client.open.entry(door).or_default().add(seen);
             }
         } else if is_turned_away(seen)
-            && (client.shut.len() < DOORS_CAP || client.shut.contains_key(&door))
+            && (client.shut.len() < self.doors || client.shut.contains_key(&door))
         {
             let first = client.shut.entry(door).or_insert(edge.first_seen);
             *first = edge.first_seen.min(*first);

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 
 use crate::judge::subject::{client_subject, subject};
 use crate::judge::{EdgeRow, Orientation, Outcome};
+use crate::net::protocol::UDP;
 use crate::policy::{Answer, ZoneKind, is_anybodys_zone};
 
 /// Ports from here on are clients' (RFC 6056 and Linux's default range).
@@ -83,7 +84,14 @@ impl<'e> Seen<'e> {
     pub fn is_sure_of_direction(&self) -> bool {
         match self.edge.orientation {
             Orientation::Port | Orientation::Peer => false,
-            Orientation::LoneReject => self.edge.server_port.is_none_or(|port| port < EPHEMERAL),
+            Orientation::LoneReject => self.edge.server_port.is_none_or(|port| {
+                // Load balancers and NAT gateways take ports from 1024 up for themselves, and UDP has no flags.
+                port < if self.edge.protocol == UDP {
+                    1024
+                } else {
+                    EPHEMERAL
+                }
+            }),
             _ => true,
         }
     }

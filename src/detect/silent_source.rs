@@ -1,5 +1,6 @@
 //! `silent-source`: a flow log, an account or a region that stops to deliver; an interface that was never silent for a week.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::baseline::{Baseline, KnownLog};
@@ -62,9 +63,14 @@ pub(super) struct Logs {
 }
 
 impl Logs {
-    pub fn new(set: &Detecting, baseline: Option<&Baseline>) -> Logs {
+    pub fn new(
+        set: &Detecting,
+        baseline: Option<&Baseline>,
+        reads: &dyn Fn(Option<&str>, Option<&str>) -> bool,
+    ) -> Logs {
         let steady = baseline.into_iter().flat_map(Baseline::steady_logs);
-        let steady: BTreeSet<KnownLog> = steady.cloned().collect();
+        let is_read = |log: &&KnownLog| reads(log.account.as_deref(), log.region.as_deref());
+        let steady: BTreeSet<KnownLog> = steady.filter(is_read).cloned().collect();
         Logs {
             hours: u32::try_from(set.number("hours"))
                 .unwrap_or(u32::MAX)
@@ -79,29 +85,92 @@ impl Logs {
         }
     }
 
-    /// The longest time without an object of the log that is news, hours: others delivered in them, it did before, and it
+    /// The longest time without an object that is news: when it began, and hours. Others delivered in them; it did before, and
     /// was never silent for half as long before. What delivers now and then is no news when it does not.
-    fn silent(&self, log: &KnownLog, delivered: &Delivered) -> Option<u32> {
-        let is_steady = self.steady.contains(log);
-        let (mut silent, mut longest) = (0_u32, 0);
-        let (mut heard, mut objects) = (0_u32, 0_u64);
-        let mut news = None;
+    fn silent(&self, is_steady: bool, delivered: &BTreeMap<u32, u64>) -> Option<(u32, u32)> {
+        let (mut silent, mut longest, mut since) = (0_u32, 0, 0);
+        // The last hour that was heard may be a part of one.
+        let (mut heard, mut objects, mut last) = (0_u32, 0_u64, 0);
+        let mut news: Option<(u32, u32)> = None;
         for hour in &self.judged {
-            if let Some(count) = delivered.hours.get(hour) {
+            if let Some(count) = delivered.get(hour) {
                 longest = longest.max(std::mem::take(&mut silent));
-                heard += 1;
-                objects += count;
+                (heard, objects, last) = (heard + 1, objects + count, *count);
             } else if heard > 0 || is_steady {
+                if silent == 0 {
+                    since = *hour;
+                }
                 silent += 1;
-                let missing = u64::from(silent) * objects / u64::from(heard.max(1));
+                let whole = u64::from(heard.saturating_sub(1).max(1));
+                let of_whole = if heard > 1 { objects - last } else { objects };
+                let missing = u64::from(silent).saturating_mul(of_whole) / whole;
                 let is_regular = longest == 0 && heard >= REGULAR_HOURS;
                 let is_known = heard >= self.before && (missing >= MISSING_AT_LEAST || is_regular);
-                if (is_steady || is_known) && silent >= self.hours && silent > 2 * longest {
-                    news = news.max(Some(silent));
+                let is_long = silent >= self.hours && silent > longest.saturating_mul(2);
+                if (is_steady || is_known)
+                    && is_long
+                    && news.is_none_or(|(_, hours)| silent > hours)
+                {
+                    news = Some((since, silent));
                 }
             }
         }
         news
+    }
+
+    /// What is raised of a log, or of all logs of a place.
+    fn suspicion(
+        &self,
+        name: &str,
+        log: &KnownLog,
+        delivered: &Delivered,
+        hours: u32,
+    ) -> Suspicion {
+        let first = delivered.hours.keys().next().or(self.judged.first());
+        let from = first.copied().unwrap_or(0);
+        let last = delivered.hours.keys().next_back();
+        let until = last.map_or(from, |last| last + HOUR);
+        Suspicion {
+            kind: Kind::SilentSource,
+            about: About::Client,
+            port: None,
+            protocol: None,
+            severity: None,
+            weight: u64::from(hours),
+            title: format!("{name} delivered nothing for {hours} hours"),
+            reason: format!(
+                "no object for {hours} hours in which others delivered, of {}; the limit is {}",
+                place_shown(log),
+                self.hours
+            ),
+            trace: trace_of_source(log, &delivered.last, from, until),
+        }
+    }
+
+    /// What all flow logs of each account and region delivered together, of those that have several.
+    fn places(&self) -> BTreeMap<(Option<String>, Option<String>), (&KnownLog, bool, Delivered)> {
+        let mut places = BTreeMap::new();
+        let mut several = BTreeSet::new();
+        for (log, delivered) in &self.logs {
+            let place = (log.account.clone(), log.region.clone());
+            let is_steady = self.steady.contains(log);
+            let (_, any_steady, all) = match places.entry(place) {
+                Entry::Vacant(new) => new.insert((log, false, Delivered::default())),
+                Entry::Occupied(known) => {
+                    several.insert(known.key().clone());
+                    known.into_mut()
+                }
+            };
+            *any_steady |= is_steady;
+            for (hour, objects) in &delivered.hours {
+                *all.hours.entry(*hour).or_default() += objects;
+            }
+            if all.last < delivered.last {
+                all.last.clone_from(&delivered.last);
+            }
+        }
+        places.retain(|place, _| several.contains(place));
+        places
     }
 }
 
@@ -117,56 +186,25 @@ impl LogDetector for Logs {
     }
 
     fn end_day(&mut self, cases: &mut Cases<'_>) {
-        let silent: Vec<(&KnownLog, u32, &Delivered)> = self
-            .logs
-            .iter()
-            .filter_map(|(log, known)| Some((log, self.silent(log, known)?, known)))
-            .collect();
-        // Where all flow logs of an account or a region are silent, that is one thing, not many.
-        let place_of = |log: &KnownLog| (log.account.clone(), log.region.clone());
-        let mut places: BTreeMap<_, (usize, usize)> = BTreeMap::new();
-        for log in self.logs.keys() {
-            places.entry(place_of(log)).or_default().0 += 1;
-        }
-        for (log, ..) in &silent {
-            places.entry(place_of(log)).or_default().1 += 1;
-        }
-        let mut told = BTreeSet::new();
-        for (log, hours, delivered) in silent {
-            let place = place_of(log);
-            let is_whole = places
-                .get(&place)
-                .is_some_and(|(all, silent)| *all > 1 && all == silent);
-            let name = match is_whole {
-                true => place_shown(log),
-                false => format!("flow log {}", log.flow_log),
-            };
-            if !told.insert(name.clone()) {
-                continue;
+        // Where all flow logs of an account and region fall silent, that is one thing, not many.
+        let mut whole = BTreeMap::new();
+        for (place, (log, is_steady, delivered)) in self.places() {
+            if let Some((since, hours)) = self.silent(is_steady, &delivered.hours) {
+                let name = place_shown(log);
+                cases.raise_of_source(&name, "", self.suspicion(&name, log, &delivered, hours));
+                whole.insert(place, since);
             }
-            let first = delivered.hours.keys().next().or(self.judged.first());
-            let from = first.copied().unwrap_or(0);
-            let last = delivered.hours.keys().next_back();
-            let until = last.map_or(from, |last| last + HOUR);
-            cases.raise_of_source(
-                &name,
-                "",
-                Suspicion {
-                    kind: Kind::SilentSource,
-                    about: About::Client,
-                    port: None,
-                    protocol: None,
-                    severity: None,
-                    weight: u64::from(hours),
-                    title: format!("{name} delivered nothing for {hours} hours"),
-                    reason: format!(
-                        "no object for {hours} hours in which others delivered, of {}; the limit is {}",
-                        place_shown(log),
-                        self.hours
-                    ),
-                    trace: trace_of_source(log, &delivered.last, from, until),
-                },
-            );
+        }
+        for (log, delivered) in &self.logs {
+            let is_steady = self.steady.contains(log);
+            let Some((since, hours)) = self.silent(is_steady, &delivered.hours) else {
+                continue;
+            };
+            let place = (log.account.clone(), log.region.clone());
+            if whole.get(&place).is_none_or(|all_since| since < *all_since) {
+                let name = format!("flow log {}", log.flow_log);
+                cases.raise_of_source(&name, "", self.suspicion(&name, log, delivered, hours));
+            }
         }
     }
 }

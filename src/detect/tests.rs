@@ -1,5 +1,7 @@
 //! Detectors over days that tests make up: edges in, findings out.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::judge::{Confidence, EdgeRow, Finding, Inside, Orientation, Outcome, Verdict};
 use crate::net::Addr;
@@ -150,7 +152,7 @@ fn detect_with(
     edges: &[EdgeRow<'static>],
     logs: &[LogHour<'static>],
 ) -> Vec<Finding> {
-    let mut day = DayDetection::new(policy, baseline, DAY);
+    let mut day = DayDetection::new(policy, baseline, &|_, _| true, DAY);
     for hour in (DAY..DAY + 24 * HOUR).step_by(HOUR as usize) {
         let mut of_hour: Vec<&EdgeRow<'_>> = edges
             .iter()
@@ -235,6 +237,18 @@ fn a_port_scan_needs_many_ports_of_one_server_of_which_some_fail() {
         ..rejected(edge())
     };
     check(&detect("", &ports(3000..3040, replies)), &[]);
+    // With FIN, or without any flag, nothing is judged of it, and still it is a scan.
+    let stray = EdgeRow {
+        orientation: Orientation::LoneReject,
+        outcome: None,
+        verdict: Verdict::Unjudged,
+        rule: "stray",
+        decision: None,
+        severity: None,
+        ..edge()
+    };
+    assert_eq!(detect("", &ports(1..21, stray)).len(), 1);
+    check(&detect("", &ports(3000..3040, stray)), &[]);
     // Half an hour each in two hours is no hour.
     let mut halves = ports(3000..3010, rejected(edge()));
     halves.extend(ports(3010..3020, later(1, rejected(edge()))));
@@ -573,6 +587,28 @@ fn beacons_are_regular_rare_and_unlisted() {
 }
 
 #[test]
+fn one_client_does_not_take_all_the_room_of_beacons() {
+    let policy = policy("");
+    let mut day = DayDetection::new(&policy, None, &|_, _| true, DAY);
+    for hour in 0..12 {
+        // Before the client that calls, by its address.
+        for number in 0..40_000_u32 {
+            day.add(&EdgeRow {
+                client_addr: host(1, 0),
+                server_addr: Addr::from_v4(0xc613_0000 + number),
+                ..later(hour, outward())
+            });
+        }
+        let calls = calls((0..HOUR).step_by(600), later(0, outward()));
+        calls.iter().for_each(|edge| day.add(&later(hour, *edge)));
+        day.end_hour(DAY + hour * HOUR);
+    }
+    let (found, let_go) = day.finish();
+    let kinds: Vec<&str> = found.iter().map(|finding| finding.kind.as_str()).collect();
+    assert!(kinds.contains(&"beacon") && let_go > 0, "{kinds:?}");
+}
+
+#[test]
 fn random_calls_are_no_beacon() {
     let mut state = 7_u64;
     let mut random = move || {
@@ -865,6 +901,21 @@ fn what_delivers_now_and_then_is_not_silent() {
 }
 
 #[test]
+fn logs_that_are_silent_at_different_times_are_two_findings() {
+    let one = [log("fl-1", 0..5), log("fl-1", 9..20)].concat();
+    let other = [log("fl-2", 0..12), log("fl-2", 16..20)].concat();
+    let found = detect_with(&policy(""), None, &[], &[one, other].concat());
+    let named: Vec<&str> = found
+        .iter()
+        .map(|finding| finding.client.subject.as_str())
+        .collect();
+    assert_eq!(
+        BTreeSet::from_iter(named),
+        BTreeSet::from(["flow log fl-1", "flow log fl-2"])
+    );
+}
+
+#[test]
 fn a_whole_account_that_stops_is_one_finding() {
     let elsewhere: Vec<_> = log("fl-9", 0..8)
         .into_iter()
@@ -988,7 +1039,7 @@ fn owners_severities_and_mutes_are_the_policy_s() {
 #[test]
 fn memory_has_a_bound_and_what_goes_beyond_is_counted() {
     let policy = policy("");
-    let mut day = DayDetection::new(&policy, None, DAY);
+    let mut day = DayDetection::new(&policy, None, &|_, _| true, DAY);
     // More doors than a day remembers.
     for number in 0..70_000_u32 {
         let knock = EdgeRow {

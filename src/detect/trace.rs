@@ -1,7 +1,5 @@
 //! What a suspicion rests on: counts, times and addresses of edges, and one of them as an example.
 
-use std::collections::BTreeMap;
-
 use super::seen::Seen;
 use crate::judge::sketch::Distinct;
 use crate::judge::subject::{heaviest, shown};
@@ -39,15 +37,17 @@ pub(super) struct Example {
     pub inside: [Option<String>; 6],
 }
 
-/// One end of a suspicion's edges.
+/// One end of a suspicion's edges. Most have one address, and there are many of them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TracedEnd {
     /// What it is, steadily: of the first edge.
     pub name: String,
     /// Its zone: of the first edge.
     pub zone: String,
-    distinct: Distinct,
-    bytes: BTreeMap<Addr, u64>,
+    /// Addresses with their bytes, sorted.
+    bytes: Vec<(Addr, u64)>,
+    /// All addresses, where there are more.
+    all: Option<Box<Distinct>>,
 }
 
 impl Trace {
@@ -130,22 +130,38 @@ impl Trace {
 
 impl TracedEnd {
     fn add(&mut self, addr: Addr, bytes: u64) {
-        self.distinct.add_addr(addr);
-        self.weigh(addr, bytes);
-    }
-
-    fn weigh(&mut self, addr: Addr, bytes: u64) {
-        if let Some(known) = self.bytes.get_mut(&addr) {
-            *known = known.saturating_add(bytes);
-        } else if self.bytes.len() < WEIGHED {
-            self.bytes.insert(addr, bytes);
+        if let Some(all) = &mut self.all {
+            all.add_addr(addr);
+        }
+        match self.bytes.binary_search_by_key(&addr, |(known, _)| *known) {
+            Ok(place) => {
+                let known = &mut self.bytes[place].1;
+                *known = known.saturating_add(bytes);
+            }
+            Err(place) if self.bytes.len() < WEIGHED => {
+                self.bytes.reserve_exact(usize::from(self.bytes.is_empty()));
+                self.bytes.insert(place, (addr, bytes));
+            }
+            Err(_) => self.counted().add_addr(addr),
         }
     }
 
+    /// The sketch of all addresses, begun if there is none.
+    fn counted(&mut self) -> &mut Distinct {
+        let bytes = &self.bytes;
+        self.all.get_or_insert_with(|| {
+            let mut all = Distinct::default();
+            bytes.iter().for_each(|(addr, _)| all.add_addr(*addr));
+            Box::new(all)
+        })
+    }
+
     fn absorb(&mut self, other: &TracedEnd) {
-        self.distinct.absorb(&other.distinct);
+        if let Some(all) = &other.all {
+            self.counted().absorb(all);
+        }
         for (addr, bytes) in &other.bytes {
-            self.weigh(*addr, *bytes);
+            self.add(*addr, *bytes);
         }
     }
 
@@ -156,7 +172,10 @@ impl TracedEnd {
 
     /// How many addresses.
     pub fn addresses(&self) -> u64 {
-        self.distinct.estimate()
+        match &self.all {
+            Some(all) => all.estimate(),
+            None => self.bytes.len() as u64,
+        }
     }
 
     /// As a finding names it: by this name, where there is one.
@@ -165,7 +184,7 @@ impl TracedEnd {
             subject: name.unwrap_or_default().to_owned(),
             zone: name.map_or_else(String::new, |_| self.zone.clone()),
             addresses: self.addresses(),
-            heaviest: heaviest(self.bytes.clone()),
+            heaviest: heaviest(self.bytes.iter().copied()),
         }
     }
 }

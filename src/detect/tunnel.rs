@@ -1,8 +1,7 @@
 //! `tunnel`: traffic hidden in ICMP, GRE, ESP, AH or IP in IP on its way out.
 
-use std::collections::BTreeMap;
-
 use super::EdgeDetector;
+use super::bounded::{Bounded, CLIENT_CAP};
 use super::cases::{About, Cases, Suspicion};
 use super::seen::Seen;
 use super::trace::Trace;
@@ -20,7 +19,7 @@ pub(super) struct Tunnel {
     icmp: u64,
     other: u64,
     /// Of the current client, by server and protocol: bytes that went out, and the edges.
-    out: BTreeMap<(Addr, u8), (u64, Trace)>,
+    out: Bounded<(Addr, u8), (u64, Trace)>,
 }
 
 impl Tunnel {
@@ -29,7 +28,7 @@ impl Tunnel {
         Tunnel {
             icmp: bytes("icmp_kib"),
             other: bytes("other_kib"),
-            out: BTreeMap::new(),
+            out: Bounded::new(CLIENT_CAP),
         }
     }
 }
@@ -50,16 +49,15 @@ impl EdgeDetector for Tunnel {
             true => edge.bytes_to_server,
             false => edge.bytes_to_client,
         };
-        let (out, trace) = self
-            .out
-            .entry((edge.server_addr, edge.protocol))
-            .or_default();
+        let Some((out, trace)) = self.out.entry((edge.server_addr, edge.protocol)) else {
+            return;
+        };
         *out = out.saturating_add(bytes);
         trace.add(seen);
     }
 
     fn end_client(&mut self, cases: &mut Cases<'_>) {
-        for ((_, protocol), (bytes, trace)) in std::mem::take(&mut self.out) {
+        for ((_, protocol), (bytes, trace)) in self.out.take() {
             let limit = if is_icmp(protocol) {
                 self.icmp
             } else {
@@ -90,5 +88,9 @@ impl EdgeDetector for Tunnel {
                 trace,
             });
         }
+    }
+
+    fn let_go(&self) -> u64 {
+        self.out.let_go()
     }
 }

@@ -10,7 +10,7 @@ use super::trace::Trace;
 use crate::policy::Detecting;
 
 /// Subjects that are remembered of a day.
-const SUBJECTS_CAP: usize = 65_536;
+const SUBJECTS_CAP: usize = 16_384;
 /// How many other hours of a day say what is usual where no baseline does.
 const HOURS_AT_LEAST: usize = 8;
 const MIB: u64 = 1 << 20;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::EdgeDetector;
+use super::bounded::{Bounded, CLIENT_CAP};
 use super::cases::{About, Cases, Suspicion};
 use super::seen::Seen;
 use super::trace::Trace;
@@ -17,7 +18,7 @@ pub(super) struct Watched<'a> {
     /// Of each list: where ranges end, by where they begin. None holds another.
     ranges: Vec<BTreeMap<Addr, Addr>>,
     /// Of the current client, by server, port, protocol and list: whether anything was let through, and the edges.
-    met: BTreeMap<(Addr, Option<u16>, u8, usize), (bool, Trace)>,
+    met: Bounded<(Addr, Option<u16>, u8, usize), (bool, Trace)>,
 }
 
 impl<'a> Watched<'a> {
@@ -26,7 +27,7 @@ impl<'a> Watched<'a> {
             severity: set.severity,
             lists: set.lists(),
             ranges: set.lists().iter().map(ranges).collect(),
-            met: BTreeMap::new(),
+            met: Bounded::new(CLIENT_CAP),
         }
     }
 
@@ -66,14 +67,15 @@ impl EdgeDetector for Watched<'_> {
         };
         if let Some(list) = list {
             let key = (edge.server_addr, edge.server_port, edge.protocol, list);
-            let (is_let_through, trace) = self.met.entry(key).or_default();
-            *is_let_through |= seen.is_let_through();
-            trace.add(seen);
+            if let Some((is_let_through, trace)) = self.met.entry(key) {
+                *is_let_through |= seen.is_let_through();
+                trace.add(seen);
+            }
         }
     }
 
     fn end_client(&mut self, cases: &mut Cases<'_>) {
-        for ((_, port, protocol, list), (is_let_through, trace)) in std::mem::take(&mut self.met) {
+        for ((_, port, protocol, list), (is_let_through, trace)) in self.met.take() {
             let Watchlist { name, digest, .. } = &self.lists[list];
             cases.raise(Suspicion {
                 kind: Kind::Watchlist,
@@ -93,5 +95,9 @@ impl EdgeDetector for Watched<'_> {
                 trace,
             });
         }
+    }
+
+    fn let_go(&self) -> u64 {
+        self.met.let_go()
     }
 }

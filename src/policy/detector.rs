@@ -38,10 +38,12 @@ pub struct Parameter {
 /// The value of a parameter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Value {
-    /// A whole number.
+    /// A whole number from 1 on.
     Number(u64),
-    /// Whole numbers.
-    Numbers(&'static [u64]),
+    /// A whole number from 0 to 100.
+    Percent(u64),
+    /// Ports.
+    Ports(&'static [u64]),
     /// Texts.
     Texts(&'static [&'static str]),
 }
@@ -56,10 +58,21 @@ pub const COMMON: [(&str, &str); 3] = [
     ("owner", "who answers for its findings"),
 ];
 
+/// The most that a number may be: a thousand times this still is one.
+const MOST: u64 = 1 << 40;
+
 const fn number(name: &'static str, default: u64, doc: &'static str) -> Parameter {
     Parameter {
         name,
         default: Value::Number(default),
+        doc,
+    }
+}
+
+const fn percent(name: &'static str, default: u64, doc: &'static str) -> Parameter {
+    Parameter {
+        name,
+        default: Value::Percent(default),
         doc,
     }
 }
@@ -72,10 +85,10 @@ const fn texts(name: &'static str, doc: &'static str) -> Parameter {
     }
 }
 
-const fn numbers(name: &'static str, default: &'static [u64], doc: &'static str) -> Parameter {
+const fn ports(name: &'static str, default: &'static [u64], doc: &'static str) -> Parameter {
     Parameter {
         name,
-        default: Value::Numbers(default),
+        default: Value::Ports(default),
         doc,
     }
 }
@@ -99,7 +112,7 @@ pub static DETECTORS: [Detector; 17] = [
                 20,
                 "ports of one server that a client tries in an hour",
             ),
-            number(
+            percent(
                 "failed",
                 25,
                 "of these, how many percent at least were not answered",
@@ -116,7 +129,7 @@ pub static DETECTORS: [Detector; 17] = [
                 20,
                 "servers that a client tries on one port in an hour",
             ),
-            number(
+            percent(
                 "failed",
                 25,
                 "of these, how many percent at least did not answer",
@@ -211,12 +224,12 @@ pub static DETECTORS: [Detector; 17] = [
             ),
             number("connections", 12, "how many there are at least"),
             number("clients", 3, "how many clients may use the address at most"),
-            number(
+            percent(
                 "jitter",
                 25,
                 "by how many percent intervals may differ from their median",
             ),
-            numbers(
+            ports(
                 "except_ports",
                 &[123],
                 "server ports that are regular by nature",
@@ -235,12 +248,12 @@ pub static DETECTORS: [Detector; 17] = [
         finds: "a host inside that reaches for the administration or databases of many others",
         parameters: &[
             number("hosts", 10, "servers in an hour"),
-            numbers(
+            ports(
                 "login_ports",
                 ADMIN_PORTS,
                 "ports of logins: all attempts count",
             ),
-            numbers(
+            ports(
                 "database_ports",
                 DATABASE_PORTS,
                 "ports of databases: attempts count that are not allowed",
@@ -267,12 +280,12 @@ pub static DETECTORS: [Detector; 17] = [
                 40,
                 "a session of more packets than this is not short",
             ),
-            numbers(
+            ports(
                 "login_ports",
                 ADMIN_PORTS,
                 "ports of logins: sessions count whether they are allowed or not",
             ),
-            numbers(
+            ports(
                 "database_ports",
                 DATABASE_PORTS,
                 "ports of databases: sessions count that are not allowed",
@@ -332,7 +345,7 @@ pub static DETECTORS: [Detector; 17] = [
         severity: Severity::Medium,
         finds: "a flow log that does not tell everything: SKIPDATA, or only one of ACCEPT and REJECT",
         parameters: &[
-            number(
+            percent(
                 "skipped",
                 5,
                 "lines with SKIPDATA, percent of a flow log's day",
@@ -385,10 +398,10 @@ impl Detecting {
         };
         for parameter in detector.parameters {
             match parameter.default {
-                Value::Number(number) => {
+                Value::Number(number) | Value::Percent(number) => {
                     detecting.numbers.insert(parameter.name, vec![number]);
                 }
-                Value::Numbers(numbers) => {
+                Value::Ports(numbers) => {
                     detecting.numbers.insert(parameter.name, numbers.to_vec());
                 }
                 Value::Texts(texts) => {
@@ -470,14 +483,18 @@ impl Written {
                 continue;
             }
             match parameter.default {
-                Value::Number(_) => {
-                    if let Some(number) = section.number(parameter.name, problems) {
+                Value::Number(_) | Value::Percent(_) => {
+                    let range = match parameter.default {
+                        Value::Percent(_) => 0..=100,
+                        _ => 1..=MOST,
+                    };
+                    if let Some(number) = section.number(parameter.name, range, problems) {
                         detecting.numbers.insert(parameter.name, vec![number]);
                     }
                 }
-                Value::Numbers(_) => {
-                    let numbers = section.numbers(parameter.name, problems);
-                    detecting.numbers.insert(parameter.name, numbers);
+                Value::Ports(_) => {
+                    let ports = section.numbers(parameter.name, 0..=65_535, problems);
+                    detecting.numbers.insert(parameter.name, ports);
                 }
                 Value::Texts(_) => {
                     let words = section.words(parameter.name, problems);
@@ -536,7 +553,7 @@ pub(super) fn detecting(
     all
 }
 
-/// Reads a list: an address or a prefix a line; what follows a `#` is a comment.
+/// Reads a list: an address or a prefix a line; what follows a `#` or a `;` is a comment.
 fn watchlist(word: &Word, read: Read<'_>, problems: &mut Problems) -> Option<Watchlist> {
     let bytes = bytes_of(word, read, problems)?;
     let digest: String = Sha256::digest(&bytes)[..6]
@@ -544,9 +561,10 @@ fn watchlist(word: &Word, read: Read<'_>, problems: &mut Problems) -> Option<Wat
         .map(|byte| format!("{byte:02x}"))
         .collect();
     let text = String::from_utf8_lossy(&bytes);
+    let text = text.trim_start_matches('\u{feff}');
     let mut prefixes = Vec::new();
     for (number, line) in text.lines().enumerate() {
-        let entry = line.split('#').next().unwrap_or_default().trim();
+        let entry = line.split(['#', ';']).next().unwrap_or_default().trim();
         if entry.is_empty() {
             continue;
         }

@@ -1,6 +1,7 @@
 //! One table of the file while its keys are taken: each key once, by type; what nobody asked for is an error.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
@@ -173,30 +174,44 @@ impl<'a, 't> Section<'a, 't> {
         flag
     }
 
-    /// A whole number that is not negative.
-    pub(super) fn number(&mut self, key: &'static str, problems: &mut Problems) -> Option<u64> {
+    /// A whole number of this range.
+    pub(super) fn number(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<u64>,
+        problems: &mut Problems,
+    ) -> Option<u64> {
         let value = self.take(key)?;
-        let number = whole_number(value.get_ref());
+        let number = whole_number(value.get_ref()).filter(|number| range.contains(number));
         if number.is_none() {
-            self.wrong(problems, key, value, "a whole number from 0 on");
+            let (from, to) = range.into_inner();
+            let expected = format!("a whole number from {from} to {to}");
+            self.wrong(problems, key, value, &expected);
         }
         number
     }
 
-    /// A list of whole numbers that are not negative; empty if the key is not there.
-    pub(super) fn numbers(&mut self, key: &'static str, problems: &mut Problems) -> Vec<u64> {
+    /// A list of whole numbers of this range; empty if the key is not there.
+    pub(super) fn numbers(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<u64>,
+        problems: &mut Problems,
+    ) -> Vec<u64> {
         let Some(value) = self.take(key) else {
             return Vec::new();
         };
+        let (from, to) = (range.start(), range.end());
+        let expected = format!("whole numbers from {from} to {to}");
         let Some(items) = value.get_ref().as_array() else {
-            self.wrong(problems, key, value, "a list of whole numbers");
+            self.wrong(problems, key, value, &format!("a list of {expected}"));
             return Vec::new();
         };
         let mut numbers = Vec::with_capacity(items.len());
         for item in items.iter() {
-            match whole_number(item.get_ref()) {
+            match whole_number(item.get_ref()).filter(|number| range.contains(number)) {
                 Some(number) => numbers.push(number),
-                None => self.wrong(problems, key, item, "whole numbers from 0 on"),
+                None => self.wrong(problems, key, item, &expected),
             }
         }
         numbers

@@ -11,7 +11,7 @@ use crate::ledger::{HourState, LedgerHour, LedgerObject};
 use crate::sink::{Day, Hour};
 use crate::source::{Object, S3};
 
-use super::super::days::{Detects, findings_of};
+use super::super::days::findings_of;
 use super::super::error::ScanError;
 use super::super::lock;
 use super::super::report::RunReport;
@@ -247,9 +247,7 @@ impl Watch<'_> {
                 .step_by(HOUR_SECS as usize)
                 .map(Day::of)
                 .collect();
-            let detects = Some(Detects {
-                baseline: self.baseline,
-            });
+            let detects = Some(self.detects());
             for day in touched {
                 let gathered = days.remove(&day);
                 let whole = findings_of(self.policy, detects, lake, day, gathered)?;

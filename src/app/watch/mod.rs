@@ -85,7 +85,7 @@ pub fn watch(
     stop: &Stop,
 ) -> Result<WatchEnd, ScanError> {
     let policy = policy_file::load(&settings.judging.policy)?;
-    let baseline = super::baseline::load(settings.judging.baseline.as_deref())?;
+    let baseline = super::baseline::load(settings.judging.baseline.as_deref(), &policy)?;
     let listener = settings.listen.map(listen::bind).transpose()?;
     let runtime = runtime()?;
     let senders = settings.alerts.iter().map(|target| {
@@ -115,6 +115,11 @@ pub fn watch(
         Some(lake) => lake.committed_hours(..).map_err(anyhow::Error::from)?,
         None => BTreeSet::new(),
     };
+    if lake.is_none() {
+        tracing::warn!(
+            "without --lake detectors see one hour at a time: what spans hours (beacons, volumes, silence) is not found"
+        );
+    }
     let watch = Watch {
         settings,
         policy: &policy,
@@ -395,13 +400,20 @@ impl Watch<'_> {
             certain: false,
             asked: None,
             counts_groups: true,
-            detects: Some(Detects {
-                baseline: self.baseline,
-            }),
+            detects: Some(self.detects()),
             committed: BTreeSet::new(),
             since: None,
             until: None,
             progress,
+        }
+    }
+
+    /// How detectors look at its days.
+    fn detects(&self) -> Detects<'_> {
+        Detects {
+            baseline: self.baseline,
+            accounts: &self.settings.judging.accounts,
+            regions: &self.settings.judging.regions,
         }
     }
 

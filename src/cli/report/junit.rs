@@ -123,13 +123,16 @@ impl Suite {
 
 /// Steady over days and unique within a run, so that CI can follow a case.
 fn name(finding: &Finding) -> String {
-    format!(
-        "{} -> {} {} [{}]",
-        finding.client.subject,
-        finding.server.subject,
-        words::service(finding.protocol, finding.server_port),
-        finding.finding_id
-    )
+    let ends = [&finding.client, &finding.server].map(|end| end.subject.as_str());
+    let ends = ends.into_iter().filter(|end| !end.is_empty());
+    let service = words::service(finding.protocol, finding.server_port);
+    let words = [
+        ends.collect::<Vec<_>>().join(" -> "),
+        service,
+        format!("[{}]", finding.finding_id),
+    ];
+    let words = words.into_iter().filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn fate(report: &RunReport, finding: &Finding, fail_on: Severity) -> Fate {
@@ -142,17 +145,22 @@ fn fate(report: &RunReport, finding: &Finding, fail_on: Severity) -> Fate {
     if finding.severity < fail_on {
         return Fate::Passed;
     }
-    let mut details = format!("rule {}: {}", finding.rule, fields::reason(finding));
+    let mut details = match finding.rule.as_str() {
+        "" => fields::reason(finding).to_owned(),
+        rule => format!("rule {rule}: {}", fields::reason(finding)),
+    };
     if let Some(lacked) = &finding.lacked {
         details.push_str(&format!("\nnearest allow lacked: {lacked}"));
     }
     details.push_str(&format!(
-        "\n{}, {}, {}\n{}:{}",
+        "\n{}, {}, {}\n{}",
         words::counted(finding.connections, "connection"),
         words::bytes(finding.bytes),
         words::interval(finding.first_seen, finding.last_seen),
-        finding.source,
-        finding.line
+        match finding.line {
+            0 => finding.source.clone(),
+            line => format!("{}:{line}", finding.source),
+        }
     ));
     Fate::Failed {
         kind: finding.severity.as_str(),

@@ -7,7 +7,7 @@ use super::{fields, words};
 use crate::alert::instant;
 use crate::app::report::RunReport;
 use crate::judge::Finding;
-use crate::policy::Severity;
+use crate::policy::{DETECTORS, Severity};
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -89,10 +89,19 @@ fn rule(worst: &Finding) -> Value {
     json!({
         "id": name(worst),
         "name": name(worst),
-        "shortDescription": {"text": fields::reason(worst)},
+        "shortDescription": {"text": description(worst)},
         "defaultConfiguration": {"level": level(worst.severity)},
         "properties": properties,
     })
+}
+
+/// Why there is such a rule, whatever was found by it.
+fn description(finding: &Finding) -> &str {
+    let detectors = DETECTORS.iter();
+    let mut of_kind = detectors.filter(|known| known.name == finding.kind.as_str());
+    of_kind
+        .next()
+        .map_or_else(|| fields::reason(finding), |known| known.finds)
 }
 
 fn result(report: &RunReport, finding: &Finding, rule_index: Option<usize>) -> Value {

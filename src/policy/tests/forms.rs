@@ -211,8 +211,8 @@ fn detectors_take_what_they_know() {
     check(
         "[detect.port-scan]\ntargets = { a = 1 }\nfailed = -1\npeers = 3\n[detect.beakon]\n[detect.data-pull]\ntiers = [\"dta\"]\n[detect.watchlist]\nfiles = \"none.txt\"\n[detect.dns-bypass]\nresolvers = \"dns\"\nseverity = \"info\"\n",
         &[
-            "2:11 expected a whole number from 0 on in `targets` of [detect.port-scan], got a table",
-            "3:10 expected a whole number from 0 on in `failed` of [detect.port-scan], got an integer",
+            "2:11 expected a whole number from 1 to 1099511627776 in `targets` of [detect.port-scan], got a table",
+            "3:10 expected a whole number from 0 to 100 in `failed` of [detect.port-scan], got an integer",
             "4:1 unknown key in [detect.port-scan]: `peers`",
             "5:9 unknown detector `beakon` (did you mean `beacon`?)",
             "7:10 unknown tier `dta` (did you mean `data`?)",

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 
+use crate::detect::DayDetection;
 use crate::judge::edges::{Actions, Asides, EdgeEntry, EdgeTable, EdgeWords, GroupBytes};
 use crate::judge::part::{SlotPart, Unjudgeable};
 use crate::judge::reporter::{Reporter, ReporterId, Reporters};
@@ -377,15 +378,17 @@ impl<'a> Hours<'a> {
         let (summary, day) = (&mut total.summary, total.days.begin_hour(name));
         let all_words = words.clone();
         let mut gather = |edge: &EdgeEntry| {
-            let may_feed = edge.may_feed(self.policy);
-            if !may_feed && !self.detects {
+            let story = edge.told().story;
+            let may_feed = story.may_feed(self.policy);
+            let is_detected = self.detects && DayDetection::looks_at(story.reason);
+            if !may_feed && !is_detected {
                 return;
             }
             let row = words.row(edge);
             if may_feed {
                 day.findings.add(&row);
             }
-            if let Some(detection) = &mut day.detection {
+            if let Some(detection) = day.detection.as_mut().filter(|_| is_detected) {
                 detection.add(&row);
             }
         };

@@ -29,9 +29,12 @@ impl EdgeDetector for DataPull<'_> {
         // Replication within the tier is not reading from it.
         let is_watched = self.tiers.iter().any(|tier| tier == edge.server_zone);
         if is_watched && edge.client_zone != edge.server_zone {
-            self.volumes
-                .add(seen, seen.client_name(), edge.bytes_to_client);
+            self.volumes.add(seen, edge.bytes_to_client);
         }
+    }
+
+    fn end_client(&mut self, _cases: &mut Cases<'_>) {
+        self.volumes.end_client();
     }
 
     fn end_hour(&mut self, hour: u32, _cases: &mut Cases<'_>) {

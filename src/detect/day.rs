@@ -1,6 +1,6 @@
 //! A UTC day under the eyes of all detectors that are on.
 
-use std::collections::BTreeMap;
+use hashbrown::HashMap;
 
 use super::baseline::Baseline;
 use super::cases::Cases;
@@ -10,10 +10,9 @@ use super::{
     dns_bypass, egress_volume, exposure_opened, first_seen, host_sweep, lateral_fanout,
     long_session, port_scan, probe_then_success, silent_source, tunnel, watchlist,
 };
-use crate::judge::subject::zone_kind;
 use crate::judge::{EdgeRow, Finding, Reason, Verdict};
 use crate::net::Addr;
-use crate::policy::{Detecting, Policy};
+use crate::policy::{Detecting, Policy, ZoneKind};
 
 /// What a flow log delivered in an hour.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,7 +45,10 @@ pub struct LogHour<'a> {
 pub struct DayDetection<'a> {
     policy: &'a Policy,
     baseline: Option<&'a Baseline>,
-    networks: BTreeMap<String, Network<'a>>,
+    /// By name. Nearly all edges are of the network of the one before.
+    networks: Vec<(String, Network<'a>)>,
+    last_network: usize,
+    zones: HashMap<&'a str, ZoneKind>,
     logs: Vec<Box<dyn LogDetector + Send + 'a>>,
     cases: Cases<'a>,
 }
@@ -79,50 +81,69 @@ impl<'a> DayDetection<'a> {
                 _ => {}
             }
         }
+        let zone = |zone| (policy.zone_name(zone), policy.zone_kind(zone));
         DayDetection {
             policy,
             baseline,
-            networks: BTreeMap::new(),
+            networks: Vec::new(),
+            last_network: 0,
+            zones: policy.zones().map(zone).collect(),
             logs,
             cases: Cases::new(policy, day),
         }
     }
 
+    /// Whether it looks at edges that were not judged for this reason: none is those that were. ICMP of ends that talk may
+    /// be a road, and strays may be probes.
+    pub fn looks_at(reason: Option<Reason>) -> bool {
+        matches!(reason, None | Some(Reason::Diagnostic | Reason::Stray))
+    }
+
     /// Looks at an edge. Those of an hour come by client, and hours in order.
     pub fn add(&mut self, edge: &EdgeRow<'_>) {
-        // ICMP of ends that talk is not judged, but may be a road; strays may be probes.
-        let reason = (edge.verdict == Verdict::Unjudged).then(|| Reason::from_word(edge.rule));
-        let is_stray = match reason.flatten() {
-            None if edge.verdict == Verdict::Unjudged => return,
-            None | Some(Reason::Diagnostic) => false,
-            Some(Reason::Stray) => true,
-            Some(_) => return,
+        let reason = match edge.verdict {
+            Verdict::Unjudged => Reason::from_word(edge.rule),
+            _ => None,
         };
-        if !self.networks.contains_key(edge.network) {
-            let network = Network {
-                detectors: edge_detectors(self.policy, self.baseline),
-                client: None,
-            };
-            self.networks.insert(edge.network.to_owned(), network);
-        }
-        let Some(network) = self.networks.get_mut(edge.network) else {
+        if !DayDetection::looks_at(reason) {
             return;
-        };
+        }
+        let kind = |zone: &str| self.zones.get(zone).copied();
+        // What an older policy knew is the internet now.
+        let (client, server) = (
+            kind(edge.client_zone).unwrap_or(ZoneKind::Internet),
+            kind(edge.server_zone).unwrap_or(ZoneKind::Internet),
+        );
+        let place = self.network(edge.network);
+        let (_, network) = &mut self.networks[place];
         if network.client != Some(edge.client_addr) {
             network.end_client(&mut self.cases);
             network.client = Some(edge.client_addr);
         }
-        let (client, server) = (
-            zone_kind(self.policy, edge.client_zone),
-            zone_kind(self.policy, edge.server_zone),
-        );
         let seen = Seen::new(edge, client, server);
         for detector in &mut network.detectors {
-            match is_stray {
-                true => detector.see_stray(&seen),
-                false => detector.see(&seen),
+            match reason {
+                Some(Reason::Stray) => detector.see_stray(&seen),
+                _ => detector.see(&seen),
             }
         }
+    }
+
+    /// The place of a network among the others.
+    fn network(&mut self, name: &str) -> usize {
+        let is_it = |(known, _): &(String, Network<'_>)| known == name;
+        if self.networks.get(self.last_network).is_some_and(is_it) {
+            return self.last_network;
+        }
+        self.last_network = self.networks.iter().position(is_it).unwrap_or_else(|| {
+            let network = Network {
+                detectors: edge_detectors(self.policy, self.baseline),
+                client: None,
+            };
+            self.networks.push((name.to_owned(), network));
+            self.networks.len() - 1
+        });
+        self.last_network
     }
 
     /// Looks at what a flow log delivered, in any order within an hour.
@@ -134,7 +155,7 @@ impl<'a> DayDetection<'a> {
 
     /// Ends the hour that began at this instant.
     pub fn end_hour(&mut self, hour: u32) {
-        for network in self.networks.values_mut() {
+        for (_, network) in &mut self.networks {
             network.end_client(&mut self.cases);
             for detector in &mut network.detectors {
                 detector.end_hour(hour, &mut self.cases);
@@ -148,7 +169,7 @@ impl<'a> DayDetection<'a> {
     /// The findings of the day, and how much was not looked at, or not raised, because there was too much of it.
     pub fn finish(mut self) -> (Vec<Finding>, u64) {
         let mut let_go = 0;
-        for network in self.networks.values_mut() {
+        for (_, network) in &mut self.networks {
             for detector in &mut network.detectors {
                 detector.end_day(&mut self.cases);
                 let_go += detector.let_go();

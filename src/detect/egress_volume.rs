@@ -20,9 +20,12 @@ impl EdgeDetector for EgressVolume<'_> {
     fn see(&mut self, seen: &Seen<'_>) {
         // A reply to a client outside leaves the network, too, but is what a server is there for.
         if seen.goes_out() {
-            self.0
-                .add(seen, seen.client_name(), seen.edge.bytes_to_server);
+            self.0.add(seen, seen.edge.bytes_to_server);
         }
+    }
+
+    fn end_client(&mut self, _cases: &mut Cases<'_>) {
+        self.0.end_client();
     }
 
     fn end_hour(&mut self, hour: u32, _cases: &mut Cases<'_>) {

@@ -16,7 +16,9 @@ const DOORS_CAP: usize = 65_536;
 pub(super) struct ExposureOpened {
     rejected: u64,
     /// By server, port, protocol and the clients' zone: what one partner may, others need not.
-    doors: Bounded<(Addr, u16, u8, String), Door>,
+    doors: Bounded<(Addr, u16, u8, usize), Door>,
+    /// Zones of clients outside.
+    zones: Vec<String>,
 }
 
 #[derive(Default)]
@@ -34,7 +36,19 @@ impl ExposureOpened {
         ExposureOpened {
             rejected: set.number("rejected"),
             doors: Bounded::new(DOORS_CAP),
+            zones: Vec::new(),
         }
+    }
+}
+
+impl ExposureOpened {
+    /// The number of a zone.
+    fn zone(&mut self, name: &str) -> usize {
+        let known = self.zones.iter().position(|known| known == name);
+        known.unwrap_or_else(|| {
+            self.zones.push(name.to_owned());
+            self.zones.len() - 1
+        })
     }
 }
 
@@ -55,7 +69,7 @@ impl EdgeDetector for ExposureOpened {
             edge.server_addr,
             port,
             edge.protocol,
-            edge.client_zone.to_owned(),
+            self.zone(edge.client_zone),
         );
         let Some(door) = self.doors.entry(key) else {
             return;

@@ -10,6 +10,7 @@
 //! What a day's detectors find depends on nothing but its edges, its flow logs, the policy and the baseline: judged again,
 //! or read back from a lake, a day has the same findings. In exchange nothing is remembered over midnight but by a baseline.
 
+mod attempts;
 mod baseline;
 mod beacon;
 mod bounded;

@@ -1,58 +1,13 @@
 //! `port-scan`: a client that tries many ports of one server within an hour.
 
-use std::collections::BTreeMap;
-
 use super::EdgeDetector;
+use super::attempts::{Attempts, Limits, trace_of};
 use super::cases::{About, Cases, Suspicion};
 use super::seen::Seen;
 use super::trace::Trace;
 use crate::judge::Kind;
-use crate::judge::sketch::Distinct;
 use crate::net::Addr;
-use crate::policy::{Detecting, ZoneKind};
-
-/// Attempts of one client on one server, or on one port.
-#[derive(Default)]
-pub(super) struct Attempts {
-    targets: Distinct,
-    /// Of these. A target that answers once in the hour did not fail: it may have been starting.
-    answered: Distinct,
-    is_from_internet: bool,
-    /// Whether anything answered that the policy does not allow.
-    is_in: bool,
-    /// Of the edges that failed.
-    trace: Option<Trace>,
-}
-
-impl Attempts {
-    /// Takes an edge whose target these bytes tell from others.
-    pub fn add(&mut self, seen: &Seen<'_>, target: &[u8]) {
-        self.targets.add(target);
-        if seen.is_answered() {
-            self.answered.add(target);
-            self.is_in |= !seen.is_allowed();
-        } else {
-            self.trace.get_or_insert_default().add(seen);
-        }
-        self.is_from_internet |= matches!(
-            seen.client,
-            ZoneKind::Internet | ZoneKind::Aws | ZoneKind::Destination
-        );
-    }
-
-    /// Targets, those that failed, and the trace, if there are enough of both. Whoever scans from the internet is told of
-    /// only if something answered that may not: what is public answers everybody.
-    pub fn verdict(self, targets: u64, failed_percent: u64) -> Option<(u64, u64, Trace)> {
-        let (tried, answered) = (self.targets.estimate(), self.answered.estimate());
-        let failed = tried.saturating_sub(answered);
-        let is_scan = tried >= targets && failed * 100 >= tried * failed_percent;
-        let is_noise = self.is_from_internet && !self.is_in;
-        match self.trace {
-            Some(trace) if is_scan && !is_noise => Some((tried, failed, trace)),
-            _ => None,
-        }
-    }
-}
+use crate::policy::Detecting;
 
 /// Ports below this are servers'.
 const SERVERS: u16 = 1024;
@@ -60,11 +15,12 @@ const SERVERS: u16 = 1024;
 const SCANS_CAP: usize = 256;
 
 pub(super) struct PortScan {
-    targets: u64,
-    failed: u64,
-    /// The server of the current client whose edges are coming, and the attempts by protocol.
-    server: Option<Addr>,
-    attempts: BTreeMap<u8, Attempts>,
+    limits: Limits,
+    /// The client and the server whose edges are coming.
+    pair: Option<(Addr, Addr)>,
+    attempts: Attempts,
+    /// Of the edge that made them enough.
+    example: Option<Trace>,
     /// Of the current client.
     scans: Vec<Suspicion>,
     let_go: u64,
@@ -73,10 +29,10 @@ pub(super) struct PortScan {
 impl PortScan {
     pub fn new(set: &Detecting) -> PortScan {
         PortScan {
-            targets: set.number("targets"),
-            failed: set.number("failed"),
-            server: None,
-            attempts: BTreeMap::new(),
+            limits: Limits::of(set),
+            pair: None,
+            attempts: Attempts::default(),
+            example: None,
             scans: Vec::new(),
             let_go: 0,
         }
@@ -84,33 +40,45 @@ impl PortScan {
 
     /// All edges of the client with the current server were seen.
     fn end_server(&mut self) {
-        for (protocol, attempts) in std::mem::take(&mut self.attempts) {
-            let Some((tried, failed, trace)) = attempts.verdict(self.targets, self.failed) else {
-                continue;
-            };
-            if self.scans.len() == SCANS_CAP {
-                self.let_go += 1;
-                continue;
+        let is_from_internet = self.attempts.is_from_internet();
+        if let (Some((client, _)), Some(example)) = (self.pair, self.example.take()) {
+            let rows = self.attempts.rows();
+            rows.sort_unstable_by_key(|row| (row.protocol, row.port));
+            for of_protocol in rows.chunk_by(|a, b| a.protocol == b.protocol) {
+                let protocol = of_protocol[0].protocol;
+                let Some(scan) = self
+                    .limits
+                    .scan(of_protocol, is_from_internet, |row| row.port)
+                else {
+                    continue;
+                };
+                if self.scans.len() == SCANS_CAP {
+                    self.let_go += 1;
+                    continue;
+                }
+                let trace = trace_of(of_protocol, &example, client);
+                self.scans.push(Suspicion {
+                    kind: Kind::PortScan,
+                    about: About::Both,
+                    port: None,
+                    protocol: Some(protocol),
+                    severity: None,
+                    weight: scan.tried,
+                    title: format!(
+                        "{} tried {} ports of {}",
+                        trace.client.shown(),
+                        scan.tried,
+                        trace.server.shown()
+                    ),
+                    reason: format!(
+                        "{} ports in an hour, {} of them without an answer; the limit is {}",
+                        scan.tried, scan.failed, self.limits.targets
+                    ),
+                    trace,
+                });
             }
-            self.scans.push(Suspicion {
-                kind: Kind::PortScan,
-                about: About::Both,
-                port: None,
-                protocol: Some(protocol),
-                severity: None,
-                weight: tried,
-                title: format!(
-                    "{} tried {tried} ports of {}",
-                    trace.client.shown(),
-                    trace.server.shown()
-                ),
-                reason: format!(
-                    "{tried} ports in an hour, {failed} of them without an answer; the limit is {}",
-                    self.targets
-                ),
-                trace,
-            });
         }
+        self.attempts.clear();
     }
 }
 
@@ -118,13 +86,17 @@ impl EdgeDetector for PortScan {
     fn see(&mut self, seen: &Seen<'_>) {
         let edge = seen.edge;
         // The edges of a client come by server.
-        if self.server != Some(edge.server_addr) {
+        let pair = Some((edge.client_addr, edge.server_addr));
+        if self.pair != pair {
             self.end_server();
-            self.server = Some(edge.server_addr);
+            self.pair = pair;
         }
-        if let Some(port) = edge.server_port.filter(|_| seen.is_sure_of_direction()) {
-            let attempts = self.attempts.entry(edge.protocol).or_default();
-            attempts.add(seen, &port.to_le_bytes());
+        if edge.server_port.is_none() || !seen.is_sure_of_direction() {
+            return;
+        }
+        let rows = self.attempts.add(seen);
+        if self.example.is_none() && self.limits.may_be_met(rows) {
+            self.example = Some(Trace::of(seen));
         }
     }
 
@@ -137,13 +109,13 @@ impl EdgeDetector for PortScan {
 
     fn end_client(&mut self, cases: &mut Cases<'_>) {
         self.end_server();
-        self.server = None;
+        self.pair = None;
         for scan in self.scans.drain(..) {
             cases.raise(scan);
         }
     }
 
     fn let_go(&self) -> u64 {
-        self.let_go
+        self.let_go + self.attempts.let_go()
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct ProbeThenSuccess {
 #[derive(Default)]
 struct Client {
     /// Doors that turned it away, with when they first did, seconds.
-    shut: BTreeMap<Door, u32>,
+    shut: Vec<(Door, u32)>,
     /// Doors that let it in.
     open: BTreeMap<Door, Trace>,
 }
@@ -63,11 +63,16 @@ impl EdgeDetector for ProbeThenSuccess {
             if client.open.len() < self.doors || client.open.contains_key(&door) {
                 client.open.entry(door).or_default().add(seen);
             }
-        } else if is_turned_away(seen)
-            && (client.shut.len() < self.doors || client.shut.contains_key(&door))
-        {
-            let first = client.shut.entry(door).or_insert(edge.first_seen);
-            *first = edge.first_seen.min(*first);
+        } else if is_turned_away(seen) {
+            let known = client.shut.iter().position(|(known, _)| *known == door);
+            match known {
+                Some(place) => {
+                    let first = &mut client.shut[place].1;
+                    *first = edge.first_seen.min(*first);
+                }
+                None if client.shut.len() < self.doors => client.shut.push((door, edge.first_seen)),
+                None => {}
+            }
         }
     }
 
@@ -75,8 +80,8 @@ impl EdgeDetector for ProbeThenSuccess {
         for client in self.clients.take().into_values() {
             for ((_, port, protocol), trace) in client.open {
                 // What is open all day was not won by trying.
-                let is_before = |first: &&u32| **first < trace.first_seen;
-                let probes = client.shut.values().filter(is_before).count();
+                let is_before = |(_, first): &&(Door, u32)| *first < trace.first_seen;
+                let probes = client.shut.iter().filter(is_before).count();
                 if probes < self.probes {
                     continue;
                 }

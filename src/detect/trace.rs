@@ -64,18 +64,44 @@ impl Trace {
         if self.example.is_none() {
             self.begin(seen);
         }
-        self.first_seen = self.first_seen.min(edge.first_seen);
-        self.last_seen = self.last_seen.max(edge.last_seen);
-        self.records += edge.records;
-        self.connections += edge.connections;
         let packets = edge
             .packets_to_server
             .saturating_add(edge.packets_to_client);
         let bytes = edge.bytes_to_server.saturating_add(edge.bytes_to_client);
+        self.count(
+            [edge.client_addr, edge.server_addr],
+            (edge.first_seen, edge.last_seen),
+            [edge.records, edge.connections, packets, bytes],
+        );
+    }
+
+    /// Counts traffic between two ends, first and last seen then: records, connections, packets, bytes.
+    pub fn count(&mut self, ends: [Addr; 2], seen: (u32, u32), counts: [u64; 4]) {
+        let [records, connections, packets, bytes] = counts;
+        self.first_seen = self.first_seen.min(seen.0);
+        self.last_seen = self.last_seen.max(seen.1);
+        self.records += records;
+        self.connections += connections;
         self.packets = self.packets.saturating_add(packets);
         self.bytes = self.bytes.saturating_add(bytes);
-        self.client.add(edge.client_addr, bytes);
-        self.server.add(edge.server_addr, bytes);
+        self.client.add(ends[0], bytes);
+        self.server.add(ends[1], bytes);
+    }
+
+    /// Its names and its example, and nothing counted.
+    pub fn without_counts(&self) -> Trace {
+        let end = |end: &TracedEnd| TracedEnd {
+            name: end.name.clone(),
+            zone: end.zone.clone(),
+            ..TracedEnd::default()
+        };
+        Trace {
+            first_seen: u32::MAX,
+            client: end(&self.client),
+            server: end(&self.server),
+            example: self.example.clone(),
+            ..Trace::default()
+        }
     }
 
     fn begin(&mut self, seen: &Seen<'_>) {

@@ -23,6 +23,8 @@ pub(super) struct Volumes<'a> {
     unknown: u64,
     baseline: Option<&'a Baseline>,
     network: String,
+    /// Of the current client and hour: bytes, and the edges that they are of.
+    client: Option<(u64, Trace)>,
     subjects: Bounded<String, Subject>,
 }
 
@@ -54,18 +56,29 @@ impl<'a> Volumes<'a> {
             unknown: set.number("unknown_mib").saturating_mul(MIB),
             baseline,
             network: String::new(),
+            client: None,
             subjects: Bounded::new(SUBJECTS_CAP),
         }
     }
 
-    /// Takes an edge with so many bytes of a subject.
-    pub fn add(&mut self, seen: &Seen<'_>, subject: &str, bytes: u64) {
+    /// Takes an edge of the current client with so many bytes.
+    pub fn add(&mut self, seen: &Seen<'_>, bytes: u64) {
         if self.network.is_empty() {
             self.network = seen.edge.network.to_owned();
         }
-        if let Some(subject) = self.subjects.entry(subject.to_owned()) {
+        let (sum, trace) = self.client.get_or_insert_default();
+        *sum = sum.saturating_add(bytes);
+        trace.add(seen);
+    }
+
+    /// All edges of the current client were seen.
+    pub fn end_client(&mut self) {
+        let Some((bytes, trace)) = self.client.take() else {
+            return;
+        };
+        if let Some(subject) = self.subjects.entry(trace.client.name.clone()) {
             subject.now.0 = subject.now.0.saturating_add(bytes);
-            subject.now.1.add(seen);
+            subject.now.1.absorb(trace);
         }
     }
 

@@ -36,7 +36,7 @@ pub struct Learned {
 /// Learns what is usual.
 ///
 /// # Errors
-/// When the policy or the lake are not as they should be, belong to each other not, or no hour is there.
+/// When the policy or the lake are not as they should be, do not belong together, or no hour is there.
 pub fn learn(settings: &LearnSettings<'_>) -> Result<Learned, ScanError> {
     let policy = policy_file::load(settings.policy)?;
     let runtime = runtime()?;

@@ -98,8 +98,8 @@ fn write(settings: &LearnSettings<'_>, output: &Path) -> Exit {
     }
     if learned.let_go > 0 {
         say::warning(&format!(
-            "{} were left out: there were too many different ones",
-            words::counted(learned.let_go, "connection")
+            "{} more were not learned: a baseline holds a million connections and as many subjects",
+            words::count(learned.let_go)
         ));
     }
     say::printed(&format!(

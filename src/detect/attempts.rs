@@ -12,7 +12,7 @@ use crate::policy::{Detecting, ZoneKind};
 const ATTEMPTS_CAP: usize = 65_536;
 
 /// An edge, as an attempt on a target.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy)]
 pub(super) struct Attempt {
     pub server: Addr,
     pub port: Option<u16>,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::EdgeDetector;
-use super::bounded::{Bounded, CLIENT_CAP};
+use super::bounded::Bounded;
 use super::cases::{About, Cases, Suspicion};
 use super::seen::Seen;
 use super::stats::median;
@@ -114,7 +114,7 @@ impl EdgeDetector for Beacon {
         }
         let pair = (edge.server_addr, edge.client_addr, port, edge.protocol);
         let of_client = self.of_client.entry(edge.client_addr).or_default();
-        let Some(series) = self.pairs.entry_up_to(pair, of_client, CLIENT_CAP) else {
+        let Some(series) = self.pairs.entry_of_client(pair, of_client) else {
             return;
         };
         series.trace.add(seen);

@@ -31,16 +31,16 @@ impl<K: Ord, V: Default> Bounded<K, V> {
         Some(self.known.entry(key).or_default())
     }
 
-    /// The same; and none, and counted, where the key is new and there are so many of its kind already, of which `of_kind`
+    /// The same; and none, and counted, where the key is new and its client has [`CLIENT_CAP`] already, of which `of_client`
     /// keeps count: one client is not to take all the room.
-    pub fn entry_up_to(&mut self, key: K, of_kind: &mut usize, most: usize) -> Option<&mut V> {
+    pub fn entry_of_client(&mut self, key: K, of_client: &mut usize) -> Option<&mut V> {
         let is_new = !self.known.contains_key(&key);
-        if is_new && *of_kind >= most {
+        if is_new && *of_client >= CLIENT_CAP {
             self.let_go += 1;
             return None;
         }
         if is_new && self.known.len() < self.most {
-            *of_kind += 1;
+            *of_client += 1;
         }
         self.entry(key)
     }

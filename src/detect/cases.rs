@@ -13,7 +13,7 @@ const CASES_CAP: usize = 2000;
 /// What a detector raises.
 pub(super) struct Suspicion {
     pub kind: Kind,
-    /// Whether the case is about the client, the server, both or neither.
+    /// Which ends the case is about.
     pub about: About,
     /// The server's port, where the case is about one.
     pub port: Option<u16>,

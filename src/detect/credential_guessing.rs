@@ -44,10 +44,9 @@ impl EdgeDetector for CredentialGuessing {
         let is_database = self.database_ports.contains(&wide) && !seen.is_allowed();
         // A session that stays open is told of in each slot; only one with its SYN is another.
         let is_new = seen.has_own_syn() && seen.is_answered();
-        if is_new && (is_login || is_database) && seen.server.is_inside() {
-            if let Some(trace) = self.doors.entry((edge.server_addr, port)) {
-                trace.add(seen);
-            }
+        let counts = is_new && (is_login || is_database) && seen.server.is_inside();
+        if counts && let Some(trace) = self.doors.entry((edge.server_addr, port)) {
+            trace.add(seen);
         }
     }
 

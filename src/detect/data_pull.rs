@@ -1,4 +1,4 @@
-//! `data-pull`: a client that reads far more from a data tier within an hour than it uses to.
+//! `data-pull`: a client that reads far more from a data tier within an hour than it usually does.
 
 use super::EdgeDetector;
 use super::baseline::{Baseline, Way};
@@ -51,7 +51,7 @@ impl EdgeDetector for DataPull<'_> {
                 severity: None,
                 weight: excess.bytes,
                 title: format!(
-                    "{} read {} from {} in an hour, usual are {}",
+                    "{} read {} from {} in an hour, usually {}",
                     excess.trace.client.shown(),
                     mebibytes(excess.bytes),
                     excess.trace.server.zone,

@@ -35,7 +35,7 @@ pub struct LogHour<'a> {
     pub accepts: bool,
     /// Whether any record was rejected.
     pub rejects: bool,
-    /// Whether any record was of a connection from outside.
+    /// Whether any record was of a judged connection from a public address.
     pub is_exposed: bool,
     /// One of its objects.
     pub source: &'a str,
@@ -101,11 +101,9 @@ impl<'a> DayDetection<'a> {
 
     /// Looks at an edge. Those of an hour come by client, and hours in order.
     pub fn add(&mut self, edge: &EdgeRow<'_>) {
-        let reason = match edge.verdict {
-            Verdict::Unjudged => Reason::from_word(edge.rule),
-            _ => None,
-        };
-        if !DayDetection::looks_at(reason) {
+        let is_unjudged = edge.verdict == Verdict::Unjudged;
+        let reason = Reason::from_word(edge.rule).filter(|_| is_unjudged);
+        if reason.is_some() != is_unjudged || !DayDetection::looks_at(reason) {
             return;
         }
         let kind = |zone: &str| self.zones.get(zone).copied();

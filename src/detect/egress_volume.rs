@@ -1,4 +1,4 @@
-//! `egress-volume`: a workload that sends far more out within an hour than it uses to.
+//! `egress-volume`: a workload that sends far more out within an hour than it usually does.
 
 use super::EdgeDetector;
 use super::baseline::{Baseline, Way};
@@ -42,7 +42,7 @@ impl EdgeDetector for EgressVolume<'_> {
                 severity: None,
                 weight: excess.bytes,
                 title: format!(
-                    "{} sent {} out in an hour, usual are {}",
+                    "{} sent {} out in an hour, usually {}",
                     excess.trace.client.shown(),
                     mebibytes(excess.bytes),
                     mebibytes(excess.usual)

@@ -1,7 +1,7 @@
 //! `host-sweep`: a client that tries one port of many servers within an hour.
 
 use super::EdgeDetector;
-use super::attempts::{Attempts, Limits, trace_of};
+use super::attempts::{Attempt, Attempts, Limits, trace_of};
 use super::cases::{About, Cases, Suspicion};
 use super::seen::Seen;
 use super::trace::Trace;
@@ -50,7 +50,7 @@ impl EdgeDetector for HostSweep {
         if let (Some(client), Some(example)) = (self.client.take(), self.example.take()) {
             let rows = self.attempts.rows();
             rows.sort_unstable_by_key(|row| (row.protocol, row.port, row.server));
-            let same = |row: &super::attempts::Attempt| (row.protocol, row.port);
+            let same = |row: &Attempt| (row.protocol, row.port);
             for of_port in rows.chunk_by(|a, b| same(a) == same(b)) {
                 let (protocol, port) = same(&of_port[0]);
                 let Some(scan) = self

@@ -3,7 +3,7 @@
 //! A connection is told once a slot, and only its first slot holds its SYN. So an edge whose connections have no SYN of
 //! their own, a few an hour and in each hour, is one that stays open.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::EdgeDetector;
 use super::bounded::Bounded;
@@ -31,7 +31,7 @@ pub(super) struct LongSession {
     has_flags: bool,
     now: Bounded<Pair, Trace>,
     /// Pairs with a new connection in the current hour.
-    begun: BTreeSet<Pair>,
+    begun: Bounded<Pair, ()>,
     /// Pairs that go on, with the edges of their earlier hours.
     open: BTreeMap<Pair, Trace>,
 }
@@ -42,7 +42,7 @@ impl LongSession {
             seconds: u32::try_from(set.number("hours").saturating_mul(3600)).unwrap_or(u32::MAX),
             has_flags: false,
             now: Bounded::new(PAIRS_CAP),
-            begun: BTreeSet::new(),
+            begun: Bounded::new(PAIRS_CAP),
             open: BTreeMap::new(),
         }
     }
@@ -90,9 +90,7 @@ impl EdgeDetector for LongSession {
         };
         let pair = (edge.client_addr, edge.server_addr, port);
         if seen.has_own_syn() {
-            if self.begun.len() < PAIRS_CAP {
-                self.begun.insert(pair);
-            }
+            self.begun.entry(pair);
             return;
         }
         if let Some(trace) = self.now.entry(pair) {
@@ -102,11 +100,11 @@ impl EdgeDetector for LongSession {
 
     fn end_hour(&mut self, _hour: u32, cases: &mut Cases<'_>) {
         let mut open = std::mem::take(&mut self.open);
-        let begun = std::mem::take(&mut self.begun);
+        let begun = self.begun.take();
         for (pair, trace) in self.now.take() {
             // Many at once are a pool of connections, and new ones every hour are many.
             let is_one = (SLOTS_AT_LEAST..=2 * SLOTS).contains(&trace.connections);
-            let is_new = begun.contains(&pair);
+            let is_new = begun.contains_key(&pair);
             match open.remove(&pair) {
                 Some(mut earlier) if is_one && !is_new => {
                     earlier.absorb(trace);
@@ -133,6 +131,6 @@ impl EdgeDetector for LongSession {
     }
 
     fn let_go(&self) -> u64 {
-        self.now.let_go()
+        self.now.let_go() + self.begun.let_go()
     }
 }

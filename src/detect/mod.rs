@@ -26,6 +26,7 @@ mod exposure_opened;
 mod first_seen;
 mod host_sweep;
 mod lateral_fanout;
+mod learner;
 mod long_session;
 mod port_scan;
 mod probe_then_success;
@@ -40,15 +41,16 @@ mod watchlist;
 #[cfg(test)]
 mod tests;
 
-pub use baseline::{Baseline, BaselineError, Learner};
+pub use baseline::{Baseline, BaselineError};
 pub use day::{DayDetection, LogHour};
+pub use learner::Learner;
 
 use cases::Cases;
 use seen::Seen;
 
 /// Looks at the edges of one network, hour by hour; within an hour they come by client, and of a client by server.
 trait EdgeDetector {
-    /// Looks at an edge that was judged.
+    /// Looks at an edge that was judged, or of ICMP between ends that talk.
     fn see(&mut self, seen: &Seen<'_>);
 
     /// Looks at rejected records in mid-connection of which nothing else is known. They come among the client's edges.

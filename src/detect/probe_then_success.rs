@@ -16,6 +16,8 @@ use crate::policy::Detecting;
 const CLIENTS_CAP: usize = 32_768;
 /// Doors of a client that are remembered, or as many as are asked for: more do not make it more suspicious.
 const DOORS_CAP: usize = 16;
+/// The most that may be asked for.
+const ASKED_CAP: usize = 256;
 
 /// Server, port and protocol.
 type Door = (Addr, Option<u16>, u8);
@@ -37,8 +39,8 @@ struct Client {
 impl ProbeThenSuccess {
     pub fn new(set: &Detecting) -> ProbeThenSuccess {
         ProbeThenSuccess {
-            probes: set.number("probes") as usize,
-            doors: DOORS_CAP.max((set.number("probes") as usize).min(256)),
+            probes: (set.number("probes") as usize).min(ASKED_CAP),
+            doors: DOORS_CAP.max((set.number("probes") as usize).min(ASKED_CAP)),
             clients: Bounded::new(CLIENTS_CAP),
         }
     }

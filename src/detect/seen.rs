@@ -7,10 +7,10 @@ use crate::judge::{EdgeRow, Orientation, Outcome};
 use crate::net::protocol::UDP;
 use crate::policy::{Answer, ZoneKind, is_anybodys_zone};
 
-/// Ports from here on are clients' (RFC 6056 and Linux's default range).
+/// Ports from here on are clients': Linux's default range.
 const EPHEMERAL: u16 = 32_768;
 
-/// An edge that was judged.
+/// An edge that was judged, or of ICMP between ends that talk.
 pub(super) struct Seen<'e> {
     /// The edge.
     pub edge: &'e EdgeRow<'e>,
@@ -104,7 +104,7 @@ impl<'e> Seen<'e> {
         )
     }
 
-    /// Whether one end is an address that anybody may have: on the internet, in no destination.
+    /// Whether one end is an address that anybody may have: on the internet in no destination, or of an AWS service such as EC2.
     pub fn is_with_anybody(&self) -> bool {
         let is_anybody = |kind, zone| kind == ZoneKind::Internet || is_anybodys_zone(zone);
         is_anybody(self.client, self.edge.client_zone)

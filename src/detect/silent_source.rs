@@ -1,4 +1,4 @@
-//! `silent-source`: a flow log, an account or a region that stops to deliver; an interface that was never silent for a week.
+//! `silent-source`: a flow log, an account or a region that stops delivering; an interface that was never silent for a week.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +44,9 @@ pub(super) fn trace_of_source(log: &KnownLog, object: &str, from: u32, until: u3
         ..Trace::default()
     }
 }
+
+/// An account and a region.
+type Place = (Option<String>, Option<String>);
 
 /// What a flow log delivered: how many objects by hour, and the last of them.
 #[derive(Default)]
@@ -148,7 +151,7 @@ impl Logs {
     }
 
     /// What all flow logs of each account and region delivered together, of those that have several.
-    fn places(&self) -> BTreeMap<(Option<String>, Option<String>), (&KnownLog, bool, Delivered)> {
+    fn places(&self) -> BTreeMap<Place, (&KnownLog, bool, Delivered)> {
         let mut places = BTreeMap::new();
         let mut several = BTreeSet::new();
         for (log, delivered) in &self.logs {

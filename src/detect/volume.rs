@@ -43,7 +43,7 @@ pub(super) struct Excess {
     pub bytes: u64,
     pub usual: u64,
     pub deviations: f64,
-    /// Of what it says what is usual.
+    /// What says what is usual.
     pub by: String,
     pub trace: Trace,
 }

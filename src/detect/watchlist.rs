@@ -12,13 +12,16 @@ use crate::judge::subject::service;
 use crate::net::Addr;
 use crate::policy::{Detecting, Severity, Watchlist};
 
+/// Server, port, protocol, and the list (an index).
+type Meeting = (Addr, Option<u16>, u8, usize);
+
 pub(super) struct Watched<'a> {
     severity: Severity,
     lists: &'a [Watchlist],
     /// Of each list: where ranges end, by where they begin. None holds another.
     ranges: Vec<BTreeMap<Addr, Addr>>,
     /// Of the current client, by server, port, protocol and list: whether anything was let through, and the edges.
-    met: Bounded<(Addr, Option<u16>, u8, usize), (bool, Trace)>,
+    met: Bounded<Meeting, (bool, Trace)>,
 }
 
 impl<'a> Watched<'a> {

@@ -24,7 +24,7 @@ pub struct Finding {
     pub client: Subject,
     /// What the server is.
     pub server: Subject,
-    /// The server's port; none where the protocol has no ports.
+    /// The server's port; none where the protocol has no ports, or it is about no single port.
     pub server_port: Option<u16>,
     /// IANA protocol number; none where it is not about one protocol.
     pub protocol: Option<u8>,

@@ -163,7 +163,7 @@ words! {
         Tunnel = "tunnel",
         /// Traffic with a listed address.
         Watchlist = "watchlist",
-        /// A source stopped to deliver.
+        /// A source stopped delivering.
         SilentSource = "silent-source",
         /// A flow log does not tell everything.
         CoverageGap = "coverage-gap",

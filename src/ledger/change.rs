@@ -322,11 +322,18 @@ impl<'t> Change<'t> {
         Ok(())
     }
 
-    /// Notes that a sink did not take alerts, and from when on (milliseconds since 1970) to try again.
+    /// Notes that a sink did not take alerts, and from when on (milliseconds since 1970) to try again; or that those were not
+    /// tried, and wait as long.
     ///
     /// # Errors
     /// When the disk fails.
-    pub fn not_sent(&mut self, sink: &str, numbers: &[u64], due: u64) -> Result<(), LedgerError> {
+    pub fn not_sent(
+        &mut self,
+        sink: &str,
+        numbers: &[u64],
+        were_tried: bool,
+        due: u64,
+    ) -> Result<(), LedgerError> {
         for number in numbers {
             let key = (sink, *number);
             let found = self.outbox.get(key).map_err(|error| self.failed(error))?;
@@ -336,7 +343,11 @@ impl<'t> Change<'t> {
             }) else {
                 continue;
             };
-            let value = (alert.as_str(), tries.saturating_add(1), due);
+            let value = (
+                alert.as_str(),
+                tries.saturating_add(u32::from(were_tried)),
+                due,
+            );
             let put = self.outbox.insert(key, value).map(drop);
             put.map_err(|error| self.failed(error))?;
         }

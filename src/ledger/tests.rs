@@ -135,7 +135,7 @@ fn queues_keep_their_order_and_what_was_not_taken() {
     ledger
         .write(|change| {
             change.sent("a", &[first.number])?;
-            change.not_sent("a", &[second.number], 7)
+            change.not_sent("a", &[second.number], true, 7)
         })
         .expect("it is written");
     let left: Vec<(String, u32, u64)> = waiting("a")

@@ -21,7 +21,7 @@ pub struct HourAsides {
     pub out_of_scope: BTreeMap<String, u64>,
     /// Interfaces that have records.
     pub interfaces: Distinct,
-    /// Whether flow logs, by id, have any ACCEPT, any REJECT, and anything from outside.
+    /// Whether flow logs, by id, have any ACCEPT, any REJECT, and judged connections from public addresses.
     #[serde(default)]
     pub actions: BTreeMap<String, [bool; 3]>,
 }

@@ -266,7 +266,7 @@ fn what_is_no_baseline_is_refused_and_so_is_another_policy_s_lake() {
         &[&scan[..], &["policy.toml"]].concat(),
         "expected what `tidegate detect learn` writes",
     );
-    let old = r#"{"schema":"tidegate.baseline/0","policy_id":"","policy_hash":"","from":"","until":"","hours":0,"edges":[],"volumes":[],"logs":[],"interfaces":[]}"#;
+    let old = r#"{"schema":"tidegate.baseline/0","policy_id":"","from":"","until":"","hours":0,"edges":[],"volumes":[],"logs":[],"interfaces":[]}"#;
     fs::write(folder.path().join("old.json"), old).expect("written");
     fails(&[&scan[..], &["old.json"]].concat(), "learn it again");
 

@@ -143,10 +143,13 @@ fn security_hub_has_each_finding_once_however_often_it_is_told() {
     }
 }
 
+/// A request: its head's lines, and its body.
+type Asked = (Vec<String>, String);
+
 /// Plays Security Hub: fails each of some findings once, and notes what it was asked to import, and how it was signed.
 struct Hub {
     url: String,
-    asked: Arc<Mutex<Vec<(Vec<String>, String)>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Hub {

@@ -12,6 +12,8 @@ use super::{TICK, Watch};
 
 /// The counter of alerts that were delivered.
 pub(super) const SENT: &str = "alerts-sent";
+/// The ledger's counter of alerts that were given up.
+pub(super) const GIVEN_UP: &str = "alerts-refused";
 /// The time that a target's rate is of.
 const MINUTE: Duration = Duration::from_secs(60);
 /// Alerts that are sent together where the target takes several.
@@ -95,22 +97,27 @@ impl Watch<'_> {
         let taken = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
         pace.sent(taken, Instant::now());
         let fate = Fate::of(&due, &stands_for, &outcomes);
-        self.ledger.write(|change| {
+        let given_up = self.ledger.write(|change| {
+            let mut given_up = 0;
             change.sent(&id, &numbers(&fate.sent))?;
             change.count(SENT, fate.sent.len() as u64)?;
             // One that is not taken for its own sake holds up no other, and is not tried for ever.
             for held in fate.refused.iter().filter(|held| !held.is_empty()) {
                 if held[0].tries >= TRIES {
                     change.sent(&id, &numbers(held))?;
-                    change.count("alerts-refused", held.len() as u64)?;
+                    change.count(GIVEN_UP, held.len() as u64)?;
+                    given_up += held.len();
                 } else {
-                    change.not_sent(&id, &numbers(held), now + pause(held[0].tries))?;
+                    let due = now + pause(held[0].tries);
+                    change.not_sent(&id, &numbers(held), true, due)?;
                 }
             }
             if let Some(first) = fate.later.first() {
-                change.not_sent(&id, &numbers(&fate.later), now + pause(first.tries))?;
+                let due = now + pause(first.tries);
+                change.not_sent(&id, &numbers(&fate.later), true, due)?;
+                change.not_sent(&id, &numbers(&fate.behind), false, due)?;
             }
-            Ok(())
+            Ok(given_up)
         })?;
         if target.keeps_order()
             && let Some(first) = fate.later.first()
@@ -120,7 +127,13 @@ impl Watch<'_> {
         let Some(error) = outcomes.into_iter().find_map(Result::err) else {
             return Ok(Delivered::Some);
         };
-        let count = due.len() - fate.sent.len();
+        if given_up > 0 {
+            let shown = target.shown();
+            tracing::error!(
+                "{shown} refused {given_up} alerts {TRIES} times; they are given up: {error}"
+            );
+        }
+        let count = due.len() - fate.sent.len() - given_up;
         tracing::warn!(
             "{} did not take an alert, {count} wait: {error}",
             target.shown()
@@ -146,8 +159,10 @@ struct Fate<'a> {
     sent: Vec<&'a Waiting>,
     /// They were not taken for their own sake: those of each text.
     refused: Vec<Vec<&'a Waiting>>,
-    /// They are tried again together, with all that stood behind them.
+    /// They are tried again together.
     later: Vec<&'a Waiting>,
+    /// They stood behind those, were not tried, and wait with them.
+    behind: Vec<&'a Waiting>,
 }
 
 impl<'a> Fate<'a> {
@@ -162,6 +177,7 @@ impl<'a> Fate<'a> {
             sent: Vec::new(),
             refused: Vec::new(),
             later: Vec::new(),
+            behind: Vec::new(),
         };
         let mut rest = due;
         for (outcome, count) in outcomes.iter().zip(stands_for) {
@@ -174,7 +190,7 @@ impl<'a> Fate<'a> {
             rest = others;
         }
         if !fate.later.is_empty() {
-            fate.later.extend(rest);
+            fate.behind.extend(rest);
         }
         fate
     }
@@ -252,9 +268,10 @@ mod tests {
         pace.is_last = true;
         assert_eq!(pace.next(Some(3), begin + MINUTE), Next::Together);
     }
+
     #[test]
     fn what_fails_for_a_while_keeps_what_stands_behind_it() {
-        fn check(outcomes: &[Result<(), SendError>], expected: [&[u64]; 3]) {
+        fn check(outcomes: &[Result<(), SendError>], expected: [&[u64]; 4]) {
             let due: Vec<Waiting> = (0..5)
                 .map(|number| Waiting {
                     number,
@@ -265,17 +282,18 @@ mod tests {
                 .collect();
             let fate = Fate::of(&due, &[1, 1, 2, 1], outcomes);
             let refused = fate.refused.concat();
-            let found = [&fate.sent, &refused, &fate.later].map(|alerts| numbers(alerts));
+            let found = [&fate.sent, &refused, &fate.later, &fate.behind];
+            let found = found.map(|alerts| numbers(alerts));
             assert_eq!(found, expected, "{outcomes:?}");
         }
         let never = || Err(SendError::Never(String::new()));
         let later = || Err(SendError::Later(String::new()));
-        check(&[Ok(())], [&[0], &[], &[]]);
-        check(&[Ok(()), never()], [&[0], &[1], &[]]);
-        check(&[Ok(()), later()], [&[0], &[], &[1, 2, 3, 4]]);
+        check(&[Ok(())], [&[0], &[], &[], &[]]);
+        check(&[Ok(()), never()], [&[0], &[1], &[], &[]]);
+        check(&[Ok(()), later()], [&[0], &[], &[1], &[2, 3, 4]]);
         check(
             &[Ok(()), later(), Ok(()), never()],
-            [&[0, 2, 3], &[4], &[1]],
+            [&[0, 2, 3], &[4], &[1], &[]],
         );
     }
 }

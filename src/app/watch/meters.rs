@@ -10,7 +10,7 @@ use super::super::error::ScanError;
 use super::super::lock;
 use super::super::report::RunReport;
 use super::Watch;
-use super::deliver::SENT;
+use super::deliver::{GIVEN_UP, SENT};
 
 /// Names and values of labels.
 type Labels = Vec<(&'static str, String)>;
@@ -22,7 +22,7 @@ type Values = BTreeMap<&'static str, BTreeMap<Labels, u64>>;
 pub(super) struct Meters(Mutex<Values>);
 
 /// What each metric is: name, kind, help.
-const METRICS: [(&str, &str, &str); 15] = [
+const METRICS: [(&str, &str, &str); 16] = [
     (
         "tidegate_objects_total",
         "counter",
@@ -62,6 +62,11 @@ const METRICS: [(&str, &str, &str); 15] = [
         "tidegate_alerts_sent_total",
         "counter",
         "Alerts that their targets took.",
+    ),
+    (
+        "tidegate_alerts_given_up_total",
+        "counter",
+        "Alerts that their targets refused again and again.",
     ),
     (
         "tidegate_alerts_waiting",
@@ -170,6 +175,11 @@ impl Watch<'_> {
         let view = self.ledger.read()?;
         set("tidegate_objects_total", &[], view.counter("objects")?);
         set("tidegate_alerts_sent_total", &[], view.counter(SENT)?);
+        set(
+            "tidegate_alerts_given_up_total",
+            &[],
+            view.counter(GIVEN_UP)?,
+        );
         let odd = view.counter("messages-not-understood")?;
         set("tidegate_messages_not_understood_total", &[], odd);
         let outbox = view.outbox()?;

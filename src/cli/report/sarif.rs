@@ -114,12 +114,17 @@ fn result(report: &RunReport, finding: &Finding, rule_index: Option<usize>) -> V
     if finding.line > 0 {
         physical["region"] = json!({"startLine": finding.line});
     }
+    // A flow log that delivered nothing all day has no object.
+    let locations = match finding.source.as_str() {
+        "" => json!([]),
+        _ => json!([{"physicalLocation": physical}]),
+    };
     let mut result = json!({
         "ruleId": name(finding),
         "kind": "fail",
         "level": level(finding.severity),
         "message": {"text": message},
-        "locations": [{"physicalLocation": physical}],
+        "locations": locations,
         "partialFingerprints": {"tidegateFindingId/v1": finding.finding_id},
         "properties": {
             "kind": finding.kind.as_str(),

@@ -63,7 +63,7 @@ impl Actions {
         }
     }
 
-    /// Whether a reporter had any ACCEPT, any REJECT, and anything that came from outside.
+    /// Whether a reporter had any ACCEPT, any REJECT, and judged connections from public addresses.
     pub fn of(&self, reporter: ReporterId) -> [bool; 3] {
         let bits = self.0.get(reporter.0 as usize).copied().unwrap_or(0);
         [Actions::ACCEPT, Actions::REJECT, Actions::EXPOSED].map(|bit| bits & bit != 0)

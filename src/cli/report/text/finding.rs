@@ -26,6 +26,9 @@ pub(super) fn write(page: &mut Page, finding: &Finding) {
     if let Some(lacked) = &finding.lacked {
         page.item("nearest allow", lacked);
     }
+    if finding.source.is_empty() {
+        return;
+    }
     // Whole, so that it can be copied.
     let place = match finding.line {
         0 => clean(&finding.source),

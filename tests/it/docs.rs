@@ -58,6 +58,7 @@ fn options_in_the_documentation_exist_and_every_option_is_documented() {
                 "--locked",
                 "--repeat",
                 "--ours",
+                "--seconds",
             ];
             let of_another_program = of_others.contains(&option.as_str());
             assert!(

@@ -122,7 +122,7 @@ impl Watch<'_> {
         let judged = self.judge_from(start, start + SLOT_SECS, Some(start), s3)?;
         self.announce(&judged.findings, |change| change.slot_judged(start))?;
         lock(&self.sea).tide.slot_judged(start, version);
-        self.meters.judged(&judged.report);
+        self.meters.slot_judged(hour_at(start), &judged.report);
         Ok(judged.unreadable())
     }
 
@@ -141,9 +141,6 @@ impl Watch<'_> {
             .iter()
             .map(|start| view.objects(*start..*start + 1))
             .collect::<Result<_, _>>()?;
-        let slots = view.judged_slots()?;
-        let is_first =
-            state == HourState::Committed && slots.range(first..last + HOUR_SECS).next().is_none();
         drop(view);
         let judged = self.judge_from(first, last + HOUR_SECS, None, s3)?;
         // What could not be read, and may be later, leaves its hour due: at its settlement, and then every hour.
@@ -185,9 +182,9 @@ impl Watch<'_> {
                 });
             }
         }
-        // What was judged slot by slot, or before, was counted then.
-        if is_first {
-            self.meters.judged(&judged.report);
+        // What is judged again was counted before.
+        if state == HourState::Committed {
+            self.meters.hour_judged(first, &judged.report);
         }
         Ok(judged.unreadable())
     }

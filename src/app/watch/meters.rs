@@ -19,7 +19,11 @@ type Values = BTreeMap<&'static str, BTreeMap<Labels, u64>>;
 
 /// Counters since the start.
 #[derive(Debug, Default)]
-pub(super) struct Meters(Mutex<Values>);
+pub(super) struct Meters {
+    all: Mutex<Values>,
+    /// What slots of hours that are not over have added, by hour.
+    open: Mutex<BTreeMap<u32, Values>>,
+}
 
 /// What each metric is: name, kind, help.
 const METRICS: [(&str, &str, &str); 16] = [
@@ -111,52 +115,92 @@ impl Meters {
         let labels = labels
             .iter()
             .map(|(name, value)| (*name, (*value).to_owned()));
-        let mut counters = lock(&self.0);
+        let mut counters = lock(&self.all);
         let counter = counters.entry(name).or_default();
         *counter.entry(labels.collect()).or_default() += more;
     }
 
-    /// Takes what was judged.
-    pub fn judged(&self, report: &RunReport) {
-        let lines = &report.coverage.lines;
-        for (what, count) in [
-            ("blank", lines.blank),
-            ("header", lines.headers),
-            ("record", lines.records),
-            ("no_data", lines.no_data),
-            ("skip_data", lines.skip_data),
-            ("malformed", lines.malformed),
-        ] {
-            self.count("tidegate_lines_total", &[("outcome", what)], count);
+    /// Takes what was judged of a slot of this hour.
+    pub fn slot_judged(&self, hour: u32, report: &RunReport) {
+        let mut open = lock(&self.open);
+        let known = open.entry(hour).or_default();
+        for (name, labels, count) in counts(report) {
+            *known
+                .entry(name)
+                .or_default()
+                .entry(labels.clone())
+                .or_default() += count;
+            self.add(name, labels, count);
         }
-        for ((client, server), cell) in &report.matrix {
-            for (verdict, count) in [
-                ("compliant", cell.compliant),
-                ("violation", cell.violation),
-                ("attempted", cell.attempted),
-                ("blocked", cell.blocked),
-                ("overblocked", cell.overblocked),
-                ("unproven", cell.unproven),
-            ] {
-                if count > 0 {
-                    let labels = [
-                        ("client", &**client),
-                        ("server", server),
-                        ("verdict", verdict),
-                    ];
-                    self.count("tidegate_connections_total", &labels, count);
-                }
-            }
-        }
-        for (group, bytes) in &report.group_bytes {
-            for (direction, bytes) in ["out", "in"].into_iter().zip(bytes) {
-                let labels = [("group", &**group), ("direction", direction)];
-                self.count("tidegate_group_bytes_total", &labels, *bytes);
-            }
-        }
-        let unreadable = report.coverage.unreadable.len() as u64;
-        self.count("tidegate_unreadable_objects_total", &[], unreadable);
     }
+
+    /// Takes what was judged of this hour as a whole, but for what its slots have added.
+    pub fn hour_judged(&self, hour: u32, report: &RunReport) {
+        let known = lock(&self.open).remove(&hour).unwrap_or_default();
+        for (name, labels, count) in counts(report) {
+            let before = known.get(name).and_then(|values| values.get(&labels));
+            self.add(
+                name,
+                labels,
+                count.saturating_sub(before.copied().unwrap_or(0)),
+            );
+        }
+    }
+
+    fn add(&self, name: &'static str, labels: Labels, more: u64) {
+        let mut counters = lock(&self.all);
+        *counters.entry(name).or_default().entry(labels).or_default() += more;
+    }
+}
+
+/// What a report adds to counters: each name and labels once.
+fn counts(report: &RunReport) -> Vec<(&'static str, Labels, u64)> {
+    let mut all = Vec::new();
+    let mut note = |name, labels: &[(&'static str, &str)], more| {
+        let labels = labels
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()));
+        all.push((name, labels.collect(), more));
+    };
+    let lines = &report.coverage.lines;
+    for (what, count) in [
+        ("blank", lines.blank),
+        ("header", lines.headers),
+        ("record", lines.records),
+        ("no_data", lines.no_data),
+        ("skip_data", lines.skip_data),
+        ("malformed", lines.malformed),
+    ] {
+        note("tidegate_lines_total", &[("outcome", what)], count);
+    }
+    for ((client, server), cell) in &report.matrix {
+        for (verdict, count) in [
+            ("compliant", cell.compliant),
+            ("violation", cell.violation),
+            ("attempted", cell.attempted),
+            ("blocked", cell.blocked),
+            ("overblocked", cell.overblocked),
+            ("unproven", cell.unproven),
+        ] {
+            if count > 0 {
+                let labels = [
+                    ("client", &**client),
+                    ("server", server),
+                    ("verdict", verdict),
+                ];
+                note("tidegate_connections_total", &labels, count);
+            }
+        }
+    }
+    for (group, bytes) in &report.group_bytes {
+        for (direction, bytes) in ["out", "in"].into_iter().zip(bytes) {
+            let labels = [("group", &**group), ("direction", direction)];
+            note("tidegate_group_bytes_total", &labels, *bytes);
+        }
+    }
+    let unreadable = report.coverage.unreadable.len() as u64;
+    note("tidegate_unreadable_objects_total", &[], unreadable);
+    all
 }
 
 impl Watch<'_> {
@@ -165,7 +209,7 @@ impl Watch<'_> {
     /// # Errors
     /// When the ledger fails.
     pub(super) fn metrics(&self) -> Result<String, ScanError> {
-        let mut all = lock(&self.meters.0).clone();
+        let mut all = lock(&self.meters.all).clone();
         let mut set = |name: &'static str, labels: &[(&'static str, &str)], value: u64| {
             let labels = labels
                 .iter()
@@ -261,7 +305,7 @@ mod tests {
         let meters = Meters::default();
         meters.count("tidegate_failures_total", &[("what", "a \"b\"\\")], 2);
         meters.count("tidegate_failures_total", &[("what", "a \"b\"\\")], 1);
-        let text = exposed(&lock(&meters.0));
+        let text = exposed(&lock(&meters.all));
         assert_eq!(
             text,
             "# HELP tidegate_failures_total Work that failed and was tried again, by what it was.\n\

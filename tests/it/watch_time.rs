@@ -43,7 +43,7 @@ struct Days {
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A watch over `logs` of a folder, whose lake is `watched`, and whose alerts go to `alerts`.
-pub(crate) fn settings(root: &Path) -> WatchSettings {
+fn settings(root: &Path) -> WatchSettings {
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
     WatchSettings {
         judging: ScanSettings {

@@ -17,6 +17,7 @@ use super::post::{AGENT, Http, ask, client, in_time, said};
 use super::slack::slack;
 use super::target::{Format, Kind, Target};
 use super::{hub, sns};
+use crate::net::hex;
 
 /// How much of a webhook's answer is read: what an error says.
 const ANSWER: usize = 4096;
@@ -214,13 +215,7 @@ fn signature(secret: &str, now: u64, body: &str) -> String {
     let mut mac =
         Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
     mac.update(format!("{now}.{body}").as_bytes());
-    let hex: String = mac
-        .finalize()
-        .into_bytes()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("t={now},v1={hex}")
+    format!("t={now},v1={}", hex(&mac.finalize().into_bytes()))
 }
 
 /// Appends lines to a file that its owner alone reads where it is new, and waits until the disk has them. A line that is

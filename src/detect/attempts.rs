@@ -107,13 +107,7 @@ impl Attempts {
             is_in: is_answered && !seen.is_allowed(),
             first_seen: edge.first_seen,
             last_seen: edge.last_seen,
-            counts: [
-                edge.records,
-                edge.connections,
-                edge.packets_to_server
-                    .saturating_add(edge.packets_to_client),
-                edge.bytes_to_server.saturating_add(edge.bytes_to_client),
-            ],
+            counts: seen.counts(),
         });
         self.rows.len()
     }

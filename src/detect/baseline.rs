@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::HOUR;
 use super::day::LogHour;
 use super::seen::Seen;
+use crate::net::hex;
 
 /// The version of the file's form.
 pub(super) const SCHEMA: &str = "tidegate.baseline/1";
-pub(super) const HOUR: u32 = 3600;
 /// Hours of a week, and of a day.
 pub(super) const WEEK: u32 = 168;
 pub(super) const DAY: u32 = 24;
@@ -177,10 +178,7 @@ impl Baseline {
         let digest = Sha256::digest(bytes);
         let key = |volume: &Volume| (volume.way, volume.network.clone(), volume.subject.clone());
         Ok(Baseline {
-            digest: digest[..6]
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
+            digest: hex(&digest[..6]),
             policy_id: file.policy_id,
             from: file.from,
             until: file.until,

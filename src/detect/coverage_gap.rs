@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::LogDetector;
 use super::baseline::KnownLog;
 use super::cases::{About, Cases, Suspicion};
 use super::day::LogHour;
-use super::silent_source::trace_of_source;
+use super::trace::Trace;
+use super::{HOUR, LogDetector};
 use crate::judge::Kind;
 use crate::policy::Detecting;
 
@@ -89,7 +89,7 @@ impl LogDetector for CoverageGap {
         day.accepts |= log.accepts;
         day.rejects |= log.rejects;
         day.exposed += u32::from(log.is_exposed);
-        day.last = log.hour + 3600;
+        day.last = log.hour + HOUR;
     }
 
     fn end_day(&mut self, cases: &mut Cases<'_>) {
@@ -108,7 +108,7 @@ impl LogDetector for CoverageGap {
                         weight: day.skipped.max(1),
                         title: format!("{name} {gap}"),
                         reason,
-                        trace: trace_of_source(log, &day.object, day.first, day.last),
+                        trace: Trace::of_source(log, &day.object, day.first, day.last),
                     },
                 );
             }

@@ -3,6 +3,7 @@
 use super::EdgeDetector;
 use super::bounded::{Bounded, CLIENT_CAP};
 use super::cases::{About, Cases, Suspicion};
+use super::logins::Logins;
 use super::seen::Seen;
 use super::trace::Trace;
 use crate::judge::Kind;
@@ -14,8 +15,7 @@ use crate::policy::Detecting;
 pub(super) struct CredentialGuessing {
     sessions: u64,
     packets: u64,
-    login_ports: Vec<u64>,
-    database_ports: Vec<u64>,
+    logins: Logins,
     /// Of the current client, by server and port.
     doors: Bounded<(Addr, u16), Trace>,
 }
@@ -25,8 +25,7 @@ impl CredentialGuessing {
         CredentialGuessing {
             sessions: set.number("sessions"),
             packets: set.number("packets"),
-            login_ports: set.numbers("login_ports").to_vec(),
-            database_ports: set.numbers("database_ports").to_vec(),
+            logins: Logins::of(set),
             doors: Bounded::new(CLIENT_CAP),
         }
     }
@@ -38,13 +37,9 @@ impl EdgeDetector for CredentialGuessing {
         let Some(port) = edge.server_port.filter(|_| edge.protocol == TCP) else {
             return;
         };
-        let wide = u64::from(port);
-        let is_login = self.login_ports.contains(&wide);
-        // Applications that open a session for each question do that with databases, where they may.
-        let is_database = self.database_ports.contains(&wide) && !seen.is_allowed();
         // A session that stays open is told of in each slot; only one with its SYN is another.
         let is_new = seen.has_own_syn() && seen.is_answered();
-        let counts = is_new && (is_login || is_database) && seen.server.is_inside();
+        let counts = is_new && self.logins.count(seen) && seen.server.is_inside();
         if counts && let Some(trace) = self.doors.entry((edge.server_addr, port)) {
             trace.add(seen);
         }

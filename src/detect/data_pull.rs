@@ -1,11 +1,10 @@
 //! `data-pull`: a client that reads far more from a data tier within an hour than it usually does.
 
-use super::EdgeDetector;
 use super::baseline::{Baseline, Way};
 use super::cases::{About, Cases, Suspicion};
-use super::first_seen::watched_tiers;
 use super::seen::Seen;
 use super::volume::{Volumes, mebibytes};
+use super::{EdgeDetector, watched_tiers};
 use crate::judge::Kind;
 use crate::policy::{Detecting, Policy};
 

@@ -39,9 +39,7 @@ impl ExposureOpened {
             zones: Vec::new(),
         }
     }
-}
 
-impl ExposureOpened {
     /// The number of a zone.
     fn zone(&mut self, name: &str) -> usize {
         let known = self.zones.iter().position(|known| known == name);

@@ -1,14 +1,14 @@
 //! `first-seen`: a connection between workloads and destinations that the baseline does not know.
 
-use super::EdgeDetector;
 use super::baseline::{Baseline, Known};
 use super::bounded::Bounded;
 use super::cases::{About, Cases, Suspicion};
 use super::seen::Seen;
 use super::trace::Trace;
+use super::{EdgeDetector, watched_tiers};
 use crate::judge::Kind;
 use crate::judge::subject::service;
-use crate::policy::{Criticality, Detecting, Policy};
+use crate::policy::{Detecting, Policy};
 
 /// New connections that are remembered of an hour.
 const NEW_CAP: usize = 4096;
@@ -17,20 +17,6 @@ pub(super) struct FirstSeen<'a> {
     tiers: Vec<String>,
     baseline: &'a Baseline,
     new: Bounded<Known, Trace>,
-}
-
-/// The tiers that a detector watches: those that the policy names, else those called like these and those of high
-/// criticality.
-pub(super) fn watched_tiers(policy: &Policy, set: &Detecting, usual: &[&str]) -> Vec<String> {
-    if !set.texts("tiers").is_empty() {
-        return set.texts("tiers").to_vec();
-    }
-    let is_watched = |tier: &&String| {
-        let zone = policy.zone_named(tier);
-        let is_critical = zone.is_some_and(|zone| policy.criticality(zone) == Criticality::High);
-        is_critical || usual.contains(&tier.as_str())
-    };
-    policy.tiers().iter().filter(is_watched).cloned().collect()
 }
 
 impl<'a> FirstSeen<'a> {

@@ -2,6 +2,7 @@
 
 use super::EdgeDetector;
 use super::cases::{About, Cases, Suspicion};
+use super::logins::Logins;
 use super::seen::Seen;
 use super::trace::Trace;
 use crate::judge::Kind;
@@ -9,8 +10,7 @@ use crate::policy::Detecting;
 
 pub(super) struct LateralFanout {
     hosts: u64,
-    login_ports: Vec<u64>,
-    database_ports: Vec<u64>,
+    logins: Logins,
     except_tiers: Vec<String>,
     /// Of the current client.
     trace: Option<Trace>,
@@ -20,8 +20,7 @@ impl LateralFanout {
     pub fn new(set: &Detecting) -> LateralFanout {
         LateralFanout {
             hosts: set.number("hosts"),
-            login_ports: set.numbers("login_ports").to_vec(),
-            database_ports: set.numbers("database_ports").to_vec(),
+            logins: Logins::of(set),
             except_tiers: set.texts("except_tiers").to_vec(),
             trace: None,
         }
@@ -31,19 +30,14 @@ impl LateralFanout {
 impl EdgeDetector for LateralFanout {
     fn see(&mut self, seen: &Seen<'_>) {
         let edge = seen.edge;
-        let port = edge.server_port.map(u64::from);
-        let is_among = |ports: &[u64]| port.is_some_and(|port| ports.contains(&port));
-        // Applications reach for all nodes of the databases that they may use.
-        let counts =
-            is_among(&self.login_ports) || (is_among(&self.database_ports) && !seen.is_allowed());
-        if !counts || !seen.stays_inside() || !seen.is_sure_of_direction() {
+        if !self.logins.count(seen) || !seen.stays_inside() || !seen.is_sure_of_direction() {
             return;
         }
-        if !self
+        let is_excepted = self
             .except_tiers
             .iter()
-            .any(|tier| tier == edge.client_zone)
-        {
+            .any(|tier| tier == edge.client_zone);
+        if !is_excepted {
             self.trace.get_or_insert_default().add(seen);
         }
     }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::baseline::{DAY, File, HOUR, Known, KnownLog, SCHEMA, Volume, WEEK, Way};
+use super::baseline::{DAY, File, Known, KnownLog, SCHEMA, Volume, WEEK, Way};
 use super::cases::detecting;
 use super::day::LogHour;
-use super::first_seen::watched_tiers;
 use super::seen::Seen;
 use super::stats::median_and_mad;
+use super::{HOUR, watched_tiers};
 use crate::judge::subject::zone_kind;
 use crate::judge::{EdgeRow, Kind, Verdict};
 use crate::policy::{Policy, ZoneKind};

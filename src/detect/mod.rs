@@ -27,6 +27,7 @@ mod first_seen;
 mod host_sweep;
 mod lateral_fanout;
 mod learner;
+mod logins;
 mod long_session;
 mod port_scan;
 mod probe_then_success;
@@ -47,6 +48,11 @@ pub use learner::Learner;
 
 use cases::Cases;
 use seen::Seen;
+
+use crate::policy::{Criticality, Detecting, Policy};
+
+/// An hour, seconds.
+const HOUR: u32 = 3600;
 
 /// Looks at the edges of one network, hour by hour; within an hour they come by client, and of a client by server.
 trait EdgeDetector {
@@ -81,6 +87,20 @@ trait LogDetector {
 
     /// All hours of the day were seen.
     fn end_day(&mut self, cases: &mut Cases<'_>);
+}
+
+/// The tiers that a detector watches: those that the policy names, else those called like these and those of high
+/// criticality.
+fn watched_tiers(policy: &Policy, set: &Detecting, usual: &[&str]) -> Vec<String> {
+    if !set.texts("tiers").is_empty() {
+        return set.texts("tiers").to_vec();
+    }
+    let is_watched = |tier: &&String| {
+        let zone = policy.zone_named(tier);
+        let is_critical = zone.is_some_and(|zone| policy.criticality(zone) == Criticality::High);
+        is_critical || usual.contains(&tier.as_str())
+    };
+    policy.tiers().iter().filter(is_watched).cloned().collect()
 }
 
 /// The page of the manual about a detector; none if there is no such detector.

@@ -111,6 +111,15 @@ impl<'e> Seen<'e> {
             || is_anybody(self.server, self.edge.server_zone)
     }
 
+    /// Records, connections, packets and bytes, both directions.
+    pub fn counts(&self) -> [u64; 4] {
+        let edge = self.edge;
+        let packets = [edge.packets_to_server, edge.packets_to_client];
+        let bytes = [edge.bytes_to_server, edge.bytes_to_client];
+        let both = |[one, other]: [u64; 2]| one.saturating_add(other);
+        [edge.records, edge.connections, both(packets), both(bytes)]
+    }
+
     /// What the client is, steadily.
     pub fn client_name(&self) -> &str {
         let edge = self.edge;

@@ -7,43 +7,16 @@ use super::baseline::{Baseline, KnownLog};
 use super::cases::{About, Cases, Suspicion};
 use super::day::LogHour;
 use super::seen::Seen;
-use super::trace::{Example, Trace, TracedEnd};
-use super::{EdgeDetector, LogDetector};
-use crate::judge::{Confidence, Kind};
+use super::trace::Trace;
+use super::{EdgeDetector, HOUR, LogDetector};
+use crate::judge::Kind;
 use crate::policy::{Detecting, Severity};
 
-const HOUR: u32 = 3600;
 /// How many objects must be missing, by how many there were an hour before: two hours of a log that delivers every five
 /// minutes, as AWS does. One with little traffic skips hours, and traffic comes in bursts.
 const MISSING_AT_LEAST: u64 = 24;
 /// Hours in which a log delivered without a gap, after which any gap is news, however few its objects are.
 const REGULAR_HOURS: u32 = 12;
-
-/// A trace of a source of logs, which has no connections: seen until this instant, by this object.
-pub(super) fn trace_of_source(log: &KnownLog, object: &str, from: u32, until: u32) -> Trace {
-    let inside = [
-        log.account.clone(),
-        log.region.clone(),
-        None,
-        None,
-        None,
-        None,
-    ];
-    Trace {
-        first_seen: from,
-        last_seen: until,
-        client: TracedEnd::default(),
-        example: Some(Box::new(Example {
-            network: String::new(),
-            source: object.to_owned(),
-            line: 0,
-            confidence: Confidence::Certain,
-            outcome: None,
-            inside,
-        })),
-        ..Trace::default()
-    }
-}
 
 /// An account and a region.
 type Place = (Option<String>, Option<String>);
@@ -146,7 +119,7 @@ impl Logs {
                 place_shown(log),
                 self.hours
             ),
-            trace: trace_of_source(log, &delivered.last, from, until),
+            trace: Trace::of_source(log, &delivered.last, from, until),
         }
     }
 

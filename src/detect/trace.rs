@@ -1,5 +1,6 @@
 //! What a suspicion rests on: counts, times and addresses of edges, and one of them as an example.
 
+use super::baseline::KnownLog;
 use super::seen::Seen;
 use crate::judge::sketch::Distinct;
 use crate::judge::subject::{heaviest, shown};
@@ -34,6 +35,7 @@ pub(super) struct Example {
     pub line: u64,
     pub confidence: Confidence,
     pub outcome: Option<Outcome>,
+    /// As [`Inside::texts`] has them.
     pub inside: [Option<String>; 6],
 }
 
@@ -58,21 +60,37 @@ impl Trace {
         trace
     }
 
+    /// A trace of a flow log, which has no connections: it delivered from one instant until the other, this object among
+    /// others.
+    pub fn of_source(log: &KnownLog, object: &str, from: u32, until: u32) -> Trace {
+        let place = Inside {
+            account_id: log.account.as_deref(),
+            region: log.region.as_deref(),
+            ..Inside::default()
+        };
+        Trace {
+            first_seen: from,
+            last_seen: until,
+            example: Some(Box::new(Example {
+                network: String::new(),
+                source: object.to_owned(),
+                line: 0,
+                confidence: Confidence::Certain,
+                outcome: None,
+                inside: place.texts().map(|text| text.map(str::to_owned)),
+            })),
+            ..Trace::default()
+        }
+    }
+
     /// Takes an edge in.
     pub fn add(&mut self, seen: &Seen<'_>) {
         let edge = seen.edge;
         if self.example.is_none() {
             self.begin(seen);
         }
-        let packets = edge
-            .packets_to_server
-            .saturating_add(edge.packets_to_client);
-        let bytes = edge.bytes_to_server.saturating_add(edge.bytes_to_client);
-        self.count(
-            [edge.client_addr, edge.server_addr],
-            (edge.first_seen, edge.last_seen),
-            [edge.records, edge.connections, packets, bytes],
-        );
+        let ends = [edge.client_addr, edge.server_addr];
+        self.count(ends, (edge.first_seen, edge.last_seen), seen.counts());
     }
 
     /// Counts traffic between two ends, first and last seen then: records, connections, packets, bytes.
@@ -106,22 +124,6 @@ impl Trace {
 
     fn begin(&mut self, seen: &Seen<'_>) {
         let edge = seen.edge;
-        let Inside {
-            account_id,
-            region,
-            vpc_id,
-            subnet_id,
-            interface_id,
-            instance_id,
-        } = edge.inside;
-        let inside = [
-            account_id,
-            region,
-            vpc_id,
-            subnet_id,
-            interface_id,
-            instance_id,
-        ];
         self.first_seen = edge.first_seen;
         self.client.name = seen.client_name().to_owned();
         self.client.zone = edge.client_zone.to_owned();
@@ -133,7 +135,7 @@ impl Trace {
             line: edge.line,
             confidence: edge.confidence,
             outcome: edge.outcome,
-            inside: inside.map(|text| text.map(str::to_owned)),
+            inside: edge.inside.texts().map(|text| text.map(str::to_owned)),
         }));
     }
 

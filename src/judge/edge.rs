@@ -88,6 +88,20 @@ pub struct Inside<'a> {
     pub instance_id: Option<&'a str>,
 }
 
+impl<'a> Inside<'a> {
+    /// All six, in the order of the fields.
+    pub fn texts(&self) -> [Option<&'a str>; 6] {
+        [
+            self.account_id,
+            self.region,
+            self.vpc_id,
+            self.subnet_id,
+            self.interface_id,
+            self.instance_id,
+        ]
+    }
+}
+
 /// An edge that owns its text: what is read back from a lake.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)] // field by field the same as EdgeRow

@@ -3,6 +3,7 @@
 mod addr;
 mod addr_text;
 pub mod aws;
+mod hex;
 pub mod ports;
 mod prefix;
 pub mod protocol;
@@ -10,4 +11,5 @@ pub mod services;
 
 pub use addr::Addr;
 pub use addr_text::AddrText;
+pub use hex::hex;
 pub use prefix::{Prefix, PrefixError};

@@ -2,7 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Policy, Rule, ZoneId};
+use super::{Detecting, Policy, Rule, ZoneId};
+use crate::net::hex;
 
 impl Policy {
     /// The zone of this name, as [`Policy::zone_name`] gives it.
@@ -19,13 +20,11 @@ impl Policy {
     /// A digest, in hex, of what goes into findings beside what decides: reasons, owners, controls, severities,
     /// mutes, what is set of detectors.
     pub fn texts_digest(&self) -> String {
+        let detectors: Vec<String> = self.detecting.iter().map(Detecting::settings).collect();
         let digest = Sha256::digest(format!(
-            "{:?}{:?}{:?}",
-            self.rules.texts, self.mutes, self.detecting
+            "{:?}{:?}{detectors:?}",
+            self.rules.texts, self.mutes
         ));
-        digest[..8]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hex(&digest[..8])
     }
 }

@@ -9,6 +9,7 @@ use super::pinned::Pinned;
 use super::ruleset::{Condition, Ports, Rules, What};
 use super::scope::Transit;
 use super::word::{Criticality, Path, Severity};
+use crate::net::hex;
 
 /// Changes whenever the canonical form does, so that hashes of two forms never meet.
 const FORM: &str = "tidegate policy 1";
@@ -102,11 +103,7 @@ pub(super) fn hash(
         hasher.update((item.len() as u64).to_be_bytes());
         hasher.update(&item);
     }
-    hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(&hasher.finalize())
 }
 
 fn place_items(places: &Places, items: &mut Vec<Vec<u8>>) {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::net::hex;
+
 /// The version of the lake's layout. A lake with a higher one was made by a newer program.
 pub(super) const FORMAT: u32 = 1;
 
@@ -94,11 +96,6 @@ fn quoted(text: &str) -> String {
     } else {
         format!("`{text}`")
     }
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The content of `lake.json`.

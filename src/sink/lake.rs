@@ -13,10 +13,11 @@ use sha2::{Digest, Sha256};
 
 use super::LakeFiles;
 use super::edges::EdgeReader;
-use super::identity::{Description, FORMAT, hex};
+use super::identity::{Description, FORMAT};
 use super::objects::read_objects;
 use super::table::{Notes, part_name};
 use super::{Day, Hour, HourAsides, HourWriter, Identity, LakeError, ObjectRow, Store, Table};
+use crate::net::hex;
 
 /// The file that says what a lake belongs to.
 pub(super) const DESCRIPTION: &str = "lake.json";

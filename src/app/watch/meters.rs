@@ -115,9 +115,7 @@ impl Meters {
         let labels = labels
             .iter()
             .map(|(name, value)| (*name, (*value).to_owned()));
-        let mut counters = lock(&self.all);
-        let counter = counters.entry(name).or_default();
-        *counter.entry(labels.collect()).or_default() += more;
+        self.add(name, labels.collect(), more);
     }
 
     /// Takes what was judged of a slot of this hour.

@@ -11,7 +11,7 @@ use super::Severity;
 use super::pinned::{Read, bytes_of};
 use super::problem::{Problems, excerpt};
 use super::section::{Section, Word};
-use crate::net::Prefix;
+use crate::net::{Prefix, hex};
 
 pub use table::{COMMON, DETECTORS};
 
@@ -126,13 +126,31 @@ impl Detecting {
         self.texts.get(name).map_or(&[], Vec::as_slice)
     }
 
+    /// All that is set, in words: what its findings depend on beside the logs. The same words are the same settings.
+    pub(super) fn settings(&self) -> String {
+        let lists: Vec<_> = self
+            .lists
+            .iter()
+            .map(|list| (&list.name, &list.digest))
+            .collect();
+        format!(
+            "{} {} {} {:?} {:?} {:?} {lists:?}",
+            self.detector.name,
+            self.is_enabled,
+            self.severity.as_str(),
+            self.owner,
+            self.numbers,
+            self.texts
+        )
+    }
+
     /// The lists that `files` names.
     pub fn lists(&self) -> &[Watchlist] {
         &self.lists
     }
 }
 
-/// The most that a number may be: a thousand times this still is one.
+/// The most that a number may be: as many mebibytes still are a number of 64 bits.
 const MOST: u64 = 1 << 40;
 
 /// A `[detect.NAME]` table as written.
@@ -252,10 +270,7 @@ pub(super) fn detecting(
 /// Reads a list: an address or a prefix a line; what follows a `#` or a `;` is a comment.
 fn watchlist(word: &Word, read: Read<'_>, problems: &mut Problems) -> Option<Watchlist> {
     let bytes = bytes_of(word, read, problems)?;
-    let digest: String = Sha256::digest(&bytes)[..6]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest = hex(&Sha256::digest(&bytes)[..6]);
     let text = String::from_utf8_lossy(&bytes);
     let text = text.trim_start_matches('\u{feff}');
     let mut prefixes = Vec::new();

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
+use super::policy::PolicyCommand;
 use super::sql::AnswerFormat;
 use super::units::{self, When};
 use crate::alert::Target;
@@ -85,16 +86,6 @@ pub(super) enum Command {
 
     /// Write a synthetic VPC's flow logs, and what was planted in them.
     Generate(GenerateArgs),
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum PolicyCommand {
-    /// Check policy files: every error with its file, line and column, or `ok`.
-    Check {
-        /// The policy files.
-        #[arg(value_name = "FILE", required = true)]
-        files: Vec<PathBuf>,
-    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,22 +1,24 @@
-//! `tidegate policy`: work on policy files.
+//! `tidegate policy check`: what is wrong with policy files.
 
 use std::path::PathBuf;
 
-use super::args::PolicyCommand;
-use super::report::words;
-use super::{Exit, say};
+use clap::Args;
+
 use crate::app::policy_file;
+use crate::cli::report::words;
+use crate::cli::{Exit, say};
 use crate::policy::{Effect, Policy, RuleId};
 
-pub(super) fn run(command: &PolicyCommand) -> Exit {
-    match command {
-        PolicyCommand::Check { files } => check(files),
-    }
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CheckArgs {
+    /// The policy files.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
 }
 
 /// Checks every file, whatever is wrong with the others.
-fn check(files: &[PathBuf]) -> Exit {
-    Exit::most_urgent(files.iter().map(|file| match policy_file::load(file) {
+pub(super) fn run(args: &CheckArgs) -> Exit {
+    Exit::most_urgent(args.files.iter().map(|file| match policy_file::load(file) {
         Ok(policy) => say::printed(&format!("ok: {}: {}\n", file.display(), summary(&policy))),
         Err(error) => say::failure(&error),
     }))

@@ -1,0 +1,19 @@
+//! `tidegate policy`: work on policy files, a file for each command with its arguments.
+
+mod check;
+
+use clap::Subcommand;
+
+use super::Exit;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PolicyCommand {
+    /// Check policy files: every error with its file, line and column, or `ok`.
+    Check(check::CheckArgs),
+}
+
+pub(super) fn run(command: &PolicyCommand) -> Exit {
+    match command {
+        PolicyCommand::Check(args) => check::run(args),
+    }
+}

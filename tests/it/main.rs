@@ -76,6 +76,8 @@ mod watch_aws;
 mod watch_operation;
 // Who of several watches writes to a lake.
 mod watch_lease;
+// `watch` under steady load: its memory stays as it is.
+mod watch_soak;
 // A watch as time goes by.
 mod watch_time;
 // A watch and its queue.

@@ -42,6 +42,49 @@ struct Days {
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A watch over `logs` of a folder, whose lake is `watched`, and whose alerts go to `alerts`.
+pub(crate) fn settings(root: &Path) -> WatchSettings {
+    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    WatchSettings {
+        judging: ScanSettings {
+            sources: vec![text(root.join("logs"))],
+            policy: policy(),
+            lake: Some(text(root.join("watched"))),
+            keep: Keep::Flagged,
+            since: None,
+            until: None,
+            accounts: Vec::new(),
+            regions: Vec::new(),
+            format: Format::Text,
+            outputs: Vec::new(),
+            fail_on: None,
+            known: BTreeSet::new(),
+            plan: false,
+            rejudge: false,
+            layout: None,
+            threads: 2,
+            memory: 256 << 20,
+            horizon: DEFAULT_HORIZON,
+            detect: true,
+            baseline: None,
+        },
+        queue: None,
+        allow_no_dlq: false,
+        state: root.join("state"),
+        alerts: vec![
+            Target::parse(&format!("file:{}", text(root.join("alerts")))).expect("a target"),
+        ],
+        lateness: 900,
+        settle: 6 * 3600,
+        every: Duration::from_millis(20),
+        reconcile: Duration::from_millis(200),
+        until_idle: false,
+        grace: 10,
+        listen: None,
+        lease: Duration::from_secs(45),
+    }
+}
+
 impl Days {
     fn new(seed: u64, records: u64, slots: u32) -> Days {
         Days::of(logs(seed, records, slots))
@@ -79,46 +122,7 @@ impl Days {
     }
 
     fn settings(&self) -> WatchSettings {
-        let text = |path: PathBuf| path.to_string_lossy().into_owned();
-        WatchSettings {
-            judging: ScanSettings {
-                sources: vec![text(self.root().join("logs"))],
-                policy: policy(),
-                lake: Some(text(self.root().join("watched"))),
-                keep: Keep::Flagged,
-                since: None,
-                until: None,
-                accounts: Vec::new(),
-                regions: Vec::new(),
-                format: Format::Text,
-                outputs: Vec::new(),
-                fail_on: None,
-                known: BTreeSet::new(),
-                plan: false,
-                rejudge: false,
-                layout: None,
-                threads: 2,
-                memory: 256 << 20,
-                horizon: DEFAULT_HORIZON,
-                detect: true,
-                baseline: None,
-            },
-            queue: None,
-            allow_no_dlq: false,
-            state: self.root().join("state"),
-            alerts: vec![
-                Target::parse(&format!("file:{}", text(self.root().join("alerts"))))
-                    .expect("a target"),
-            ],
-            lateness: 900,
-            settle: 6 * 3600,
-            every: Duration::from_millis(20),
-            reconcile: Duration::from_millis(200),
-            until_idle: false,
-            grace: 10,
-            listen: None,
-            lease: Duration::from_secs(45),
-        }
+        settings(self.root())
     }
 
     /// Publishes the objects of the next key time when it has come; that time.

@@ -28,6 +28,7 @@ mod shared;
 mod spill;
 pub mod stop;
 mod summary;
+pub mod tests_from_findings;
 pub mod watch;
 mod work;
 mod worker;

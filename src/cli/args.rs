@@ -467,8 +467,13 @@ fn severity() -> impl TypedValueParser<Value = Severity> {
 }
 
 fn output(text: &str) -> Result<Output, String> {
+    output_in(Format::ALL, text)
+}
+
+/// Reads `FORMAT=PATH` with one of these formats.
+pub(super) fn output_in(known: &[Format], text: &str) -> Result<Output, String> {
     let formats = || {
-        Format::ALL
+        known
             .iter()
             .map(|format| format.as_str())
             .collect::<Vec<_>>()
@@ -477,7 +482,7 @@ fn output(text: &str) -> Result<Output, String> {
     let Some((word, path)) = text.split_once('=') else {
         return Err("expected FORMAT=PATH, such as sarif=findings.sarif".to_owned());
     };
-    let Some(format) = Format::from_word(word) else {
+    let Some(format) = Format::from_word(word).filter(|format| known.contains(format)) else {
         return Err(format!(
             "expected one of {} before the `=`, got `{word}`",
             formats()

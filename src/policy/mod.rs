@@ -162,7 +162,7 @@ impl Policy {
         let rules = ruleset::rules(&file, &places, &names, has_ranges, problems);
         let transit = scope::Transit::read(&file.transit, problems);
         let mutes = mute::mutes(&file, &places, &names, &rules, problems);
-        let tests = test_case::tests(&file, &rules, problems);
+        let tests = test_case::tests(text, &file, &rules, problems);
         let tier_names: Vec<String> = places.tiers.iter().map(|tier| tier.name.clone()).collect();
         let detecting = detector::detecting(file.detectors, &tier_names, read, problems);
         if !problems.is_empty() {

@@ -41,6 +41,7 @@ fn options_in_the_documentation_exist_and_every_option_is_documented() {
         vec!["sql"],
         vec!["generate"],
         vec!["policy", "check"],
+        vec!["policy", "test"],
         vec!["detect", "list"],
         vec!["detect", "learn"],
     ] {

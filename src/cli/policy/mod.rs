@@ -1,6 +1,7 @@
 //! `tidegate policy`: work on policy files, a file for each command with its arguments.
 
 mod check;
+mod test;
 
 use clap::Subcommand;
 
@@ -10,10 +11,14 @@ use super::Exit;
 pub(super) enum PolicyCommand {
     /// Check policy files: every error with its file, line and column, or `ok`.
     Check(check::CheckArgs),
+
+    /// Run the tests of policy files, or print tests made from what a lake has found.
+    Test(test::TestArgs),
 }
 
 pub(super) fn run(command: &PolicyCommand) -> Exit {
     match command {
         PolicyCommand::Check(args) => check::run(args),
+        PolicyCommand::Test(args) => test::run(args),
     }
 }

@@ -1,5 +1,5 @@
-//! JUnit XML for CI: a suite of findings, each a test case that fails from a severity on, and a suite of objects, in which
-//! the unreadable are errors.
+//! JUnit XML for CI: of a scan a suite of findings, each a test case that fails from a severity on, and a suite of objects,
+//! in which the unreadable are errors. Other commands have suites of their own.
 
 use super::{fields, words};
 use crate::app::report::RunReport;
@@ -21,23 +21,34 @@ pub(super) fn render(report: &RunReport, fail_on: Severity) -> String {
     }
     let mut objects = Suite::new("objects");
     for (url, why) in &report.coverage.unreadable {
-        objects.add("tidegate.unreadable", url, Fate::Error(why.clone()));
+        let fate = Fate::Error {
+            kind: "unreadable",
+            message: why.clone(),
+        };
+        objects.add("tidegate.unreadable", url, fate);
     }
     if report.coverage.unreadable.is_empty() {
         objects.add("tidegate", "every object is readable", Fate::Passed);
     }
-    let suites = [findings, objects];
+    document(
+        &format!("tidegate {}", report.policy_id),
+        &[findings, objects],
+    )
+}
+
+/// Suites as a document of this name.
+pub(in crate::cli) fn document(name: &str, suites: &[Suite]) -> String {
     let sum = |count: fn(&Suite) -> u64| suites.iter().map(count).sum::<u64>();
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     text.push_str(&format!(
-        "<testsuites name=\"tidegate {}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\">\n",
-        escape(&report.policy_id),
+        "<testsuites name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\">\n",
+        escape(name),
         sum(|suite| suite.tests),
         sum(|suite| suite.failures),
         sum(|suite| suite.errors),
         sum(|suite| suite.skipped),
     ));
-    for suite in &suites {
+    for suite in suites {
         suite.write(&mut text);
     }
     text.push_str("</testsuites>\n");
@@ -45,19 +56,32 @@ pub(super) fn render(report: &RunReport, fail_on: Severity) -> String {
 }
 
 /// What became of a test case.
-enum Fate {
+pub(in crate::cli) enum Fate {
+    /// It passed.
     Passed,
+    /// It was left out, and why.
     Skipped(&'static str),
+    /// It failed.
     Failed {
+        /// What kind of failure; a word.
         kind: &'static str,
+        /// One line.
         message: String,
+        /// What else there is to say.
         details: String,
     },
-    Error(String),
+    /// It could not be tried.
+    Error {
+        /// What kind of error; a word.
+        kind: &'static str,
+        /// Why.
+        message: String,
+    },
 }
 
-struct Suite {
-    name: &'static str,
+/// A suite of test cases.
+pub(in crate::cli) struct Suite {
+    name: String,
     tests: u64,
     failures: u64,
     errors: u64,
@@ -66,9 +90,10 @@ struct Suite {
 }
 
 impl Suite {
-    fn new(name: &'static str) -> Suite {
+    /// A suite of this name, without cases.
+    pub(in crate::cli) fn new(name: &str) -> Suite {
         Suite {
-            name,
+            name: name.to_owned(),
             tests: 0,
             failures: 0,
             errors: 0,
@@ -77,7 +102,8 @@ impl Suite {
         }
     }
 
-    fn add(&mut self, class: &str, name: &str, fate: Fate) {
+    /// Adds a case.
+    pub(in crate::cli) fn add(&mut self, class: &str, name: &str, fate: Fate) {
         self.tests += 1;
         let head = format!(
             "    <testcase classname=\"{}\" name=\"{}\"",
@@ -102,11 +128,11 @@ impl Suite {
                     escape(&details)
                 )
             }
-            Fate::Error(why) => {
+            Fate::Error { kind, message } => {
                 self.errors += 1;
                 format!(
-                    "{head}>\n      <error type=\"unreadable\" message=\"{}\"/>\n    </testcase>\n",
-                    escape(&why)
+                    "{head}>\n      <error type=\"{kind}\" message=\"{}\"/>\n    </testcase>\n",
+                    escape(&message)
                 )
             }
         };
@@ -116,7 +142,7 @@ impl Suite {
     fn write(&self, text: &mut String) {
         text.push_str(&format!(
             "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\">\n{}  </testsuite>\n",
-            self.name, self.tests, self.failures, self.errors, self.skipped, self.cases
+            escape(&self.name), self.tests, self.failures, self.errors, self.skipped, self.cases
         ));
     }
 }

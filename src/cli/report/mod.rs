@@ -3,7 +3,7 @@
 mod csv;
 mod fields;
 mod json;
-mod junit;
+pub(super) mod junit;
 mod plan;
 mod sarif;
 mod text;

@@ -81,6 +81,11 @@ pub(super) fn interval(first: u32, last: u32) -> String {
     )
 }
 
+/// An instant, seconds since 1970, as RFC 3339, UTC; outside of the years 0 to 9999 the number itself.
+pub(in crate::cli) fn moment(seconds: i64) -> String {
+    Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |at| at.to_string())
+}
+
 fn timestamp(seconds: u32) -> Timestamp {
     Timestamp::from_second(i64::from(seconds)).expect("32 bits of seconds are within 1970 to 2106")
 }

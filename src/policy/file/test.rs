@@ -3,7 +3,7 @@
 use super::bounded;
 use crate::net::{Addr, protocol};
 use crate::policy::Answer;
-use crate::policy::problem::{Problems, excerpt};
+use crate::policy::problem::{Problems, Span, excerpt};
 use crate::policy::section::{Section, Word};
 
 /// How many tests a file may have.
@@ -11,7 +11,11 @@ const MAX_TESTS: usize = 65_536;
 
 /// `[[test]]`.
 pub(in crate::policy) struct Test {
+    /// Where it begins.
+    pub(in crate::policy) span: Span,
     pub(in crate::policy) name: String,
+    /// The flow as written.
+    pub(in crate::policy) flow: String,
     pub(in crate::policy) client: TestEnd,
     pub(in crate::policy) server: TestEnd,
     pub(in crate::policy) protocol: u8,
@@ -44,22 +48,26 @@ pub(super) fn tests(top: &mut Section<'_, '_>, problems: &mut Problems) -> Vec<T
         }
         let expect = section.choice("expect", Answer::ALL, Answer::as_str, problems);
         let rule = section.word("rule", problems);
+        let span = section.span.clone();
         section.finish(problems);
-        let parsed = flow.and_then(|flow| match test_flow(&flow) {
+        let parsed = flow.as_ref().and_then(|flow| match test_flow(flow) {
             Ok(parsed) => Some(parsed),
             Err(expected) => {
                 problems.add_with_hint(
                     &flow.span,
-                    format!("`{}` is no flow: expected {expected}", excerpt(&flow)),
+                    format!("`{}` is no flow: expected {expected}", excerpt(flow)),
                     "write client -> server and the protocol: 10.0.32.5:41022 -> 10.0.64.20:443 tcp",
                 );
                 None
             }
         });
-        if let (Some(name), Some((client, server, protocol)), Some(expect)) = (name, parsed, expect)
+        if let (Some(name), Some(flow), Some((client, server, protocol)), Some(expect)) =
+            (name, flow, parsed, expect)
         {
             tests.push(Test {
+                span,
                 name: name.text,
+                flow: flow.text,
                 client,
                 server,
                 protocol,

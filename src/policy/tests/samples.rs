@@ -18,6 +18,23 @@ fn every_test_of_the_sample_policy_holds() {
 }
 
 #[test]
+fn a_test_knows_its_place_and_its_flow_as_written() {
+    let text = include_str!("../../../policies/sec-003.toml");
+    let policy = parse(text).unwrap_or_else(|errors| panic!("{errors}"));
+    for test in policy.tests() {
+        let mut lines = text.lines().skip(test.line - 1);
+        assert_eq!(lines.next(), Some("[[test]]"), "{}", test.name);
+        assert_eq!(lines.next(), Some(&*format!("name = {:?}", test.name)));
+        assert_eq!(lines.next(), Some(&*format!("flow = {:?}", test.flow)));
+    }
+    let inline = parse(&format!(
+        "test = [\n  {{ name = \"a\", flow = \"10.0.0.1 -> 10.0.0.2 icmp\", expect = \"deny\" }},\n]\n{BASE}"
+    ));
+    let inline = inline.unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(inline.tests()[0].line, 2);
+}
+
+#[test]
 fn the_sample_policy_says_who_it_is() {
     let text = include_str!("../../../policies/sec-003.toml");
     let policy = parse(text).unwrap_or_else(|errors| panic!("{errors}"));

@@ -20,6 +20,7 @@ pub mod plan;
 pub mod policy_file;
 pub mod progress;
 pub mod query;
+pub mod record_story;
 pub mod report;
 mod room;
 mod run;

@@ -283,6 +283,24 @@ impl<'a> Folder<'a> {
     }
 }
 
+/// The connection that a record of `network` belongs to, and which of its ends sent.
+#[inline]
+pub fn connection_of(
+    policy: &Policy,
+    one_network: bool,
+    network: NetworkId,
+    record: &Record,
+) -> (Key, Side) {
+    let end = |addr, port| End {
+        home: home(policy, one_network, network, addr),
+        addr,
+        port,
+    };
+    let source = end(record.pkt_src, record.src_port);
+    let target = end(record.pkt_dst, record.dst_port);
+    Key::of(source, target, record.protocol)
+}
+
 /// The home of an address in a record of `network`. With one network only there is nothing to tell apart, and no
 /// look-up is needed.
 #[inline]

@@ -12,6 +12,7 @@ mod finding;
 pub mod findings;
 pub mod fold;
 mod judgement;
+pub mod ladder;
 pub mod lines;
 mod memo;
 pub mod orient;

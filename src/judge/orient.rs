@@ -108,7 +108,8 @@ pub fn syn_ack_confidence(traffic: &Traffic, client: Side) -> Confidence {
     }
 }
 
-fn only(holds: impl Fn(Side) -> bool, possible: bool) -> Option<Side> {
+/// The side of which something holds, if it does not hold of the other too; `possible` spares the question.
+pub(super) fn only(holds: impl Fn(Side) -> bool, possible: bool) -> Option<Side> {
     if !possible {
         return None;
     }
@@ -121,7 +122,7 @@ fn only(holds: impl Fn(Side) -> bool, possible: bool) -> Option<Side> {
 
 /// An attempt that was rejected, without any record of the reverse direction, where flags cannot tell: its source is
 /// the client.
-fn lone_reject(key: &Key, traffic: &Traffic) -> Option<Side> {
+pub(super) fn lone_reject(key: &Key, traffic: &Traffic) -> Option<Side> {
     let sender = only(|side| traffic.sent(side).is_seen(), true)?;
     let is_attempt = traffic.sent(sender).has(Lane::RejectedUnknown) && !is_stray_udp(key, sender);
     is_attempt.then_some(sender)
@@ -134,17 +135,14 @@ pub fn is_stray_udp(key: &Key, sender: Side) -> bool {
 }
 
 /// One end has at least 4 peers and 4 times the other's: a server.
-fn fan_in(key: &Key, traffic: &Traffic, peers: &Peers) -> Option<Side> {
+pub(super) fn fan_in(key: &Key, traffic: &Traffic, peers: &Peers) -> Option<Side> {
     if !traffic.has_ports() {
         return None;
     }
-    let count = |side| {
-        peers
-            .get(&peer_key(key.protocol, key.end(side)))
-            .copied()
-            .unwrap_or(0)
-    };
-    let (low, high) = (count(Side::Low), count(Side::High));
+    let (low, high) = (
+        peers_of(key, Side::Low, peers),
+        peers_of(key, Side::High, peers),
+    );
     let is_server = |own: u32, other: u32| own >= 4 && own >= other.saturating_mul(4);
     only(
         |side| {
@@ -158,22 +156,33 @@ fn fan_in(key: &Key, traffic: &Traffic, peers: &Peers) -> Option<Side> {
     )
 }
 
+/// How many peers an end has, as far as they are counted.
+pub(super) fn peers_of(key: &Key, side: Side, peers: &Peers) -> u32 {
+    let count = peers.get(&peer_key(key.protocol, key.end(side)));
+    count.copied().unwrap_or(0)
+}
+
 /// What [`Peers`] counts an end under.
 pub fn peer_key(protocol: u8, end: End) -> (u8, Home, Addr, u16) {
     (protocol, end.home, end.addr, end.port)
 }
 
 /// Exactly one port is in the list of services, and the other is 1024 or above.
-fn by_service(key: &Key) -> Option<Side> {
-    let serves = |side| {
-        let (own, other) = (key.end(side).port, key.end(side.other()).port);
-        is_service(key.protocol, own) && !is_service(key.protocol, other) && other >= 1024
+pub(super) fn by_service(key: &Key) -> Option<Side> {
+    let serves = |side: Side| {
+        let other = side.other();
+        is_listed(key, side) && !is_listed(key, other) && key.end(other).port >= 1024
     };
     only(serves, true)
 }
 
+/// Whether an end's port is in the list of services.
+pub(super) fn is_listed(key: &Key, side: Side) -> bool {
+    is_service(key.protocol, key.end(side).port)
+}
+
 /// Exactly one end in the ephemeral range is the client, else the lower port is the server.
-fn by_port(key: &Key) -> Side {
+pub(super) fn by_port(key: &Key) -> Side {
     match only(|side| key.end(side).port >= EPHEMERAL, true) {
         Some(client) => client,
         None if key.low_port > key.high_port => Side::Low,
@@ -182,7 +191,7 @@ fn by_port(key: &Key) -> Side {
 }
 
 /// The source of the earliest record, else the lower address.
-fn first_sender(key: &Key, traffic: &Traffic) -> Side {
+pub(super) fn first_sender(key: &Key, traffic: &Traffic) -> Side {
     let lower = if key.high < key.low {
         Side::High
     } else {

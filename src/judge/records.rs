@@ -4,14 +4,13 @@
 use hashbrown::HashSet;
 
 use crate::flow::{Action, Field, Fields, MalformedLine, Record, RecordSink};
-use crate::net::Addr;
 use crate::net::protocol::has_ports;
 use crate::policy::{GroupId, NetworkId, Policy, ZoneKind};
 
 use super::arena::HashArena;
-use super::connection::{Connection, End, Home, Key, Kinds, Lane, Side, Tag, View};
+use super::connection::{Connection, End, Key, Kinds, Lane, Side, Tag, View};
 use super::facts::{Seat, SlotFacts};
-use super::fold::{ObjectFacts, slot_of};
+use super::fold::{ObjectFacts, connection_of, slot_of};
 use super::lines::{HashFilter, LineHashes};
 use super::memo::Memo;
 use super::orient::syn_ack_confidence;
@@ -263,10 +262,6 @@ impl<'a, S: JudgedSink> RecordJudge<'a, S> {
         met
     }
 
-    fn home(&self, network: NetworkId, addr: Addr) -> Home {
-        super::fold::home(self.policy, self.one_network, network, addr)
-    }
-
     fn unjudgeable(
         &mut self,
         record: &Record,
@@ -444,17 +439,7 @@ impl<S: JudgedSink> RecordSink for RecordJudge<'_, S> {
         if !record.complete || (record.action == Action::Absent && !reporter.is_transit_gateway()) {
             return self.unjudgeable(record, fields, own, Some(network), Reason::MissingField);
         }
-        let source = End {
-            home: self.home(network, record.pkt_src),
-            addr: record.pkt_src,
-            port: record.src_port,
-        };
-        let target = End {
-            home: self.home(network, record.pkt_dst),
-            addr: record.pkt_dst,
-            port: record.dst_port,
-        };
-        let (key, sender) = Key::of(source, target, record.protocol);
+        let (key, sender) = connection_of(self.policy, self.one_network, network, record);
         self.judge(
             record,
             fields,

@@ -5,7 +5,8 @@ use hashbrown::HashSet;
 use crate::net::protocol::{TCP, is_icmp};
 use crate::net::{Addr, aws};
 use crate::policy::{
-    self, Answer, Decider, Decision, NetworkId, Path, Policy, Question, Severity, ZoneId, ZoneKind,
+    self, Answer, Decider, Decision, Explanation, FlowExplanation, NetworkId, Path, Policy,
+    Question, Severity, ZoneId, ZoneKind,
 };
 
 use super::connection::{Connection, End, Home, Key, Side, Tag, View, Ways};
@@ -85,6 +86,19 @@ impl Ruling {
     }
 }
 
+/// How the policy decides on a connection.
+#[derive(Clone, Debug)]
+pub struct Explained<'p> {
+    /// From client to server.
+    pub ahead: FlowExplanation<'p>,
+    /// From server to client, where it is ambiguous who is the client.
+    pub reverse: Option<Explanation>,
+    /// The instant that the policy was asked about, seconds since 1970.
+    pub at: u32,
+    /// Whether the connection was encrypted, if records tell.
+    pub encrypted: Option<bool>,
+}
+
 /// Pairs of addresses between which the slot has an accepted connection of a protocol other than ICMP; only those that
 /// also have ICMP.
 pub type TalkingPairs = HashSet<[(Home, Addr); 2]>;
@@ -132,6 +146,55 @@ impl<'a> Judge<'a> {
         views: impl Iterator<Item = (Tag, &'v View)>,
         traffic: &Traffic,
     ) -> Ruling {
+        let (case, rejects) = self.case(context, connection, traffic);
+        let (oriented, zones, outcome) = (case.oriented, case.zones, case.outcome);
+        let via = self.path(&case, views);
+        let judged = match (self.reason(&case, &rejects), outcome) {
+            (Some(reason), _) => Judged::Not(reason),
+            (None, Some(outcome)) => self.judge(&case, outcome, via),
+            (None, None) => Judged::Not(Reason::Stray),
+        };
+        Ruling {
+            oriented,
+            zones,
+            outcome,
+            via,
+            judged,
+        }
+    }
+
+    /// What the policy is asked about a connection that was ruled on, with its answer and how that comes about; where the
+    /// client is ambiguous, also how the opposite direction is decided.
+    pub fn explain(
+        &self,
+        context: &SlotContext<'_>,
+        connection: &Connection,
+        traffic: &Traffic,
+        ruling: &Ruling,
+    ) -> Explained<'a> {
+        let (case, _) = self.case(context, connection, traffic);
+        let question = case.question(ruling.via);
+        let client = case.key.end(case.oriented.client);
+        let server = case.key.end(case.oriented.client.other());
+        let ends = [client.addr, server.addr];
+        let is_ambiguous = case.oriented.confidence == Confidence::Ambiguous;
+        Explained {
+            ahead: self
+                .policy
+                .explain_question(perspective(&case.key), ends, &question),
+            reverse: is_ambiguous.then(|| self.policy.explain(&case.reversed(ruling.via))),
+            at: question.at,
+            encrypted: question.encrypted,
+        }
+    }
+
+    /// A connection before the policy, and what its rejected records are.
+    fn case<'c>(
+        &self,
+        context: &'c SlotContext<'c>,
+        connection: &Connection,
+        traffic: &'c Traffic,
+    ) -> (Case<'c>, Rejects) {
         let key = connection.key();
         let oriented = orient(&key, traffic, context.horizon, context.peers);
         let rejects = Rejects::of(&key, traffic, &oriented);
@@ -152,19 +215,7 @@ impl<'a> Judge<'a> {
             server,
             zones,
         };
-        let via = self.path(&case, views);
-        let judged = match (self.reason(&case, &rejects), outcome) {
-            (Some(reason), _) => Judged::Not(reason),
-            (None, Some(outcome)) => self.judge(&case, outcome, via),
-            (None, None) => Judged::Not(Reason::Stray),
-        };
-        Ruling {
-            oriented,
-            zones,
-            outcome,
-            via,
-            judged,
-        }
+        (case, rejects)
     }
 
     /// One end of a connection, as the policy is asked about it.

@@ -3,17 +3,37 @@
 use super::{Decision, End, NetworkId, Policy, Question};
 use crate::net::Addr;
 
+/// A flow as far as addresses tell it: who opened it to whom, and when.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Flow {
+    /// Who opened it.
+    pub client: Addr,
+    /// Who was asked.
+    pub server: Addr,
+    /// IANA protocol number.
+    pub protocol: u8,
+    /// The server's port; 0 where the protocol has none.
+    pub server_port: u16,
+    /// The instant, seconds since 1970.
+    pub at: i64,
+}
+
 impl Policy {
-    /// The network that addresses are seen from: the first (by name) that holds one of them.
-    fn network_holding(&self, addrs: &[Addr]) -> NetworkId {
-        let holds = |network: &NetworkId| {
+    /// The networks, by name, that hold one of these addresses.
+    pub fn networks_holding(&self, addrs: &[Addr]) -> impl Iterator<Item = NetworkId> {
+        self.networks().filter(move |network| {
             let home = |addr: &Addr| self.place(*network, *addr).home;
             addrs.iter().any(|addr| home(addr) == Some(*network))
-        };
-        self.networks().find(holds).unwrap_or(NetworkId(0))
+        })
     }
 
-    fn end_at(&self, network: NetworkId, addr: Addr) -> End<'static> {
+    /// The network that addresses are seen from: the first (by name) that holds one of them.
+    pub(super) fn network_holding(&self, addrs: &[Addr]) -> NetworkId {
+        let first = self.networks_holding(addrs).next();
+        first.unwrap_or(NetworkId(0))
+    }
+
+    pub(super) fn end_at(&self, network: NetworkId, addr: Addr) -> End<'static> {
         let place = self.place(network, addr);
         End {
             home: place.home,
@@ -47,15 +67,29 @@ impl Policy {
         at: i64,
     ) -> Decision {
         let network = self.network_holding(&[client, server]);
-        self.decide(&Question {
-            client: self.end_at(network, client),
-            server: self.end_at(network, server),
-            protocol,
-            server_port,
-            ipv4: client.is_v4() && server.is_v4(),
-            at: u32::try_from(at.max(0)).unwrap_or(u32::MAX),
+        self.decide(&self.question_of(
+            network,
+            &Flow {
+                client,
+                server,
+                protocol,
+                server_port,
+                at,
+            },
+        ))
+    }
+
+    /// What the policy is asked of a flow, seen from a network.
+    pub(super) fn question_of(&self, network: NetworkId, flow: &Flow) -> Question<'static> {
+        Question {
+            client: self.end_at(network, flow.client),
+            server: self.end_at(network, flow.server),
+            protocol: flow.protocol,
+            server_port: flow.server_port,
+            ipv4: flow.client.is_v4() && flow.server.is_v4(),
+            at: u32::try_from(flow.at.max(0)).unwrap_or(u32::MAX),
             path: None,
             encrypted: None,
-        })
+        }
     }
 }

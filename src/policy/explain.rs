@@ -1,4 +1,4 @@
-//! What a near miss says to a person.
+//! What a near miss says to a person, and what evidence a rule goes by.
 
 use super::names::Name;
 use super::ruleset::{Condition, Ports, What};
@@ -71,7 +71,7 @@ impl Policy {
 
     /// What would have to be loaded or logged for the rule to be judged.
     fn evidence_wanted(&self, allow: &Condition) -> String {
-        let mut wanted: Vec<&str> = Vec::new();
+        let mut wanted: Vec<&'static str> = Vec::new();
         for name in allow
             .from
             .iter()
@@ -79,34 +79,14 @@ impl Policy {
             .chain(&allow.to)
             .chain(&allow.to_except)
         {
-            match name {
-                Name::Group(group) if self.places.groups[usize::from(*group)].needs_inventory() => {
-                    wanted.push("an inventory")
-                }
-                Name::Destination(destination) => {
-                    let destination = &self.places.destinations[usize::from(*destination)];
-                    if !destination.domains.is_empty() {
-                        wanted.push("Resolver logs");
-                    }
-                    if !destination.missing_lists.is_empty() {
-                        wanted.push("prefix lists");
-                    }
-                    if destination.services != 0 && !self.has_ranges {
-                        wanted.push(SERVICES);
-                    }
-                }
-                Name::Aws(_) | Name::AnyAws | Name::Unlisted if !self.has_ranges => {
-                    wanted.push(SERVICES)
-                }
-                _ => {}
-            }
+            self.evidence_for(*name, &mut wanted);
         }
         let asks_encryption = self.rules.requires.iter().any(|require| {
             matches!(require.what, What::Encrypted)
                 && allow.exempt.binary_search(&require.rule).is_err()
         });
         if asks_encryption {
-            wanted.push("the encryption-status field");
+            wanted.push(ENCRYPTION);
         }
         wanted.sort_unstable();
         wanted.dedup();
@@ -115,7 +95,35 @@ impl Policy {
         }
         wanted.join(", ")
     }
+
+    /// Adds what would have to be loaded or logged to tell whether an end is what a name says.
+    pub(super) fn evidence_for(&self, name: Name, wanted: &mut Vec<&'static str>) {
+        match name {
+            Name::Group(group) if self.places.groups[usize::from(group)].needs_inventory() => {
+                wanted.push("an inventory")
+            }
+            Name::Destination(destination) => {
+                let destination = &self.places.destinations[usize::from(destination)];
+                if !destination.domains.is_empty() {
+                    wanted.push("Resolver logs");
+                }
+                if !destination.missing_lists.is_empty() {
+                    wanted.push("prefix lists");
+                }
+                if destination.services != 0 && !self.has_ranges {
+                    wanted.push(SERVICES);
+                }
+            }
+            Name::Aws(_) | Name::AnyAws | Name::Unlisted if !self.has_ranges => {
+                wanted.push(SERVICES)
+            }
+            _ => {}
+        }
+    }
 }
+
+/// What tells whether a connection was encrypted.
+pub(super) const ENCRYPTION: &str = "the encryption-status field";
 
 const SERVICES: &str = "the AWS service fields, or pinned ip_ranges";
 

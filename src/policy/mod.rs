@@ -7,7 +7,8 @@
 //! In the order of what happens to a file: `tree` parses it with places, `section` and `file` read it as written, `pinned`
 //! what it pins; `names`, `meant` and `ruleset` resolve what it means, `problem` collects what is wrong with it; `table`
 //! and `space` compile addresses. Then questions are answered: `fit` says whether an end is what a name says, `weigh` how
-//! the conditions of rules stand, `decide` what the policy says; `decider` remembers it.
+//! the conditions of rules stand, `decide` what the policy says; `decider` remembers it, `explanation` says how it came
+//! about.
 
 mod ask;
 mod by_name;
@@ -16,6 +17,7 @@ mod decider;
 mod deny;
 mod detector;
 mod explain;
+mod explanation;
 mod file;
 mod fit;
 mod hash;
@@ -41,9 +43,14 @@ mod zone;
 #[cfg(test)]
 mod tests;
 
+pub use ask::Flow;
 pub use decide::{Decision, End, Lacked, Miss, Question};
 pub use decider::Decider;
 pub use detector::{COMMON, DETECTORS, Detecting, Detector, Parameter, Value, Watchlist};
+pub use explanation::{
+    Candidate, EndStory, Explanation, FlowExplanation, Holding, Part, RequireStanding,
+    RequireState, RuleStanding, Standing, Step, SubnetStory, Tie, Unproven,
+};
 pub use fit::is_anybodys_zone;
 pub use mute::KINDS;
 pub(crate) use nearest::nearest;
@@ -103,6 +110,8 @@ pub struct Policy {
     symmetric: Vec<crate::net::ports::PortSet>,
     /// Whether AWS's ranges are pinned.
     has_ranges: bool,
+    /// AWS's ranges, if pinned: what put an address into a service.
+    ranges: Vec<pinned::Range>,
     /// The bits of services whose addresses are anybody's.
     anybodys: u64,
 }
@@ -199,6 +208,7 @@ impl Policy {
             mutes,
             tests,
             has_ranges,
+            ranges: pinned.ranges.unwrap_or_default(),
             anybodys: fit::anybodys(),
         })
     }

@@ -119,7 +119,7 @@ impl Policy {
         names.iter().map(|name| self.word(*name)).collect()
     }
 
-    fn word(&self, name: Name) -> String {
+    pub(super) fn word(&self, name: Name) -> String {
         let places = &self.places;
         let at = usize::from;
         match name {

@@ -238,6 +238,16 @@ const SPECIAL: [(&str, Kind); 14] = [
     ("ff00::/8", Kind::Local),
 ];
 
+/// The private or local prefix that holds an address, as [`Kind`] goes by it: of several the longest.
+pub(super) fn special(addr: Addr) -> Option<Prefix> {
+    let prefixes = SPECIAL
+        .iter()
+        .map(|(text, _)| text.parse::<Prefix>().expect("these are prefixes"));
+    prefixes
+        .filter(|prefix| prefix.contains(addr))
+        .max_by_key(|prefix| prefix.len())
+}
+
 fn outside(
     places: &Places,
     pinned: &Pinned,

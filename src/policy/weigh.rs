@@ -41,13 +41,16 @@ impl Policy {
                 truth.or(self.is(end, *name, other))
             })
         };
-        let from = any(&condition.from, client, server)
-            .and(any(&condition.from_except, client, server).not());
-        let to =
-            any(&condition.to, server, client).and(any(&condition.to_except, server, client).not());
+        let sides = [
+            any(&condition.from, client, server),
+            any(&condition.from_except, client, server).not(),
+            any(&condition.to, server, client),
+            any(&condition.to_except, server, client).not(),
+        ];
         let at = i64::from(question.at);
         Fit {
-            ends: from.and(to),
+            ends: sides.into_iter().fold(Truth::Yes, Truth::and),
+            sides,
             expired: condition.expires.is_some_and(|expires| at >= expires),
             not_yet: condition
                 .not_before
@@ -92,7 +95,7 @@ impl Policy {
     }
 
     /// How the requires stand that the allow is not exempt from.
-    fn requires(&self, allow: &Condition, question: &Question<'_>) -> Requires {
+    pub(super) fn requires(&self, allow: &Condition, question: &Question<'_>) -> Requires {
         let mut broken = Vec::new();
         let mut is_unknown = false;
         for require in &self.rules.requires {
@@ -117,7 +120,7 @@ impl Policy {
     }
 
     /// `between` applies when both ends match one of its words, not necessarily the same.
-    fn applies(&self, require: &Require, question: &Question<'_>) -> Truth {
+    pub(super) fn applies(&self, require: &Require, question: &Question<'_>) -> Truth {
         let (client, server) = (&question.client, &question.server);
         let any = |end: &End<'_>, other: &End<'_>| {
             require.between.iter().fold(Truth::No, |truth, name| {
@@ -128,7 +131,7 @@ impl Policy {
     }
 
     /// Whether the ends do not share what a require asks for, and whether that is only because an end lacks a label.
-    fn is_broken(&self, require: &Require, question: &Question<'_>) -> (Truth, bool) {
+    pub(super) fn is_broken(&self, require: &Require, question: &Question<'_>) -> (Truth, bool) {
         let (az, labels) = match &require.what {
             What::Encrypted => {
                 let is_broken = question
@@ -199,6 +202,9 @@ impl Weighed<'_> {
 pub(super) struct Fit {
     /// `from`, `to` and their exceptions.
     pub(super) ends: Truth,
+    /// The four that `ends` is made of, in the order `from`, `from_except`, `to`, `to_except`: whether each lets the
+    /// connection pass.
+    pub(super) sides: [Truth; 4],
     pub(super) expired: bool,
     pub(super) not_yet: bool,
     pub(super) port: bool,

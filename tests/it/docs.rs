@@ -42,6 +42,7 @@ fn options_in_the_documentation_exist_and_every_option_is_documented() {
         vec!["generate"],
         vec!["policy", "check"],
         vec!["policy", "test"],
+        vec!["policy", "explain"],
         vec!["detect", "list"],
         vec!["detect", "learn"],
     ] {

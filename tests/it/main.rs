@@ -4,6 +4,8 @@
 mod cli_generate;
 // Policies with and without errors.
 mod cli_policy;
+// How a policy decides, told step by step.
+mod cli_policy_explain;
 // The tests of a policy, and tests made from findings.
 mod cli_policy_test;
 // The program as its users run it: what they type, what they get back.

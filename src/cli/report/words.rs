@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::net::{protocol, services};
+use crate::net::{Addr, protocol, services};
 
 /// A count with its digits in groups of three: `12,304`.
 pub(in crate::cli) fn count(number: u64) -> String {
@@ -81,6 +81,14 @@ pub(super) fn interval(first: u32, last: u32) -> String {
     )
 }
 
+/// An end: `10.0.32.5:443`, `[2001:db8::1]:443`, or the bare address without a port.
+pub(in crate::cli) fn end(addr: Addr, port: Option<u16>) -> String {
+    match port {
+        Some(port) => std::net::SocketAddr::new(addr.to_ip(), port).to_string(),
+        None => addr.to_string(),
+    }
+}
+
 /// An instant, seconds since 1970, as RFC 3339, UTC; outside of the years 0 to 9999 the number itself.
 pub(in crate::cli) fn moment(seconds: i64) -> String {
     Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |at| at.to_string())
@@ -92,7 +100,7 @@ fn timestamp(seconds: u32) -> Timestamp {
 
 /// Port, protocol, and the name of the service that usually listens there: `5432/tcp (postgresql)`; nothing where it is
 /// about no protocol.
-pub(super) fn service(number: Option<u8>, port: Option<u16>) -> String {
+pub(in crate::cli) fn service(number: Option<u8>, port: Option<u16>) -> String {
     let Some(number) = number else {
         return String::new();
     };

@@ -103,6 +103,7 @@ pub(super) fn subnets(
             continue;
         };
         subnets.push(Subnet {
+            id: subnet.id.as_ref().map(|id| id.text.clone()),
             network,
             tier,
             az: subnet.az.as_ref().map(|az| az.text.clone()),

@@ -46,6 +46,8 @@ pub(super) struct Tier {
 
 /// A subnet.
 pub(super) struct Subnet {
+    /// For display.
+    pub(super) id: Option<String>,
     pub(super) network: NetworkId,
     pub(super) tier: u16,
     pub(super) az: Option<String>,

@@ -112,13 +112,21 @@ fn any_rule(number: usize) -> impl Strategy<Value = String> {
     )
 }
 
-fn any_policy() -> impl Strategy<Value = String> {
+/// Up to eight rules.
+pub(super) fn any_rules() -> impl Strategy<Value = Vec<String>> {
     let rules: Vec<_> = (0..8).map(any_rule).collect();
-    (rules, 0usize..=8)
-        .prop_map(|(rules, num_rules)| format!("{BASE}{MORE}{}", rules[..num_rules].concat()))
+    (rules, 0usize..=8).prop_map(|(mut rules, num_rules)| {
+        rules.truncate(num_rules);
+        rules
+    })
 }
 
-fn any_question() -> impl Strategy<Value = String> {
+/// The policy that such rules stand in.
+pub(super) fn policy_of(rules: &[String]) -> String {
+    format!("{BASE}{MORE}{}", rules.concat())
+}
+
+pub(super) fn any_question() -> impl Strategy<Value = String> {
     let addr = || prop::sample::select(&ADDRESSES[..]);
     let service = || prop::sample::select(vec!["", "-", "S3", "EC2", "CLOUDFRONT", "NEW"]);
     let protocol = prop::sample::select(vec![
@@ -187,8 +195,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_decider_agrees_with_the_plain_form(text in any_policy(), questions in prop::collection::vec(any_question(), 60), bound in prop::sample::select(vec![1, 7, 1 << 17])) {
-        let policy = parse(&text).map_err(|errors| TestCaseError::fail(errors.to_string()))?;
+    fn the_decider_agrees_with_the_plain_form(rules in any_rules(), questions in prop::collection::vec(any_question(), 60), bound in prop::sample::select(vec![1, 7, 1 << 17])) {
+        let policy = parse(&policy_of(&rules)).map_err(|errors| TestCaseError::fail(errors.to_string()))?;
         let mut decider = Decider::with_bound(&policy, bound);
         for _ in 0..2 {
             for question in &questions {

@@ -3,6 +3,7 @@
 mod decisions;
 mod errors;
 mod evidence;
+mod explanation;
 mod forms;
 mod hashes;
 mod hostile;

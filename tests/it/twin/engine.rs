@@ -10,12 +10,14 @@ use tidegate::judge::edges::{EdgeTable, EdgeWords};
 use tidegate::judge::evidence::{Evidence, Horizon};
 use tidegate::judge::facts::SlotFacts;
 use tidegate::judge::fold::{Folder, ObjectFacts};
+use tidegate::judge::ladder::Ladder;
 use tidegate::judge::part::Parts;
 use tidegate::judge::records::{JudgedSink, RecordJudge, Rulings, Wanted};
 use tidegate::judge::reporter::{KeyPlace, Reporters};
-use tidegate::judge::ruling::{Judge, SlotContext};
+use tidegate::judge::ruling::{Explained, Judge, Judged, Ruling, SlotContext};
 use tidegate::judge::table::ConnectionTable;
-use tidegate::judge::{EdgeRow, Flags, JudgementRow};
+use tidegate::judge::traffic::Traffic;
+use tidegate::judge::{EdgeRow, Flags, JudgementRow, Orientation};
 use tidegate::policy::Policy;
 use tidegate::source::KeyFacts;
 
@@ -142,7 +144,7 @@ fn engine(
     }
 
     let snapshot = reporters.snapshot();
-    let mut judge = Judge::new(&policy);
+    let (mut judge, explaining) = (Judge::new(&policy), Judge::new(&policy));
     let mut rows = Rows {
         url: String::new(),
         rows: Vec::new(),
@@ -171,8 +173,11 @@ fn engine(
             talking: &companies[&slot].talking,
             slot,
         };
-        let mut each = |table: &ConnectionTable, place, traffic: &_, ruling: &_| {
+        let mut each = |table: &ConnectionTable, place, traffic: &Traffic, ruling: &Ruling| {
             let (connection, views) = (table.at(place), table.views(place));
+            let ladder = Ladder::of(&connection.key(), traffic, context.horizon, context.peers);
+            let explained = explaining.explain(&context, connection, traffic, ruling);
+            is_explained(&policy, ruling, &ladder, &explained).map_err(std::io::Error::other)?;
             edges.add(
                 &policy,
                 &facts,
@@ -219,6 +224,48 @@ fn engine(
         }
     }
     Ok((rows.rows, edge_counts))
+}
+
+/// What is told of a ruling to people is the ruling: the first rung that tells is the one that decided, and the policy's
+/// answer is the one that counted.
+fn is_explained(
+    policy: &Policy,
+    ruling: &Ruling,
+    ladder: &Ladder,
+    explained: &Explained<'_>,
+) -> Result<(), String> {
+    let oriented = &ruling.oriented;
+    let rung = ladder.decides().ok_or("no rung tells")?;
+    let decided = (rung.client, rung.orientation, rung.confidence);
+    let expected = (
+        Some(oriented.client),
+        oriented.orientation,
+        oriented.confidence,
+    );
+    if decided != expected {
+        return Err(format!(
+            "the ladder says {decided:?}, the judge {expected:?}"
+        ));
+    }
+    let zones = (explained.ahead.client.zone, explained.ahead.server.zone);
+    let expected = [ruling.zones.client, ruling.zones.server].map(|zone| policy.zone_name(zone));
+    if zones != (expected[0], expected[1]) {
+        return Err(format!(
+            "the explanation says {zones:?}, the judge {expected:?}"
+        ));
+    }
+    let Judged::Decided { decision, .. } = ruling.judged else {
+        return Ok(());
+    };
+    let ahead = explained.ahead.explanation.decision;
+    let reverse = explained.reverse.as_ref().map(|reverse| reverse.decision);
+    let may_be_reverse = oriented.orientation == Orientation::Peer;
+    if decision == ahead || (may_be_reverse && Some(decision) == reverse) {
+        return Ok(());
+    }
+    Err(format!(
+        "explained are {ahead:?} and {reverse:?}, the judge says {decision:?}"
+    ))
 }
 
 struct Rows {

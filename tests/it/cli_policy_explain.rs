@@ -501,7 +501,7 @@ fn a_line_without_a_record_says_what_it_is() {
         "--logs",
         ".",
     ];
-    run(folder.path(), &logs).refused(2, &["--record"]);
+    run(folder.path(), &logs).refused(2, &["cannot be used with"]);
 }
 
 #[test]

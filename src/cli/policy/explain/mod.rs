@@ -44,15 +44,15 @@ pub(in crate::cli) struct ExplainArgs {
     record: Option<RecordPlace>,
 
     /// Where the logs of the record's slot and of the hour before it lie; default: the folder of its object; may be given several times.
-    #[arg(long, value_name = "SOURCE", requires = "record")]
+    #[arg(long, value_name = "SOURCE", conflicts_with = "client")]
     logs: Vec<String>,
 
     /// The fields of lines that have no header: '${version} ${account-id} …'.
-    #[arg(long, value_name = "FORMAT", requires = "record")]
+    #[arg(long, value_name = "FORMAT", conflicts_with = "client")]
     layout: Option<String>,
 
     /// Slots of five minutes that evidence of a connection's direction is carried over.
-    #[arg(long, value_name = "SLOTS", default_value_t = DEFAULT_HORIZON,
+    #[arg(long, value_name = "SLOTS", default_value_t = DEFAULT_HORIZON, conflicts_with = "client",
           value_parser = clap::value_parser!(u32).range(0..=MAX_HORIZON as i64))]
     horizon: u32,
 

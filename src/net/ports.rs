@@ -116,6 +116,51 @@ impl PortSet {
             && self.ranges[behind - 1].last >= port
     }
 
+    /// Whether all of `other` is in the set.
+    pub fn covers(&self, other: &PortSet) -> bool {
+        other.ranges.iter().all(|range| {
+            let behind = self
+                .ranges
+                .partition_point(|own| (own.protocol, own.first) <= (range.protocol, range.first));
+            behind > 0
+                && self.ranges[behind - 1].protocol == range.protocol
+                && self.ranges[behind - 1].last >= range.last
+        })
+    }
+
+    /// Every pair that is not in the set.
+    pub fn complement(&self) -> PortSet {
+        let mut ranges = Vec::new();
+        let mut own = self.ranges.iter().peekable();
+        for protocol in 0..=u8::MAX {
+            let highest = if protocol::has_ports(protocol) {
+                u16::MAX
+            } else {
+                0
+            };
+            // The first port that neither the set nor the complement has yet; none behind the highest.
+            let mut next = Some(0);
+            while let Some(range) = own.next_if(|range| range.protocol == protocol) {
+                if let Some(first) = next.filter(|first| *first < range.first) {
+                    ranges.push(PortRange {
+                        protocol,
+                        first,
+                        last: range.first - 1,
+                    });
+                }
+                next = range.last.checked_add(1);
+            }
+            if let Some(first) = next.filter(|first| *first <= highest) {
+                ranges.push(PortRange {
+                    protocol,
+                    first,
+                    last: highest,
+                });
+            }
+        }
+        PortSet { ranges }
+    }
+
     /// How many (protocol, port) pairs it holds; a protocol without ports is one.
     pub fn num_pairs(&self) -> u32 {
         self.ranges
@@ -251,5 +296,57 @@ mod tests {
             })
             .collect();
         assert_eq!(all.num_pairs(), NUM_PAIRS);
+    }
+
+    #[test]
+    fn a_complement_holds_what_the_set_does_not() {
+        for text in [
+            "",
+            "tcp/443",
+            "tcp/0-5 tcp/65535 udp/53 icmp",
+            "udp/* 50",
+            "0 255",
+        ] {
+            let words = text.split(' ').filter(|word| !word.is_empty());
+            let set: PortSet = words
+                .map(|word| word.parse::<PortRange>().expect("ports"))
+                .collect();
+            let rest = set.complement();
+            assert_eq!(set.num_pairs() + rest.num_pairs(), NUM_PAIRS, "{text}");
+            assert_eq!(rest.complement(), set, "{text}");
+            for protocol in [0, 1, 6, 17, 50, 255] {
+                for port in [0, 5, 6, 53, 443, 444, 65535] {
+                    if port == 0 || protocol::has_ports(protocol) {
+                        assert_ne!(
+                            set.contains(protocol, port),
+                            rest.contains(protocol, port),
+                            "{text}: {protocol}/{port}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_set_covers_what_it_holds_all_of() {
+        fn check(one: &str, other: &str, expected: bool) {
+            let set = |text: &str| -> PortSet {
+                let words = text.split(' ').filter(|word| !word.is_empty());
+                words
+                    .map(|word| word.parse::<PortRange>().expect("ports"))
+                    .collect()
+            };
+            assert_eq!(set(one).covers(&set(other)), expected, "{one} > {other}");
+        }
+        check("tcp/443", "tcp/443", true);
+        check("tcp/*", "tcp/1 tcp/80-90", true);
+        check("tcp/80 tcp/81", "tcp/80-81", true);
+        check("tcp/80 tcp/82", "tcp/80-82", false);
+        check("tcp/443", "udp/443", false);
+        check("tcp/443", "tcp/443 icmp", false);
+        check("", "", true);
+        check("", "icmp", false);
+        check("icmp", "", true);
     }
 }

@@ -4,25 +4,46 @@ use std::fs;
 use std::path::Path;
 
 use super::error::ScanError;
-use crate::policy::Policy;
+use crate::policy::{Policy, PolicyLints};
 
 /// Reads and compiles a policy file; files that its `[data]` names are relative to it.
 ///
 /// # Errors
 /// When the file cannot be read or is no text, and all errors that the policy has.
 pub fn load(path: &Path) -> Result<Policy, ScanError> {
+    let text = read(path)?;
     let shown = path.display().to_string();
+    Policy::parse(&shown, &text, &|name| pinned(path, name)).map_err(ScanError::Policy)
+}
+
+/// [`load`], and what is not wrong but probably not meant; `at` is now, seconds since 1970.
+///
+/// # Errors
+/// As [`load`].
+pub fn check(path: &Path, at: u32) -> Result<(Policy, PolicyLints), ScanError> {
+    let text = read(path)?;
+    let shown = path.display().to_string();
+    Policy::check(&shown, &text, &|name| pinned(path, name), i64::from(at))
+        .map_err(ScanError::Policy)
+}
+
+fn read(path: &Path) -> Result<String, ScanError> {
+    let shown = path.display();
     let bytes = fs::read(path).map_err(|error| ScanError::Usage {
         message: format!("cannot read the policy `{shown}`: {error}"),
         hint: Some("--policy takes a TOML file; docs/policy.md describes it".to_owned()),
     })?;
-    let text = String::from_utf8(bytes).map_err(|error| ScanError::Usage {
+    String::from_utf8(bytes).map_err(|error| ScanError::Usage {
         message: format!(
             "cannot read the policy `{shown}`: expected UTF-8, got something else at byte {}",
             error.utf8_error().valid_up_to()
         ),
         hint: None,
-    })?;
+    })
+}
+
+/// A file that the policy at this path names.
+fn pinned(path: &Path, name: &str) -> std::io::Result<Vec<u8>> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    Policy::parse(&shown, &text, &|name| fs::read(folder.join(name))).map_err(ScanError::Policy)
+    fs::read(folder.join(name))
 }

@@ -19,7 +19,7 @@ use crate::sql::Engine;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  findings at or above --fail-on that are neither listed by --known nor muted
+  1  findings at or above --fail-on that are neither listed by --known nor muted, or lints
   2  wrong usage or policy, or no object matched
   3  partial: some objects could not be read, and are named
   4  failed

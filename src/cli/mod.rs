@@ -26,7 +26,7 @@ use bar::Bar;
 pub enum Exit {
     /// Done.
     Done = 0,
-    /// Findings at or above `--fail-on` that are neither listed by `--known` nor muted.
+    /// Findings at or above `--fail-on` that are neither listed by `--known` nor muted; of `policy check`, lints.
     Findings = 1,
     /// Wrong usage or policy, or no object matched.
     Usage = 2,

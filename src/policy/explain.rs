@@ -128,7 +128,7 @@ pub(super) const ENCRYPTION: &str = "the encryption-status field";
 const SERVICES: &str = "the AWS service fields, or pinned ip_ranges";
 
 /// A day if the instant is its midnight, else date and time; UTC.
-fn day_or_instant(seconds: Option<i64>) -> String {
+pub(super) fn day_or_instant(seconds: Option<i64>) -> String {
     let Some(instant) = seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
     else {
         return "an unknown date".to_owned();

@@ -8,7 +8,7 @@
 //! what it pins; `names`, `meant` and `ruleset` resolve what it means, `problem` collects what is wrong with it; `table`
 //! and `space` compile addresses. Then questions are answered: `fit` says whether an end is what a name says, `weigh` how
 //! the conditions of rules stand, `decide` what the policy says; `decider` remembers it, `explanation` says how it came
-//! about.
+//! about. `lint` says what is not wrong in a file but probably not meant.
 
 mod ask;
 mod by_name;
@@ -22,12 +22,14 @@ mod file;
 mod fit;
 mod hash;
 mod instant;
+mod lint;
 mod meant;
 mod mute;
 mod names;
 mod nearest;
 mod pinned;
 mod problem;
+mod remark;
 mod rows;
 mod ruleset;
 mod scope;
@@ -52,9 +54,11 @@ pub use explanation::{
     RequireState, RuleStanding, Standing, Step, SubnetStory, Tie, Unproven,
 };
 pub use fit::is_anybodys_zone;
+pub use lint::{ERROR, LINTS, Lint, LintKind, LintLevel, PolicyLints};
 pub use mute::KINDS;
 pub(crate) use nearest::nearest;
-pub use problem::{PolicyError, PolicyErrors};
+pub use problem::PolicyErrors;
+pub use remark::Remark;
 pub use rows::{DestinationRow, GroupRow, RuleRow, SubnetRow};
 pub use ruleset::REASONS;
 pub use test_case::TestCase;
@@ -152,17 +156,46 @@ impl Policy {
         text: &str,
         pinned: &dyn Fn(&str) -> std::io::Result<Vec<u8>>,
     ) -> Result<Policy, PolicyErrors> {
+        let (policy, _) = Policy::read_whole(name, text, pinned)?;
+        Ok(policy)
+    }
+
+    /// [`Policy::parse`], and what is not wrong but probably not meant; `at` is now, seconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// As [`Policy::parse`].
+    pub fn check(
+        name: &str,
+        text: &str,
+        pinned: &dyn Fn(&str) -> std::io::Result<Vec<u8>>,
+        at: i64,
+    ) -> Result<(Policy, PolicyLints), PolicyErrors> {
+        let (policy, file) = Policy::read_whole(name, text, pinned)?;
+        let lints = lint::lints(&policy, &file, name, text, at);
+        Ok((policy, lints))
+    }
+
+    fn read_whole(
+        name: &str,
+        text: &str,
+        pinned: pinned::Read<'_>,
+    ) -> Result<(Policy, file::File), PolicyErrors> {
         let mut problems = Problems::default();
-        let policy = Policy::read(text, pinned, &mut problems);
-        match policy {
-            Some(policy) if problems.is_empty() => Ok(policy),
+        let read = Policy::read(text, pinned, &mut problems);
+        match read {
+            Some(read) if problems.is_empty() => Ok(read),
             _ => Err(problems.finish(name, text)),
         }
     }
 
-    fn read(text: &str, read: pinned::Read<'_>, problems: &mut Problems) -> Option<Policy> {
+    fn read(
+        text: &str,
+        read: pinned::Read<'_>,
+        problems: &mut Problems,
+    ) -> Option<(Policy, file::File)> {
         let tree = tree::read(text, problems)?;
-        let file = file::read(&tree, problems);
+        let mut file = file::read(&tree, problems);
         let mut services = ServiceNames::new();
         let pinned = pinned::read(&file.data, &mut services, read, problems);
         let mut names = Names::new(services);
@@ -173,7 +206,12 @@ impl Policy {
         let mutes = mute::mutes(&file, &places, &names, &rules, problems);
         let tests = test_case::tests(text, &file, &rules, problems);
         let tier_names: Vec<String> = places.tiers.iter().map(|tier| tier.name.clone()).collect();
-        let detecting = detector::detecting(file.detectors, &tier_names, read, problems);
+        let detecting = detector::detecting(
+            std::mem::take(&mut file.detectors),
+            &tier_names,
+            read,
+            problems,
+        );
         if !problems.is_empty() {
             return None;
         }
@@ -185,7 +223,7 @@ impl Policy {
             );
             return None;
         };
-        Some(Policy {
+        let policy = Policy {
             hash: hash::hash(&places, &names.services, &rules, &transit, &pinned),
             zones: zone::Zones::new(&places, &names.services, space.classes()),
             cuts: decider::Cuts::new(&rules),
@@ -197,8 +235,8 @@ impl Policy {
                 .filter(|service| service.symmetric)
                 .map(|service| service.ports.clone())
                 .collect(),
-            id: file.header.id,
-            title: file.header.title,
+            id: std::mem::take(&mut file.header.id),
+            title: std::mem::take(&mut file.header.title),
             effective: file.header.effective,
             places,
             services: names.services,
@@ -210,7 +248,8 @@ impl Policy {
             has_ranges,
             ranges: pinned.ranges.unwrap_or_default(),
             anybodys: fit::anybodys(),
-        })
+        };
+        Some((policy, file))
     }
 
     /// Whether the policy has one network only, so that every inside address is at home there.

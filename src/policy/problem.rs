@@ -3,9 +3,10 @@
 use std::fmt;
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::Level;
 
 use super::nearest::nearest;
+use super::remark::{Lines, Remark, renderer};
 
 /// How many errors of one file are kept. A generated file can have one in every line; nobody reads more than this.
 const MAX_ERRORS: usize = 200;
@@ -13,32 +14,12 @@ const MAX_ERRORS: usize = 200;
 /// How many errors of one file get a hint at most: comparing names takes time.
 const MAX_HINTED: usize = 2000;
 
-/// The widest excerpt of a source line, characters. A line can be megabytes long.
-const MAX_EXCERPT: usize = 160;
-
 /// All errors of one policy file. `Display` is the plain text, several lines an error.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PolicyErrors {
     file: String,
-    errors: Vec<PolicyError>,
+    errors: Vec<Remark>,
     left_out: usize,
-}
-
-/// One error of a policy file.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PolicyError {
-    /// What is wrong.
-    pub message: String,
-    /// The line, 1-based.
-    pub line: usize,
-    /// The column in characters, 1-based.
-    pub column: usize,
-    /// The line's text, cut around the place if it is very long.
-    pub source_line: String,
-    /// What to do about it: often the nearest known name.
-    pub hint: Option<String>,
-    /// The marked bytes of `source_line`.
-    mark: Range<usize>,
 }
 
 impl PolicyErrors {
@@ -48,7 +29,7 @@ impl PolicyErrors {
     }
 
     /// The errors in the order of their places.
-    pub fn errors(&self) -> &[PolicyError] {
+    pub fn errors(&self) -> &[Remark] {
         &self.errors
     }
 
@@ -59,31 +40,10 @@ impl PolicyErrors {
 
     /// The errors as a person reads them; `colour` adds terminal escapes.
     pub fn render(&self, colour: bool) -> String {
-        let renderer = if colour {
-            Renderer::styled()
-        } else {
-            Renderer::plain()
-        };
+        let renderer = renderer(colour);
         let mut text = String::new();
         for error in &self.errors {
-            let title = Level::ERROR.primary_title(error.message.as_str());
-            let snippet = Snippet::source(error.source_line.as_str())
-                .line_start(error.line)
-                .annotation(AnnotationKind::Primary.span(error.mark.clone()));
-            let is_whole_line =
-                error.source_line[..error.mark.start].chars().count() + 1 == error.column;
-            let mut group = if is_whole_line {
-                Group::with_title(title).element(snippet.path(self.file.as_str()))
-            } else {
-                let place = format!("{}:{}:{}", self.file, error.line, error.column);
-                Group::with_title(title)
-                    .element(Origin::path(place))
-                    .element(snippet)
-            };
-            if let Some(hint) = &error.hint {
-                group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
-            }
-            text.push_str(&renderer.render(&[group]));
+            text.push_str(&error.render(&renderer, &self.file, Level::ERROR, None));
             text.push_str("\n\n");
         }
         text.push_str(&self.summary());
@@ -173,15 +133,11 @@ impl Problems {
         self.found.dedup();
         let left_out = self.found.len().saturating_sub(MAX_ERRORS);
         self.found.truncate(MAX_ERRORS);
-        let mut lines = Lines {
-            text,
-            line: 1,
-            start: 0,
-        };
+        let mut lines = Lines::new(text);
         let errors = self
             .found
             .into_iter()
-            .map(|(span, message, hint)| lines.place(span, message, hint))
+            .map(|(span, message, hint)| lines.remark(&span, message, hint))
             .collect();
         PolicyErrors {
             file: file.to_owned(),
@@ -189,61 +145,6 @@ impl Problems {
             left_out,
         }
     }
-}
-
-/// Walks forward through the file, so that many errors take one pass.
-struct Lines<'t> {
-    text: &'t str,
-    line: usize,
-    start: usize,
-}
-
-impl Lines<'_> {
-    fn place(&mut self, span: Span, message: String, hint: Option<String>) -> PolicyError {
-        let at = floor_boundary(self.text, span.start);
-        while let Some(newline) = self.text[self.start..at].find('\n') {
-            self.start += newline + 1;
-            self.line += 1;
-        }
-        let rest = &self.text[self.start..];
-        let whole = rest.split('\n').next().unwrap_or("").trim_end_matches('\r');
-        let from = (at - self.start).min(whole.len());
-        let until =
-            floor_boundary(whole, (span.end.max(at) - self.start).min(whole.len())).max(from);
-        let (source_line, mark) = cut(whole, from..until);
-        PolicyError {
-            message,
-            line: self.line,
-            column: whole[..from].chars().count() + 1,
-            source_line,
-            hint,
-            mark,
-        }
-    }
-}
-
-/// The part of a line around its mark, and the mark within that.
-fn cut(line: &str, mark: Span) -> (String, Span) {
-    if line.chars().nth(MAX_EXCERPT).is_none() {
-        return (line.to_owned(), mark);
-    }
-    let lead = line[..mark.start]
-        .char_indices()
-        .rev()
-        .take(40)
-        .last()
-        .map_or(mark.start, |(at, _)| at);
-    let excerpt: String = line[lead..].chars().take(MAX_EXCERPT).collect();
-    let until = floor_boundary(&excerpt, (mark.end - lead).min(excerpt.len()));
-    (excerpt, mark.start - lead..until)
-}
-
-fn floor_boundary(text: &str, mut at: usize) -> usize {
-    at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }
 
 /// A piece of input as messages quote it: cut short, what would not show or would move text on a terminal made visible.
@@ -265,6 +166,7 @@ pub(super) fn excerpt(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::remark::MAX_EXCERPT;
 
     fn check(text: &str, span: Span, expected: &str) {
         let mut problems = Problems::default();

@@ -87,6 +87,15 @@ impl Ports {
             .any(|range| range.protocol == protocol)
     }
 
+    /// All pairs that it matches, as one set.
+    pub(super) fn as_set(&self) -> PortSet {
+        match self {
+            Ports::Any => PortSet::default().complement(),
+            Ports::Only(sets) => sets.iter().flat_map(PortSet::ranges).copied().collect(),
+            Ports::Except(set) => set.complement(),
+        }
+    }
+
     /// The sets that it is made of.
     pub(super) fn sets(&self) -> &[PortSet] {
         match self {

@@ -4,6 +4,8 @@
 mod cli_generate;
 // Policies with and without errors.
 mod cli_policy;
+// What is no error in a policy but probably not meant: shown, as JSON, as SARIF, explained.
+mod cli_policy_check;
 // How a policy decides, told step by step.
 mod cli_policy_explain;
 // The tests of a policy, and tests made from findings.

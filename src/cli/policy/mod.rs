@@ -10,7 +10,7 @@ use super::Exit;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PolicyCommand {
-    /// Check policy files: every error with its file, line and column, or `ok`.
+    /// Check policy files: every error with its file, line and column, or `ok` and what is probably not meant.
     Check(check::CheckArgs),
 
     /// Run the tests of policy files, or print tests made from what a lake has found.

@@ -5,7 +5,7 @@ mod fields;
 mod json;
 pub(super) mod junit;
 mod plan;
-mod sarif;
+pub(in crate::cli) mod sarif;
 mod text;
 pub(super) mod words;
 

@@ -9,7 +9,7 @@ use crate::app::report::RunReport;
 use crate::judge::Finding;
 use crate::policy::{DETECTORS, Severity};
 
-const SCHEMA: &str =
+pub(in crate::cli) const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
 /// The report as a SARIF log with one run.
@@ -180,7 +180,7 @@ fn score(severity: Severity) -> &'static str {
 }
 
 /// A source as URI reference (RFC 3986): an absolute path gets `file://`, other characters than path ones are escaped.
-fn uri(source: &str) -> String {
+pub(in crate::cli) fn uri(source: &str) -> String {
     let (scheme, rest) = match source.split_once("://") {
         Some((scheme, rest)) => (format!("{scheme}://"), rest),
         None if source.starts_with('/') => ("file://".to_owned(), source),

@@ -2,7 +2,7 @@
 
 use super::{bounded, leaf};
 use crate::net::ports::PortSet;
-use crate::policy::problem::Problems;
+use crate::policy::problem::{Problems, Span};
 use crate::policy::section::{Section, Word, choose};
 use crate::policy::{Path, Severity};
 
@@ -47,6 +47,8 @@ pub(in crate::policy) struct Rule {
     pub(in crate::policy) ipv4: Option<bool>,
     pub(in crate::policy) not_before: Option<i64>,
     pub(in crate::policy) expires: Option<i64>,
+    /// Where `expires` stands, else the rule.
+    pub(in crate::policy) expires_span: Span,
     pub(in crate::policy) severity: Option<Severity>,
     pub(in crate::policy) exempt: Vec<Word>,
     pub(in crate::policy) texts: Texts,
@@ -106,6 +108,7 @@ fn rule(effect: Effect, mut section: Section<'_, '_>, problems: &mut Problems) -
         ),
         not_before: section.instant("not_before", problems),
         expires: section.instant("expires", problems),
+        expires_span: section.span_of("expires"),
         severity: section.choice("severity", Severity::ALL, Severity::as_str, problems),
         exempt: if effect == Effect::Allow {
             section.words("exempt", problems)

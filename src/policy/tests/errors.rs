@@ -8,7 +8,7 @@ pub(super) fn errors_of(text: &str) -> Vec<String> {
     let Err(errors) = parse(text) else {
         return Vec::new();
     };
-    let line = |error: &PolicyError| {
+    let line = |error: &Remark| {
         let hint = error
             .hint
             .as_ref()

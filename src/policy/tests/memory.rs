@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const WORDS: [&str; 22] = [
+pub(in crate::policy) const WORDS: [&str; 22] = [
     "any",
     "any-tier",
     "inside",
@@ -29,7 +29,7 @@ const WORDS: [&str; 22] = [
     "store",
 ];
 
-const MORE: &str = r#"
+pub(in crate::policy) const MORE: &str = r#"
 [groups.secured]
 security_groups = ["sg-1"]
 [destinations.packages]
@@ -113,7 +113,7 @@ fn any_rule(number: usize) -> impl Strategy<Value = String> {
 }
 
 /// Up to eight rules.
-pub(super) fn any_rules() -> impl Strategy<Value = Vec<String>> {
+pub(in crate::policy) fn any_rules() -> impl Strategy<Value = Vec<String>> {
     let rules: Vec<_> = (0..8).map(any_rule).collect();
     (rules, 0usize..=8).prop_map(|(mut rules, num_rules)| {
         rules.truncate(num_rules);
@@ -126,7 +126,7 @@ pub(super) fn policy_of(rules: &[String]) -> String {
     format!("{BASE}{MORE}{}", rules.concat())
 }
 
-pub(super) fn any_question() -> impl Strategy<Value = String> {
+pub(in crate::policy) fn any_question() -> impl Strategy<Value = String> {
     let addr = || prop::sample::select(&ADDRESSES[..]);
     let service = || prop::sample::select(vec!["", "-", "S3", "EC2", "CLOUDFRONT", "NEW"]);
     let protocol = prop::sample::select(vec![

@@ -7,7 +7,7 @@ mod explanation;
 mod forms;
 mod hashes;
 mod hostile;
-mod memory;
+pub(super) mod memory;
 mod mutes;
 mod places;
 mod samples;
@@ -17,12 +17,12 @@ use super::*;
 use crate::net::aws::Service;
 
 /// A policy without pinned files.
-fn parse(text: &str) -> Result<Policy, PolicyErrors> {
+pub(super) fn parse(text: &str) -> Result<Policy, PolicyErrors> {
     parse_with(text, &[])
 }
 
 /// A policy with pinned files.
-fn parse_with(text: &str, files: &[(&str, &str)]) -> Result<Policy, PolicyErrors> {
+pub(super) fn parse_with(text: &str, files: &[(&str, &str)]) -> Result<Policy, PolicyErrors> {
     Policy::parse("policy.toml", text, &|name| {
         let file = files.iter().find(|(known, _)| *known == name);
         file.map(|(_, text)| text.as_bytes().to_vec())
@@ -31,7 +31,7 @@ fn parse_with(text: &str, files: &[(&str, &str)]) -> Result<Policy, PolicyErrors
 }
 
 /// A network with three tiers in two zones, to which tests add what they are about. 10.0.128.0/17 is unassigned.
-const BASE: &str = r#"
+pub(super) const BASE: &str = r#"
 [policy]
 id = "TEST"
 [networks.prod]
@@ -86,7 +86,7 @@ fn base_with(more: &str, files: &[(&str, &str)]) -> Policy {
 }
 
 /// Rules in short: `allow ID FROM -> TO [key=value…]`, one a line; values go into the file as they stand.
-fn rules(lines: &str) -> String {
+pub(super) fn rules(lines: &str) -> String {
     let mut text = String::new();
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let mut words = line.split(' ');
@@ -114,7 +114,7 @@ fn rules(lines: &str) -> String {
 
 /// A question in short: `CLIENT -> SERVER[:PORT] PROTOCOL [key=value…]`, where keys are `at` (seconds), `via`,
 /// `encrypted`, and for each end, as `client-…` or `server-…`, `groups` and `service` (`-` is known to be none).
-struct Asked<'p> {
+pub(super) struct Asked<'p> {
     policy: &'p Policy,
     client_groups: Vec<GroupId>,
     server_groups: Vec<GroupId>,
@@ -128,7 +128,7 @@ struct Asked<'p> {
 }
 
 impl Asked<'_> {
-    fn new<'p>(policy: &'p Policy, text: &str) -> Asked<'p> {
+    pub(super) fn new<'p>(policy: &'p Policy, text: &str) -> Asked<'p> {
         let mut words = text.split(' ');
         let mut next = || words.next().expect("client, arrow, server, protocol");
         let (client, _, server, name) = (next(), next(), next(), next());
@@ -171,7 +171,7 @@ impl Asked<'_> {
         asked
     }
 
-    fn question(&self) -> Question<'_> {
+    pub(super) fn question(&self) -> Question<'_> {
         let end = |(addr, services): (Addr, Option<u64>), groups| {
             let place = self.policy.place(NetworkId(0), addr);
             End {

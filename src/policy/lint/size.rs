@@ -1,0 +1,244 @@
+//! How many entries of a network ACL a rule would take.
+//!
+//! An entry has one prefix, that of the far end, one protocol and one range of ports; the near end is the subnet that the
+//! ACL belongs to. So a rule takes, in the outbound list of its clients' subnets, its `to` prefixes by its ranges of
+//! ports, and in the inbound list of its servers' subnets its `from` prefixes by the same. Prefixes are merged first. An
+//! end outside has no network ACL.
+
+use std::collections::HashMap;
+
+use super::super::Policy;
+use super::super::names::Name;
+use super::super::ruleset::{Condition, Ports};
+use super::super::space::Kind;
+use super::cover::Shapes;
+use super::ends::Ends;
+use super::set::Set;
+use super::table::{ACL_SIZE, LintLevel};
+use super::{Found, Rules};
+use crate::net::ports::PortSet;
+use crate::net::{Prefix, protocol};
+
+/// Entries of one direction that a network ACL holds by default. Source: AWS, *Amazon VPC quotas*, rules per network ACL.
+const DEFAULT_ENTRIES: usize = 20;
+
+/// The most that AWS raises this to. Source: as above.
+const MOST_ENTRIES: usize = 40;
+
+pub(super) fn lint(policy: &Policy, rules: &Rules<'_>, shapes: &Shapes<'_>, found: &mut Found) {
+    let mut counted: HashMap<usize, Prefixes> = HashMap::new();
+    let inside = inside_classes(policy);
+    for (number, rule) in rules.all.iter().enumerate() {
+        let mut entries = |direction: &'static str, near: &Ends<'_>, far: usize| {
+            near.may.common(&inside).next()?;
+            let far = counted.entry(far).or_insert_with(|| {
+                let ends = shapes.ends.list(far);
+                Prefixes::of(policy, ends)
+            });
+            Some(Entries::new(direction, far, rule.condition))
+        };
+        let shape = &shapes.all[number];
+        let inbound = entries("inbound", shapes.to(number), shape.from);
+        let outbound = entries("outbound", shapes.from(number), shape.to);
+        let larger = inbound
+            .into_iter()
+            .chain(outbound)
+            .max_by_key(|entries| entries.number);
+        let Some(larger) = larger else { continue };
+        let level = match larger.number {
+            0..=DEFAULT_ENTRIES => continue,
+            number if number <= MOST_ENTRIES => LintLevel::Note,
+            _ => LintLevel::Warning,
+        };
+        found.add_at(
+            &ACL_SIZE,
+            level,
+            &rule.id.span,
+            format!(
+                "as a network ACL, {} takes {}; a network ACL holds {DEFAULT_ENTRIES} by default and {MOST_ENTRIES} at most",
+                rule.title(),
+                larger.in_words()
+            ),
+            "leave it to security groups, or let the ACL name larger prefixes",
+        );
+    }
+}
+
+fn inside_classes(policy: &Policy) -> Set {
+    let classes = policy.space.classes();
+    let mut inside = Set::new(classes.len());
+    for (number, class) in classes.iter().enumerate() {
+        if class.kind == Kind::Inside {
+            inside.insert(number);
+        }
+    }
+    inside
+}
+
+/// How many prefixes a list takes after merging, exceptions included, as far as the policy knows prefixes of it.
+struct Prefixes {
+    ipv4: usize,
+    ipv6: usize,
+}
+
+impl Prefixes {
+    fn of(policy: &Policy, ends: &Ends<'_>) -> Prefixes {
+        let merged_of = |names: &[Name]| {
+            let all = names.iter().flat_map(|name| prefixes_of(policy, *name));
+            merged(all.collect())
+        };
+        let mut all = merged_of(ends.names);
+        all.extend(merged_of(ends.except));
+        let ipv4 = all.iter().filter(|prefix| prefix.is_v4()).count();
+        Prefixes {
+            ipv4,
+            ipv6: all.len() - ipv4,
+        }
+    }
+}
+
+/// The entries of one direction.
+struct Entries {
+    direction: &'static str,
+    number: usize,
+    num_prefixes: usize,
+    num_ranges: usize,
+}
+
+impl Entries {
+    fn new(direction: &'static str, far: &Prefixes, condition: &Condition) -> Entries {
+        let only = |ipv4: bool| condition.ipv4.is_none_or(|only| only == ipv4);
+        let ipv4 = if only(true) { far.ipv4 } else { 0 };
+        let ipv6 = if only(false) { far.ipv6 } else { 0 };
+        // Each family has an ICMP of its own, which the other's prefixes need no entry for.
+        let without = |other: u8| num_ranges(condition, |protocol| protocol != other);
+        Entries {
+            direction,
+            number: ipv4 * without(protocol::ICMPV6) + ipv6 * without(protocol::ICMP),
+            num_prefixes: ipv4 + ipv6,
+            num_ranges: num_ranges(condition, |_| true),
+        }
+    }
+
+    fn in_words(&self) -> String {
+        let prefixes = match self.num_prefixes {
+            1 => "1 prefix".to_owned(),
+            several => format!("{several} prefixes"),
+        };
+        let ranges = match self.num_ranges {
+            1 => "1 range".to_owned(),
+            several => format!("{several} ranges"),
+        };
+        format!(
+            "{} {} entries, for {prefixes} and {ranges} of ports",
+            self.number, self.direction
+        )
+    }
+}
+
+/// Ranges that the ports take as entries; all but some are these as entries of the other kind, and one for the rest.
+fn num_ranges(condition: &Condition, is_wanted: impl Fn(u8) -> bool) -> usize {
+    let count = |set: &PortSet| {
+        let ranges = set.ranges().iter();
+        ranges.filter(|range| is_wanted(range.protocol)).count()
+    };
+    match &condition.ports {
+        Ports::Any => 1,
+        Ports::Only(_) => count(&condition.ports.as_set()),
+        Ports::Except(set) => count(set) + 1,
+    }
+}
+
+fn prefixes_of(policy: &Policy, name: Name) -> Vec<Prefix> {
+    let places = &policy.places;
+    let special = |texts: &[&str]| {
+        let parse = |text: &&str| text.parse().expect("these are prefixes");
+        texts.iter().map(parse).collect()
+    };
+    match name {
+        Name::Any | Name::Internet | Name::Unlisted | Name::Outside => {
+            special(&["0.0.0.0/0", "::/0"])
+        }
+        Name::Private => special(&[
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "100.64.0.0/10",
+            "fc00::/7",
+        ]),
+        Name::Inside | Name::Unassigned => places
+            .networks
+            .iter()
+            .flat_map(|network| network.cidrs.clone())
+            .collect(),
+        Name::AnyTier => places
+            .subnets
+            .iter()
+            .flat_map(|subnet| subnet.cidrs.clone())
+            .collect(),
+        Name::Tier(tier) => places
+            .subnets
+            .iter()
+            .filter(|subnet| subnet.tier == tier)
+            .flat_map(|subnet| subnet.cidrs.clone())
+            .collect(),
+        Name::Group(group) => places.groups[usize::from(group)].cidrs.clone(),
+        Name::Destination(id) => places.destinations[usize::from(id)].cidrs.clone(),
+        Name::Aws(_) | Name::AnyAws | Name::SameSubnet => Vec::new(),
+    }
+}
+
+/// The fewest prefixes that hold the same addresses.
+fn merged(mut prefixes: Vec<Prefix>) -> Vec<Prefix> {
+    prefixes.sort_unstable_by_key(|prefix| (!prefix.is_v4(), *prefix));
+    let mut kept: Vec<Prefix> = Vec::new();
+    for prefix in prefixes {
+        if kept.last().is_some_and(|last| last.covers(prefix)) {
+            continue;
+        }
+        kept.push(prefix);
+        // Two halves of one prefix are that prefix, which may be a half itself.
+        while let [.., lower, upper] = kept.as_slice() {
+            let Some(whole) = parent(*lower)
+                .filter(|whole| lower.len() == upper.len() && parent(*upper) == Some(*whole))
+            else {
+                break;
+            };
+            kept.truncate(kept.len() - 2);
+            kept.push(whole);
+        }
+    }
+    kept
+}
+
+/// The prefix that is one bit shorter; none for all of a family.
+fn parent(prefix: Prefix) -> Option<Prefix> {
+    let shorter = prefix.len().checked_sub(1)?;
+    Some(Prefix::of(prefix.first(), shorter))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(prefixes: &str, expected: &str) {
+        let read = |text: &str| -> Vec<Prefix> {
+            let words = text.split(' ').filter(|word| !word.is_empty());
+            words.map(|word| word.parse().expect("a prefix")).collect()
+        };
+        assert_eq!(merged(read(prefixes)), read(expected), "{prefixes}");
+    }
+
+    #[test]
+    fn prefixes_are_merged_to_the_fewest() {
+        check("", "");
+        check("10.0.0.0/16 10.0.1.0/24", "10.0.0.0/16");
+        check("10.0.1.0/24 10.0.0.0/24", "10.0.0.0/23");
+        check("10.0.1.0/24 10.0.2.0/24", "10.0.1.0/24 10.0.2.0/24");
+        check("10.0.0.0/24 10.0.1.0/24 10.0.2.0/23", "10.0.0.0/22");
+        check("10.0.2.0/24 10.0.0.0/23 10.0.3.0/24", "10.0.0.0/22");
+        check("0.0.0.0/1 128.0.0.0/1", "0.0.0.0/0");
+        check("0.0.0.0/0 10.0.0.0/8 ::/0 2600::/12", "0.0.0.0/0 ::/0");
+        check("10.0.0.1/32 10.0.0.1/32", "10.0.0.1/32");
+    }
+}

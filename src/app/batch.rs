@@ -15,6 +15,7 @@ use crate::source::{Listing, S3, Selection, Source, SourceError, WHAT_IS_TAKEN};
 
 use super::asked::Asked;
 use super::baseline;
+use super::comparing::Comparing;
 use super::days::{Detects, findings_of};
 use super::error::ScanError;
 use super::malformed::MalformedLines;
@@ -45,6 +46,27 @@ pub fn scan_for(
     asked: Option<&Asked<'_>>,
     progress: &dyn Progress,
 ) -> Result<RunReport, ScanError> {
+    scan_with(settings, asked, None, progress)
+}
+
+/// The same; of every connection another policy is asked, too.
+///
+/// # Errors
+/// As [`scan`].
+pub(super) fn scan_comparing(
+    settings: &ScanSettings,
+    comparing: &Comparing<'_>,
+    progress: &dyn Progress,
+) -> Result<RunReport, ScanError> {
+    scan_with(settings, None, Some(comparing), progress)
+}
+
+fn scan_with(
+    settings: &ScanSettings,
+    asked: Option<&Asked<'_>>,
+    comparing: Option<&Comparing<'_>>,
+    progress: &dyn Progress,
+) -> Result<RunReport, ScanError> {
     let policy = policy_file::load(&settings.policy)?;
     let runtime = runtime()?;
     let temp = super::temp_folder("tidegate-")?;
@@ -73,6 +95,7 @@ pub fn scan_for(
         open_slot: None,
         certain: false,
         asked,
+        comparing,
         counts_groups: false,
         detects,
         committed,

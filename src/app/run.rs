@@ -17,6 +17,7 @@ use crate::sink::{Day, Hour, Lake};
 use crate::source::{FetchOptions, Fetcher, Object, S3};
 
 use super::asked::Asked;
+use super::comparing::Comparing;
 use super::coverage::CoverageGatherer;
 use super::days::Detects;
 use super::error::ScanError;
@@ -55,6 +56,8 @@ pub(super) struct Run<'a> {
     /// Whether only what no later record can change is told.
     pub certain: bool,
     pub asked: Option<&'a Asked<'a>>,
+    /// Another policy that is asked of every connection, too.
+    pub comparing: Option<&'a Comparing<'a>>,
     /// Whether bytes are counted by the policy's groups.
     pub counts_groups: bool,
     /// Who looks at days, beside the judgement of single connections.
@@ -279,6 +282,7 @@ impl<'a> Run<'a> {
             keep,
             certain: self.certain,
             asked,
+            comparing: self.comparing,
             tables: TableMemory::new(shares.tables),
             options: DecodeOptions {
                 layout: self.settings.layout.clone(),

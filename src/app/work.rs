@@ -20,6 +20,7 @@ use crate::sink::ObjectRow;
 use crate::source::{Body, FetchError, Fetcher, Object, ReadBuffer};
 
 use super::asked::Asked;
+use super::comparing::Comparing;
 use super::coverage::CoverageGatherer;
 use super::hours::{HourState, Hours};
 use super::leftovers::{Leftover, Leftovers};
@@ -57,6 +58,8 @@ pub struct Batch<'a, 'h> {
     pub certain: bool,
     /// Who asks for judged records, instead of the lake.
     pub asked: Option<&'a Asked<'a>>,
+    /// The other policy that is asked of every connection, too.
+    pub comparing: Option<&'a Comparing<'a>>,
     /// The memory of the connections of all open slots.
     pub tables: TableMemory,
     /// Bounds of decoding.

@@ -14,6 +14,7 @@ use crate::judge::part::{Parts, SlotPart};
 use crate::judge::records::Rulings;
 use crate::judge::ruling::{Judge, SlotContext};
 
+use super::comparing::Comparer;
 use super::hours::HourState;
 use super::kept::{Recording, wanted};
 use super::memory::give_back;
@@ -31,6 +32,8 @@ pub struct Worker<'a, 'h> {
     memory: Memory,
     /// What is told of connections whose edges nobody needs.
     untold: Option<Summary<'h>>,
+    /// What another policy says of the same connections.
+    comparer: Option<Comparer<'a>>,
 }
 
 impl<'a, 'h> Worker<'a, 'h> {
@@ -42,6 +45,7 @@ impl<'a, 'h> Worker<'a, 'h> {
             judge: Judge::new(batch.policy),
             memory: Memory::default(),
             untold: batch.hours.untold(),
+            comparer: batch.comparing.map(Comparer::new),
         }
     }
 
@@ -69,6 +73,9 @@ impl<'a, 'h> Worker<'a, 'h> {
         }
         if let Some(gathered) = self.untold {
             self.batch.hours.tell(gathered);
+        }
+        if let Some(comparer) = self.comparer {
+            comparer.finish();
         }
         Ok(())
     }
@@ -201,6 +208,10 @@ impl<'a, 'h> Worker<'a, 'h> {
             }
             _ => true,
         };
+        let mut comparer = self.comparer.as_mut().map(|comparer| {
+            let facts = comparer.facts(&reporters, &judging.part.notes.interfaces);
+            (comparer, facts)
+        });
         let (batch, memory) = (self.batch, &mut self.memory);
         // Rulings that take too much memory do not wait for those of other threads.
         let mut record_now = |rulings: &mut Rulings| {
@@ -230,6 +241,21 @@ impl<'a, 'h> Worker<'a, 'h> {
                         if rulings.memory() > batch.rulings_memory {
                             record_now(rulings).map_err(io::Error::other)?;
                         }
+                    }
+                    if let Some((comparer, others)) = &mut comparer {
+                        let views = || views.clone();
+                        let other = SlotContext {
+                            facts: others,
+                            ..context
+                        };
+                        comparer.compare(
+                            [&context, &other],
+                            connection,
+                            views,
+                            traffic,
+                            ruling,
+                            &batch.urls,
+                        );
                     }
                     edges.add(
                         policy,

@@ -76,7 +76,7 @@ pub fn run(args: impl Iterator<Item = std::ffi::OsString>) -> Exit {
         Command::Scan(args) => scan::run(&args, &bar),
         Command::Watch(args) => watch::run(&args),
         Command::Sql(args) => sql::run(&args),
-        Command::Policy(command) => policy::run(&command),
+        Command::Policy(command) => policy::run(&command, &bar),
         Command::Detect(command) => detect::run(&command),
         Command::Generate(args) => generate::run(&args),
     }

@@ -4,6 +4,7 @@
 mod arena;
 pub mod close;
 pub mod connection;
+pub mod directions;
 mod edge;
 pub mod edges;
 pub mod evidence;
@@ -19,6 +20,7 @@ pub mod orient;
 pub mod outcome;
 pub mod part;
 pub mod records;
+pub mod replay;
 pub mod reporter;
 pub mod ruling;
 pub mod sketch;

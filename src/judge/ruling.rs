@@ -2,7 +2,7 @@
 
 use hashbrown::HashSet;
 
-use crate::net::protocol::{TCP, is_icmp};
+use crate::net::protocol::TCP;
 use crate::net::{Addr, aws};
 use crate::policy::{
     self, Answer, Decider, Decision, Explanation, FlowExplanation, NetworkId, Path, Policy,
@@ -10,6 +10,7 @@ use crate::policy::{
 };
 
 use super::connection::{Connection, End, Home, Key, Side, Tag, View, Ways};
+use super::directions::{Directions, is_stray_icmp};
 use super::evidence::Horizon;
 use super::facts::{Seat, SlotFacts};
 use super::orient::{Oriented, Peers, orient};
@@ -300,25 +301,20 @@ impl<'a> Judge<'a> {
     }
 
     fn judge(&mut self, case: &Case<'_>, outcome: Outcome, via: Option<Path>) -> Judged {
-        let ahead = self.decider.decide(&case.question(via));
-        let is_tcp = case.key.protocol == TCP;
-        let reverse = (case.oriented.confidence == Confidence::Ambiguous)
-            .then(|| self.decider.decide(&case.reversed(via)));
-        let decision = match reverse {
-            Some(reverse) if case.oriented.orientation == Orientation::Peer => {
-                self.peers(case, ahead, reverse)
-            }
-            _ => ahead,
+        let is_ambiguous = case.oriented.confidence == Confidence::Ambiguous;
+        let directions = Directions {
+            ahead: case.question(via),
+            reverse: is_ambiguous.then(|| case.reversed(via)),
+            are_peers: case.oriented.orientation == Orientation::Peer,
         };
+        let (decision, reverse) = directions.decide(self.policy, &mut self.decider);
+        let is_tcp = case.key.protocol == TCP;
         let verdict = verdict(decision.answer, outcome, is_tcp);
         let mut worst = severity(self.policy, case.zones, &decision, outcome, verdict);
         if let (Some(reverse), Answer::Deny) = (reverse, decision.answer) {
             worst = worst.min(self.limit_by_reverse(case, outcome, &reverse));
         }
-        if is_icmp(case.key.protocol)
-            && decision.answer == Answer::Deny
-            && !self.policy.names_protocol(decision.rule, case.key.protocol)
-        {
+        if is_stray_icmp(self.policy, case.key.protocol, &decision) {
             if case.context.talking.contains(&pair(&case.key)) {
                 return Judged::Not(Reason::Diagnostic);
             }
@@ -347,27 +343,6 @@ impl<'a> Judge<'a> {
                 let verdict = verdict(reverse.answer, outcome, case.key.protocol == TCP);
                 severity(self.policy, zones, reverse, outcome, verdict)
             }
-        }
-    }
-
-    /// Both directions of equals: one that is allowed is enough for symmetric services and protocols without ports,
-    /// else both must be.
-    fn peers(&self, case: &Case<'_>, ahead: Decision, reverse: Decision) -> Decision {
-        let port = case.key.end(case.oriented.client.other()).port;
-        let one_is_enough =
-            !case.traffic.has_ports() || self.policy.is_symmetric(case.key.protocol, port);
-        let order = if one_is_enough {
-            [Answer::Allow, Answer::Unproven, Answer::Deny]
-        } else {
-            [Answer::Deny, Answer::Unproven, Answer::Allow]
-        };
-        let deciding = order
-            .into_iter()
-            .find(|answer| ahead.answer == *answer || reverse.answer == *answer);
-        if deciding == Some(ahead.answer) {
-            ahead
-        } else {
-            reverse
         }
     }
 

@@ -20,6 +20,8 @@ mod explain;
 mod explanation;
 mod file;
 mod fit;
+mod granted;
+mod ground;
 mod hash;
 mod instant;
 mod lint;
@@ -54,6 +56,7 @@ pub use explanation::{
     RequireState, RuleStanding, Standing, Step, SubnetStory, Tie, Unproven,
 };
 pub use fit::is_anybodys_zone;
+pub use granted::{Ends, Granted, Unmet};
 pub use lint::{ERROR, LINTS, Lint, LintKind, LintLevel, PolicyLints};
 pub use mute::KINDS;
 pub(crate) use nearest::nearest;
@@ -418,6 +421,8 @@ pub struct Rule {
     pub controls: Vec<String>,
     /// `severity`, if the rule sets one.
     pub severity: Option<Severity>,
+    /// Whether what it decides can show in flow logs: true but for a rule that says `observable = false`.
+    pub observable: bool,
 }
 
 /// What a rule does.

@@ -173,8 +173,10 @@ pub(super) fn rules(
             file::Effect::Allow => Effect::Allow,
             file::Effect::Deny => Effect::Deny,
         };
-        texts[usize::from(condition.rule.0)] =
-            said(rule.id.as_ref(), effect, &rule.texts, rule.severity);
+        texts[usize::from(condition.rule.0)] = Rule {
+            observable: rule.observable,
+            ..said(rule.id.as_ref(), effect, &rule.texts, rule.severity)
+        };
         rules
             .dates
             .extend(condition.not_before.iter().chain(&condition.expires));
@@ -266,6 +268,7 @@ fn default_rule() -> Rule {
         owner: String::new(),
         controls: Vec::new(),
         severity: None,
+        observable: true,
     }
 }
 
@@ -282,6 +285,7 @@ fn said(
         owner: texts.owner.clone(),
         controls: texts.controls.clone(),
         severity,
+        observable: true,
     }
 }
 

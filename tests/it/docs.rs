@@ -43,6 +43,8 @@ fn options_in_the_documentation_exist_and_every_option_is_documented() {
         vec!["policy", "check"],
         vec!["policy", "test"],
         vec!["policy", "explain"],
+        vec!["policy", "replay"],
+        vec!["policy", "usage"],
         vec!["detect", "list"],
         vec!["detect", "learn"],
     ] {

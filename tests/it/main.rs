@@ -10,6 +10,8 @@ mod cli_policy_check;
 mod cli_policy_explain;
 // The tests of a policy, and tests made from findings.
 mod cli_policy_test;
+// Two policies over the same traffic, and what traffic uses of one.
+mod cli_policy_replay;
 // The program as its users run it: what they type, what they get back.
 mod cli_program;
 // A scan of the sample: reports, exit codes, errors for people.

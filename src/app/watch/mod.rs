@@ -399,6 +399,7 @@ impl Watch<'_> {
             open_slot: None,
             certain: false,
             asked: None,
+            comparing: None,
             counts_groups: true,
             detects: Some(self.detects()),
             committed: BTreeSet::new(),

@@ -2,11 +2,15 @@
 
 mod check;
 mod explain;
+mod over;
+mod replay;
 mod test;
+mod usage;
 
 use clap::Subcommand;
 
 use super::Exit;
+use super::bar::Bar;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PolicyCommand {
@@ -18,12 +22,22 @@ pub(super) enum PolicyCommand {
 
     /// Say how the policy decides on a flow: what is known of its ends, how every rule stands, which one decides and why.
     Explain(explain::ExplainArgs),
+
+    /// Tell which connections of logs or of a lake two policies judge differently.
+    #[command(after_help = replay::EXAMPLES)]
+    Replay(Box<replay::ReplayArgs>),
+
+    /// Tell what the traffic of logs or of a lake uses of a policy: every rule's hits, unused rules, and those that could be narrower.
+    #[command(after_help = usage::EXAMPLES)]
+    Usage(Box<usage::UsageArgs>),
 }
 
-pub(super) fn run(command: &PolicyCommand) -> Exit {
+pub(super) fn run(command: &PolicyCommand, bar: &Bar) -> Exit {
     match command {
         PolicyCommand::Check(args) => check::run(args),
         PolicyCommand::Test(args) => test::run(args),
         PolicyCommand::Explain(args) => explain::run(args),
+        PolicyCommand::Replay(args) => replay::run(args, bar),
+        PolicyCommand::Usage(args) => usage::run(args, bar),
     }
 }

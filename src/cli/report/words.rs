@@ -68,7 +68,7 @@ pub(super) fn percent(part: u64, whole: u64) -> String {
 }
 
 /// An interval for people, UTC: the day once if both ends share it.
-pub(super) fn interval(first: u32, last: u32) -> String {
+pub(in crate::cli) fn interval(first: u32, last: u32) -> String {
     let end = if first / 86_400 == last / 86_400 {
         "%H:%M:%S"
     } else {
@@ -133,7 +133,7 @@ fn is_bidi(c: char) -> bool {
 }
 
 /// Breaks text at spaces into lines of at most `width` characters; a longer word stands alone.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(in crate::cli) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut length = 0;

@@ -3,6 +3,7 @@
 mod account;
 mod entry;
 mod group_bytes;
+mod one_by_one;
 mod parts;
 mod words;
 
@@ -15,11 +16,12 @@ pub use self::account::Actions;
 use self::account::{Account, Share};
 pub use self::entry::{EdgeEntry, EdgeKey, Story};
 pub use self::group_bytes::GroupBytes;
+pub use self::one_by_one::OneByOne;
 pub use self::parts::{EdgeParts, OwnPart, StoryNumber};
 pub use self::words::EdgeWords;
 use super::Reason;
 use super::arena::{HashArena, prefetch};
-use super::connection::{Connection, Tag, View};
+use super::connection::{Connection, Key, Tag, View};
 use super::facts::SlotFacts;
 use super::outcome::{Reject, classify};
 use super::reporter::Reporters;
@@ -107,19 +109,7 @@ impl EdgeTable {
         keep: &mut impl FnMut(&Told) -> bool,
     ) {
         let key = connection.key();
-        // A reason that ranks before theirs holds for late records too: then there is one share, and one largest sum.
-        let is_one_story =
-            matches!(ruling.judged, Judged::Not(reason) if reason < Reason::PostClose);
-        let share_of = |tag: Tag| {
-            if is_one_story || !tag.lane().is_reject() {
-                return Share::Own;
-            }
-            match classify(&key, traffic, &ruling.oriented, tag.lane(), tag.sender()) {
-                Reject::PostClose => Share::PostClose,
-                Reject::Stray => Share::Stray,
-                Reject::Attempt | Reject::Return => Share::Own,
-            }
-        };
+        let share_of = shares(&key, traffic, ruling);
         let is_inside = |zone| policy.zone_kind(zone).is_inside();
         let is_exposed = matches!(ruling.judged, Judged::Decided { .. })
             && is_inside(ruling.zones.server)
@@ -221,6 +211,26 @@ impl EdgeTable {
     pub fn clear(&mut self) {
         self.pending.clear();
         self.entries = HashArena::default();
+    }
+}
+
+/// Which share of a connection a record belongs to.
+fn shares<'c>(
+    key: &'c Key,
+    traffic: &'c Traffic,
+    ruling: &'c Ruling,
+) -> impl Fn(Tag) -> Share + 'c {
+    // A reason that ranks before theirs holds for late records too: then there is one share, and one largest sum.
+    let is_one_story = matches!(ruling.judged, Judged::Not(reason) if reason < Reason::PostClose);
+    move |tag| {
+        if is_one_story || !tag.lane().is_reject() {
+            return Share::Own;
+        }
+        match classify(key, traffic, &ruling.oriented, tag.lane(), tag.sender()) {
+            Reject::PostClose => Share::PostClose,
+            Reject::Stray => Share::Stray,
+            Reject::Attempt | Reject::Return => Share::Own,
+        }
     }
 }
 

@@ -51,6 +51,8 @@ pub(in crate::policy) struct Rule {
     pub(in crate::policy) expires_span: Span,
     pub(in crate::policy) severity: Option<Severity>,
     pub(in crate::policy) exempt: Vec<Word>,
+    /// Whether what it decides can show in flow logs.
+    pub(in crate::policy) observable: bool,
     pub(in crate::policy) texts: Texts,
 }
 
@@ -115,9 +117,9 @@ fn rule(effect: Effect, mut section: Section<'_, '_>, problems: &mut Problems) -
         } else {
             Vec::new()
         },
+        observable: section.flag("observable", problems).unwrap_or(true),
         texts: texts(&mut section, problems),
     };
-    section.flag("observable", problems);
     section.word("ticket", problems);
     check_dates(&mut section, rule.not_before, rule.expires, problems);
     if section.has("expires") {

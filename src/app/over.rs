@@ -1,0 +1,122 @@
+//! What a policy is held against: a lake, or logs.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+
+use super::error::ScanError;
+use super::settings::{DEFAULT_HORIZON, Format, Keep, ScanSettings};
+use crate::flow::Layout;
+use crate::judge::EdgeRow;
+use crate::sink::{Hour, Lake, LakeError, Store};
+
+/// What a policy is held against.
+#[derive(Clone, Debug)]
+pub struct Over {
+    /// A lake, in a folder or below `s3://`, or else a source of logs as `scan` takes them.
+    pub what: String,
+    /// From here on, seconds since 1970; of a lake, whole hours.
+    pub since: Option<u32>,
+    /// Before this, seconds since 1970; of a lake, whole hours.
+    pub until: Option<u32>,
+    /// The layout of lines without a header.
+    pub layout: Option<Arc<Layout>>,
+    /// Threads that decode and judge logs.
+    pub threads: usize,
+    /// The bound on memory for judging logs, bytes.
+    pub memory: u64,
+}
+
+impl Over {
+    /// The lake, if it is one.
+    ///
+    /// # Errors
+    /// When it is one of a newer format, or the store fails.
+    pub(super) fn lake(&self, runtime: &Runtime, temp: &Path) -> Result<Option<Lake>, ScanError> {
+        let may_be_one = self.what.starts_with("s3://") || Path::new(&self.what).is_dir();
+        if !may_be_one {
+            return Ok(None);
+        }
+        let store = Store::open(&self.what, runtime.handle()).map_err(LakeError::from)?;
+        if !store.exists("lake.json").map_err(LakeError::from)? {
+            return Ok(None);
+        }
+        Ok(Some(Lake::read(store, temp)?))
+    }
+
+    /// How to scan it as logs by a policy, into a lake if one is named.
+    pub(super) fn scan(&self, policy: &Path, lake: Option<&Path>) -> ScanSettings {
+        ScanSettings {
+            sources: vec![self.what.clone()],
+            policy: policy.to_owned(),
+            lake: lake.map(|lake| lake.to_string_lossy().into_owned()),
+            keep: Keep::None,
+            since: self.since,
+            until: self.until,
+            accounts: Vec::new(),
+            regions: Vec::new(),
+            format: Format::Text,
+            outputs: Vec::new(),
+            fail_on: None,
+            known: BTreeSet::new(),
+            plan: false,
+            rejudge: false,
+            layout: self.layout.clone(),
+            threads: self.threads,
+            memory: self.memory,
+            horizon: DEFAULT_HORIZON,
+            detect: false,
+            baseline: None,
+        }
+    }
+
+    /// Calls `each` with every edge of the hours of a lake that are asked for; how many hours are left out because they
+    /// were judged for another policy or selection.
+    ///
+    /// # Errors
+    /// When the lake has no hour of that time, or fails.
+    pub(super) fn each_edge(
+        &self,
+        lake: &Lake,
+        each: &mut dyn FnMut(&EdgeRow<'_>),
+    ) -> Result<u64, ScanError> {
+        let from = Hour::of(self.since.unwrap_or(0));
+        let is_asked = |hour: &Hour| self.until.is_none_or(|until| hour.start() < until);
+        let hours = lake.committed_hours(from..).map_err(anyhow::Error::from)?;
+        let hours: Vec<Hour> = hours.into_iter().filter(is_asked).collect();
+        if hours.is_empty() {
+            return Err(ScanError::NoObjects {
+                message: format!("the lake {} holds no hour of that time", self.what),
+                hint: Some("see also --since and --until".to_owned()),
+                others: false,
+            });
+        }
+        let outdated = lake.outdated_hours(from..).map_err(anyhow::Error::from)?;
+        let outdated = outdated.iter().filter(|hour| is_asked(hour)).count();
+        for hour in hours {
+            read(lake, hour, each).map_err(anyhow::Error::from)?;
+        }
+        Ok(outdated as u64)
+    }
+}
+
+fn read(lake: &Lake, hour: Hour, each: &mut dyn FnMut(&EdgeRow<'_>)) -> Result<(), LakeError> {
+    let mut reader = lake.edges([hour])?;
+    while let Some(block) = reader.next_block()? {
+        for place in 0..block.len() {
+            each(&block.row(place)?);
+        }
+    }
+    Ok(())
+}
+
+/// What is said of hours that were left out.
+pub(super) fn outdated_note(hours: u64) -> Option<String> {
+    (hours > 0).then(|| {
+        format!(
+            "hours of the lake that were judged for another policy or selection and are left out: {hours}"
+        )
+    })
+}

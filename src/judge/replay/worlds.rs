@@ -1,0 +1,468 @@
+//! An edge of a lake judged again, by two policies at once.
+//!
+//! An edge keeps less than its connections had: not what records said of AWS services (only the zone that came of it), not
+//! all that puts an interface into a group, not whether it was encrypted, and not whether ICMP ran beside other traffic.
+//! So an edge is judged in every world that it could have come from: every such evidence that leads the old policy to the
+//! zones, the decision and the rule that the lake holds. If both policies say the same in all these worlds, that is what
+//! they say of the connections; if not, the lake cannot tell.
+
+use std::collections::HashMap;
+
+use super::{Pair, Said, Told};
+use crate::judge::directions::{Directions, is_stray_icmp};
+use crate::judge::{EdgeRow, Inside, Orientation, Reason};
+use crate::net::aws::{OTHER_BIT, SERVICES};
+use crate::net::protocol::is_icmp;
+use crate::policy::{
+    Answer, Decider, End, Ends, GroupId, NetworkId, Path, Place, Policy, Question, ZoneKind,
+};
+
+/// Groups of which each alone is tried where several are in doubt. Of more, only none and all of them are.
+const MAX_ALONE: usize = 16;
+
+/// What two policies say of an edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// Both say the same of it in every world.
+    Told {
+        /// What they say.
+        told: Told,
+        /// Whether a rule of the new policy with a path matched because the path is unknown, or not the same for all.
+        via_unknown: bool,
+    },
+    /// The lake does not keep what decides.
+    Unknown,
+}
+
+/// Judges edges again.
+pub struct Rejudge<'p> {
+    pair: Pair<'p>,
+    deciders: [Decider<'p>; 2],
+    /// Whether the lake was judged by the old policy, so that what it holds is what that says.
+    is_recorded: bool,
+    networks: HashMap<&'p str, [NetworkId; 2]>,
+    has_same_groups: bool,
+    asks_encryption: bool,
+    asks_path: bool,
+}
+
+/// Evidence that an edge does not keep.
+#[derive(Clone, Copy, Default)]
+struct World<'w> {
+    /// Services of client and server: the bits, and whether records had the field.
+    services: [(u64, bool); 2],
+    /// By policy, then by end.
+    groups: [[&'w [GroupId]; 2]; 2],
+    encrypted: Option<bool>,
+    /// Whether the same pair also had an accepted connection of another protocol.
+    talks: bool,
+    path: Option<Path>,
+    at: u32,
+}
+
+/// What a policy sees of an edge in any world.
+#[derive(Clone, Copy)]
+struct Ground<'p> {
+    policy: &'p Policy,
+    /// Of client and server.
+    places: [Place; 2],
+}
+
+impl<'p> Rejudge<'p> {
+    /// Of edges of a lake; `is_recorded` is whether it was judged by the old policy.
+    pub fn new(pair: Pair<'p>, is_recorded: bool) -> Rejudge<'p> {
+        let named = |policy: &'p Policy| {
+            policy
+                .networks()
+                .map(|network| (policy.network_name(network), network))
+        };
+        let old: HashMap<&str, NetworkId> = named(pair.old).collect();
+        let networks = named(pair.new)
+            .filter_map(|(name, new)| Some((name, [*old.get(name)?, new])))
+            .collect();
+        Rejudge {
+            pair,
+            deciders: [Decider::new(pair.old), Decider::new(pair.new)],
+            is_recorded,
+            networks,
+            has_same_groups: pair.old.has_same_groups_by_facts(pair.new),
+            asks_encryption: pair.old.asks_encryption() || pair.new.asks_encryption(),
+            asks_path: pair.old.asks_path() || pair.new.asks_path(),
+        }
+    }
+
+    /// What both policies say of an edge.
+    pub fn again(&mut self, edge: &EdgeRow<'_>) -> Again {
+        let Some(networks) = self.networks.get(edge.network).copied() else {
+            return Again::Unknown;
+        };
+        if self.may_carry_others(edge) {
+            return Again::Unknown;
+        }
+        let grounds = [self.pair.old, self.pair.new];
+        let [old, new] = std::array::from_fn(|which| {
+            let (policy, network) = (grounds[which], networks[which]);
+            Ground {
+                policy,
+                places: [edge.client_addr, edge.server_addr]
+                    .map(|addr| policy.place(network, addr)),
+            }
+        });
+        // Whether a NAT gateway counts as the way depends on whether the server is private.
+        if old.is_private(edge) != new.is_private(edge) {
+            return Again::Unknown;
+        }
+        let again = self.in_all_worlds(edge, networks, [old, new], &[edge.via]);
+        let is_mixed = self.is_recorded && self.asks_path && edge.via.is_none();
+        if is_mixed && again.is_none() {
+            // Its connections took several ways, each of which the old policy judged alike.
+            let paths: Vec<Option<Path>> = Path::ALL.iter().copied().map(Some).collect();
+            let again = self.in_all_worlds(edge, networks, [old, new], &paths);
+            return again.unwrap_or(Again::Unknown);
+        }
+        again.unwrap_or(Again::Unknown)
+    }
+
+    /// What both say in every world of these paths that the edge could come from; none if there is no such world.
+    fn in_all_worlds(
+        &mut self,
+        edge: &EdgeRow<'_>,
+        networks: [NetworkId; 2],
+        grounds: [Ground<'p>; 2],
+        paths: &[Option<Path>],
+    ) -> Option<Again> {
+        let services = [0, 1].map(|end| self.services(edge, &grounds[0], end));
+        let groups = self.groups(edge, networks, &grounds);
+        let encrypted: &[Option<bool>] = match self.asks_encryption {
+            true => &[None, Some(false), Some(true)],
+            false => &[None],
+        };
+        let talks: &[bool] = match is_icmp(edge.protocol) {
+            true => &[false, true],
+            false => &[false],
+        };
+        let is_one_epoch = |policy: &Policy| policy.is_one_epoch(edge.first_seen, edge.last_seen);
+        let first_and_last = [edge.first_seen, edge.last_seen];
+        let instants = match is_one_epoch(self.pair.old) && is_one_epoch(self.pair.new) {
+            true => &first_and_last[..1],
+            false => &first_and_last,
+        };
+        let mut worlds = vec![World::default()];
+        in_each(&mut worlds, &services[0], |world, of| {
+            world.services[0] = *of
+        });
+        in_each(&mut worlds, &services[1], |world, of| {
+            world.services[1] = *of
+        });
+        in_each(&mut worlds, &groups, |world, of| {
+            world.groups = of.each_ref().map(|of| of.each_ref().map(|end| &end[..]))
+        });
+        in_each(&mut worlds, encrypted, |world, of| world.encrypted = *of);
+        in_each(&mut worlds, talks, |world, of| world.talks = *of);
+        in_each(&mut worlds, paths, |world, of| world.path = *of);
+        in_each(&mut worlds, instants, |world, of| world.at = *of);
+        let mut found: Option<(Told, bool)> = None;
+        for world in &worlds {
+            let Some(told) = self.told(edge, &grounds, world) else {
+                continue;
+            };
+            match found {
+                Some(known) if known.0 != told.0 => return Some(Again::Unknown),
+                _ => found = Some(told),
+            }
+        }
+        found.map(|(told, via_unknown)| Again::Told { told, via_unknown })
+    }
+
+    /// What both say in a world, and whether the new one goes by an unknown path; none if the edge does not come from it.
+    fn told(
+        &mut self,
+        edge: &EdgeRow<'_>,
+        [old, new]: &[Ground<'p>; 2],
+        world: &World<'_>,
+    ) -> Option<(Told, bool)> {
+        let (old_said, _) = say(old, &mut self.deciders[0], edge, 0, world)?;
+        if self.is_recorded && !is_what_is_recorded(old.policy, old_said, edge) {
+            return None;
+        }
+        let (new_said, via_unknown) = say(new, &mut self.deciders[1], edge, 1, world)?;
+        let zones = |ground: &Ground<'_>, which| {
+            [0, 1].map(|end| ground.policy.zone(&ground.end(end, which, world)))
+        };
+        let told = Told {
+            old: old_said,
+            new: new_said,
+            old_zones: zones(old, 0),
+            new_zones: zones(new, 1),
+        };
+        Some((told, via_unknown))
+    }
+
+    /// Whether one of the policies lists an end as one that carries others' flows, and the other does not.
+    fn may_carry_others(&self, edge: &EdgeRow<'_>) -> bool {
+        let is_listed = |policy: &Policy| {
+            [
+                policy.is_transit(Some(edge.client_addr), None),
+                policy.is_transit(Some(edge.server_addr), edge.inside.interface_id),
+            ]
+        };
+        is_listed(self.pair.old) != is_listed(self.pair.new)
+    }
+
+    /// What records may have said of an end's AWS service: what leads to the zone that the lake holds. More than one service
+    /// for one end is not thought of.
+    fn services(&self, edge: &EdgeRow<'_>, old: &Ground<'_>, end: usize) -> Vec<(u64, bool)> {
+        let zone = [edge.client_zone, edge.server_zone][end];
+        if old.places[end].home.is_some() {
+            return vec![(0, false)];
+        }
+        let bits = (0..SERVICES.len()).map(|place| 1u64 << place);
+        let all = [(0, false), (0, true)]
+            .into_iter()
+            .chain(bits.chain([OTHER_BIT]).map(|bit| (bit, true)));
+        let leads_there = |(services, known): &(u64, bool)| {
+            if self.is_recorded {
+                let end = old.plain_end(end, *services, *known);
+                return old.policy.zone_name(old.policy.zone(&end)) == zone;
+            }
+            match zone.strip_prefix("aws:") {
+                // By another policy's ranges, or by the record.
+                Some(name) => service_bit(name) == *services,
+                None if matches!(zone, "internet" | "private" | "local") => *services == 0,
+                None => true,
+            }
+        };
+        all.filter(leads_there).collect()
+    }
+
+    /// The sets of groups by facts that the ends may be in: by policy, then by end.
+    fn groups(
+        &self,
+        edge: &EdgeRow<'_>,
+        networks: [NetworkId; 2],
+        grounds: &[Ground<'p>; 2],
+    ) -> Vec<[[Vec<GroupId>; 2]; 2]> {
+        if !grounds.iter().any(|of| of.policy.has_groups_by_facts()) {
+            return vec![Default::default()];
+        }
+        let sets = [0, 1].map(|which| {
+            [0, 1].map(|end| {
+                let ground = &grounds[which];
+                // An edge says where its inside end lives; of two, the server.
+                let is_told = (end == 1) == grounds[0].places[1].home.is_some();
+                let inside = if is_told {
+                    edge.inside
+                } else {
+                    Inside::default()
+                };
+                ground.group_sets(end, networks[which], &inside)
+            })
+        });
+        let [old, new] = &sets;
+        let mut all = Vec::new();
+        let both = |old: &[Vec<GroupId>], new: &[Vec<GroupId>]| -> Vec<[Vec<GroupId>; 2]> {
+            if self.has_same_groups && old.len() == new.len() {
+                let pairs = old.iter().zip(new);
+                return pairs.map(|(old, new)| [old.clone(), new.clone()]).collect();
+            }
+            let pairs = old
+                .iter()
+                .flat_map(|old| new.iter().map(move |new| (old, new)));
+            pairs.map(|(old, new)| [old.clone(), new.clone()]).collect()
+        };
+        for client in both(&old[0], &new[0]) {
+            for server in both(&old[1], &new[1]) {
+                let by_policy = |which: usize| [client[which].clone(), server[which].clone()];
+                all.push([by_policy(0), by_policy(1)]);
+            }
+        }
+        all
+    }
+
+    /// The ends of an edge as the new policy sees them, with what evidence the edge has; none if it has no such network.
+    /// `zones` are those that the new policy found them in.
+    pub fn ends<'e>(&self, edge: &EdgeRow<'_>, zones: [&'e str; 2]) -> Option<Ends<'e>> {
+        let [_, network] = *self.networks.get(edge.network)?;
+        let policy = self.pair.new;
+        let ground = Ground {
+            policy,
+            places: [edge.client_addr, edge.server_addr].map(|addr| policy.place(network, addr)),
+        };
+        let end = |end: usize, zone: &str| {
+            let bit = zone.strip_prefix("aws:").map_or(0, service_bit);
+            ground.plain_end(end, bit, bit != 0)
+        };
+        Some(Ends {
+            client: end(0, edge.client_zone),
+            server: end(1, edge.server_zone),
+            zones,
+        })
+    }
+}
+
+impl Ground<'_> {
+    fn plain_end(&self, end: usize, services: u64, services_known: bool) -> End<'static> {
+        let Place { home, class } = self.places[end];
+        End {
+            home,
+            class,
+            groups: &[],
+            services,
+            services_known,
+        }
+    }
+
+    fn end<'w>(&self, end: usize, which: usize, world: &World<'w>) -> End<'w> {
+        let (services, known) = world.services[end];
+        End {
+            groups: match self.places[end].home {
+                Some(_) => world.groups[which][end],
+                None => &[],
+            },
+            ..self.plain_end(end, services, known)
+        }
+    }
+
+    fn is_private(&self, edge: &EdgeRow<'_>) -> bool {
+        let zone = self.policy.zone(&self.plain_end(1, 0, false));
+        edge.via.is_none_or(|via| via == Path::Nat)
+            && self.policy.zone_kind(zone) == ZoneKind::Private
+    }
+
+    /// The sets of groups by facts that an end may be in: those that are certain, alone and with those in doubt.
+    fn group_sets(&self, end: usize, network: NetworkId, inside: &Inside<'_>) -> Vec<Vec<GroupId>> {
+        let home = self.places[end].home;
+        if home.is_none() || !self.policy.has_groups_by_facts() {
+            return vec![Vec::new()];
+        }
+        let network = home.unwrap_or(network);
+        let facts = crate::policy::InterfaceFacts {
+            interface: inside.interface_id,
+            instance: inside.instance_id,
+            ..Default::default()
+        };
+        let certain = self.policy.groups_by_facts(network, &facts);
+        let mut doubts =
+            self.policy
+                .groups_in_doubt(network, inside.interface_id, inside.instance_id);
+        doubts.retain(|group| !certain.contains(group));
+        let with = |more: &[GroupId]| {
+            let mut set = [&certain[..], more].concat();
+            set.sort_unstable();
+            set
+        };
+        let mut sets = vec![certain.clone()];
+        if doubts.len() <= MAX_ALONE {
+            sets.extend(doubts.iter().map(|group| with(&[*group])));
+        }
+        if doubts.len() > 1 {
+            sets.push(with(&doubts));
+        }
+        sets
+    }
+}
+
+/// What a policy says in a world, and whether by a rule with a path that is unknown; none where the edge does not tell
+/// whether it would be judged at all.
+fn say(
+    ground: &Ground<'_>,
+    decider: &mut Decider<'_>,
+    edge: &EdgeRow<'_>,
+    which: usize,
+    world: &World<'_>,
+) -> Option<(Said, bool)> {
+    if let Some(reason) = reason(ground, edge) {
+        return Some((Said::Not(reason), false));
+    }
+    let recorded = edge
+        .decision
+        .is_none()
+        .then(|| Reason::from_word(edge.rule))
+        .flatten();
+    match recorded {
+        // No policy has a say in these.
+        Some(
+            Reason::NatUnsolicited
+            | Reason::Transit
+            | Reason::Unsolicited
+            | Reason::PostClose
+            | Reason::Stray,
+        ) => return recorded.map(|reason| (Said::Not(reason), false)),
+        None | Some(Reason::Diagnostic) => {}
+        // Whether another reason holds instead, an edge does not tell.
+        Some(_) => return None,
+    }
+    edge.outcome?;
+    let [client, server] = [0, 1].map(|end| ground.end(end, which, world));
+    let ahead = Question {
+        client,
+        server,
+        protocol: edge.protocol,
+        server_port: edge.server_port.unwrap_or(0),
+        ipv4: edge.client_addr.is_v4() && edge.server_addr.is_v4(),
+        at: world.at,
+        path: world.path,
+        encrypted: world.encrypted,
+    };
+    // Peers have no ports or equal ones. Where else the direction is ambiguous, only the severity asks for the other one.
+    let are_peers = edge.orientation == Orientation::Peer;
+    let directions = Directions {
+        ahead,
+        reverse: are_peers.then_some(Question {
+            client: server,
+            server: client,
+            ..ahead
+        }),
+        are_peers,
+    };
+    let (decision, _) = directions.decide(ground.policy, decider);
+    if world.talks && is_stray_icmp(ground.policy, edge.protocol, &decision) {
+        return Some((Said::Not(Reason::Diagnostic), false));
+    }
+    Some((
+        Said::Decided(decision.answer, decision.rule),
+        decision.via_unknown,
+    ))
+}
+
+/// The first reason not to judge that addresses alone give.
+fn reason(ground: &Ground<'_>, edge: &EdgeRow<'_>) -> Option<Reason> {
+    let ends = [edge.client_addr, edge.server_addr];
+    if ends[0] == ends[1] {
+        return Some(Reason::SelfTraffic);
+    }
+    if ends.iter().any(|addr| addr.is_local()) {
+        return Some(Reason::Local);
+    }
+    let are_outside = ground.places.iter().all(|place| place.home.is_none());
+    are_outside.then_some(Reason::Unmapped)
+}
+
+/// Has each world come with each of these values, of which there is at least one.
+fn in_each<'w, T>(
+    worlds: &mut Vec<World<'w>>,
+    values: &'w [T],
+    set: impl Fn(&mut World<'w>, &'w T),
+) {
+    let before = std::mem::take(worlds);
+    for world in before {
+        worlds.extend(values.iter().map(|value| {
+            let mut world = world;
+            set(&mut world, value);
+            world
+        }));
+    }
+}
+
+fn is_what_is_recorded(policy: &Policy, said: Said, edge: &EdgeRow<'_>) -> bool {
+    let answer: Option<Answer> = said.answer();
+    answer == edge.decision && said.rule(policy) == edge.rule
+}
+
+/// The bit of a service by the name that zones have; 0 if it has none in records.
+fn service_bit(name: &str) -> u64 {
+    let place = SERVICES.iter().position(|known| *known == name);
+    place.map_or(if name == "other" { OTHER_BIT } else { 0 }, |place| {
+        1 << place
+    })
+}

@@ -281,7 +281,6 @@ fn replay_says_what_two_scans_say() {
             "subnet of another tier",
             "group changed",
             "severity changed",
-            "require added",
         ];
         if exact.contains(&name) {
             assert_eq!(unknown, 0, "{name}");

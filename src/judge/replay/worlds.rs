@@ -7,6 +7,7 @@
 //! they say of the connections; if not, the lake cannot tell.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::{Pair, Said, Told};
 use crate::judge::directions::{Directions, is_stray_icmp};
@@ -14,7 +15,8 @@ use crate::judge::{EdgeRow, Inside, Orientation, Reason};
 use crate::net::aws::{OTHER_BIT, SERVICES};
 use crate::net::protocol::is_icmp;
 use crate::policy::{
-    Answer, Decider, End, Ends, GroupId, NetworkId, Path, Place, Policy, Question, ZoneKind,
+    Answer, ClassId, Decider, End, Ends, GroupId, NetworkId, Path, Place, Policy, Question,
+    ZoneKind,
 };
 
 /// Groups of which each alone is tried where several are in doubt. Of more, only none and all of them are.
@@ -44,7 +46,14 @@ pub struct Rejudge<'p> {
     has_same_groups: bool,
     asks_encryption: bool,
     asks_path: bool,
+    services: KnownServices,
 }
+
+/// Services that records may have named: the bits, and whether they had the field.
+type Services = Rc<[(u64, bool)]>;
+
+/// What may have been named, by the old policy's class of an address outside and the zone that it was found in.
+type KnownServices = HashMap<ClassId, Vec<(Box<str>, Services)>>;
 
 /// Evidence that an edge does not keep.
 #[derive(Clone, Copy, Default)]
@@ -88,6 +97,7 @@ impl<'p> Rejudge<'p> {
             has_same_groups: pair.old.has_same_groups_by_facts(pair.new),
             asks_encryption: pair.old.asks_encryption() || pair.new.asks_encryption(),
             asks_path: pair.old.asks_path() || pair.new.asks_path(),
+            services: HashMap::new(),
         }
     }
 
@@ -211,17 +221,23 @@ impl<'p> Rejudge<'p> {
 
     /// What records may have said of an end's AWS service: what leads to the zone that the lake holds. More than one service
     /// for one end is not thought of.
-    fn services(&self, edge: &EdgeRow<'_>, old: &Ground<'_>, end: usize) -> Vec<(u64, bool)> {
+    fn services(&mut self, edge: &EdgeRow<'_>, old: &Ground<'_>, end: usize) -> Services {
+        let place = old.places[end];
+        if place.home.is_some() {
+            return Rc::new([(0, false)]);
+        }
         let zone = [edge.client_zone, edge.server_zone][end];
-        if old.places[end].home.is_some() {
-            return vec![(0, false)];
+        let known = self.services.entry(place.class).or_default();
+        if let Some((_, services)) = known.iter().find(|(of, _)| **of == *zone) {
+            return services.clone();
         }
         let bits = (0..SERVICES.len()).map(|place| 1u64 << place);
         let all = [(0, false), (0, true)]
             .into_iter()
             .chain(bits.chain([OTHER_BIT]).map(|bit| (bit, true)));
+        let is_recorded = self.is_recorded;
         let leads_there = |(services, known): &(u64, bool)| {
-            if self.is_recorded {
+            if is_recorded {
                 let end = old.plain_end(end, *services, *known);
                 return old.policy.zone_name(old.policy.zone(&end)) == zone;
             }
@@ -232,7 +248,9 @@ impl<'p> Rejudge<'p> {
                 None => true,
             }
         };
-        all.filter(leads_there).collect()
+        let services: Services = all.filter(leads_there).collect();
+        known.push((zone.into(), services.clone()));
+        services
     }
 
     /// The sets of groups by facts that the ends may be in: by policy, then by end.
@@ -438,14 +456,17 @@ fn reason(ground: &Ground<'_>, edge: &EdgeRow<'_>) -> Option<Reason> {
     are_outside.then_some(Reason::Unmapped)
 }
 
-/// Has each world come with each of these values, of which there is at least one.
+/// Has each world come with each of these values.
 fn in_each<'w, T>(
     worlds: &mut Vec<World<'w>>,
     values: &'w [T],
     set: impl Fn(&mut World<'w>, &'w T),
 ) {
-    let before = std::mem::take(worlds);
-    for world in before {
+    if let [only] = values {
+        worlds.iter_mut().for_each(|world| set(world, only));
+        return;
+    }
+    for world in std::mem::take(worlds) {
         worlds.extend(values.iter().map(|value| {
             let mut world = world;
             set(&mut world, value);

@@ -16,13 +16,17 @@
 //!
 //! [`generate`] stands beside the pipeline: it writes synthetic logs in AWS's own layout.
 //!
+//! [`config`] and [`draft`] lead to a policy: how AWS is configured, and what policy that amounts to. No I/O.
+//!
 //! Dependencies point down only (`cli → app → {sql → {source, sink}, alert, ledger} → detect → judge → policy → flow → net`); `tests/it/layers.rs`
 //! holds them there.
 
 pub mod alert;
 pub mod app;
 pub mod cli;
+pub mod config;
 pub mod detect;
+pub mod draft;
 pub mod flow;
 pub mod generate;
 pub mod judge;

@@ -30,6 +30,8 @@ mod deploy;
 mod docs;
 // Broken and hostile objects: counted or named, never a crash.
 mod hostile;
+// A draft decides what its security groups and network ACLs decide.
+mod import_twin;
 // A lake in DuckDB, Polars and PyArrow.
 mod interop;
 // AWS's documented examples, judged.

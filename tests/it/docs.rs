@@ -45,6 +45,8 @@ fn options_in_the_documentation_exist_and_every_option_is_documented() {
         vec!["policy", "explain"],
         vec!["policy", "replay"],
         vec!["policy", "usage"],
+        vec!["policy", "import", "terraform"],
+        vec!["policy", "import", "aws"],
         vec!["detect", "list"],
         vec!["detect", "learn"],
     ] {

@@ -12,6 +12,8 @@ mod cli_policy_explain;
 mod cli_policy_test;
 // Two policies over the same traffic, and what traffic uses of one.
 mod cli_policy_replay;
+// Drafts of policies, from describe calls and from Terraform.
+mod cli_policy_import;
 // The program as its users run it: what they type, what they get back.
 mod cli_program;
 // A scan of the sample: reports, exit codes, errors for people.

@@ -2,6 +2,7 @@
 
 mod check;
 mod explain;
+mod import;
 mod over;
 mod replay;
 mod test;
@@ -30,6 +31,10 @@ pub(super) enum PolicyCommand {
     /// Tell what the traffic of logs or of a lake uses of a policy: every rule's hits, unused rules, and those that could be narrower.
     #[command(after_help = usage::EXAMPLES)]
     Usage(Box<usage::UsageArgs>),
+
+    /// Draft a policy from how AWS is configured.
+    #[command(subcommand)]
+    Import(import::ImportCommand),
 }
 
 pub(super) fn run(command: &PolicyCommand, bar: &Bar) -> Exit {
@@ -39,5 +44,6 @@ pub(super) fn run(command: &PolicyCommand, bar: &Bar) -> Exit {
         PolicyCommand::Explain(args) => explain::run(args),
         PolicyCommand::Replay(args) => replay::run(args, bar),
         PolicyCommand::Usage(args) => usage::run(args, bar),
+        PolicyCommand::Import(command) => import::run(command),
     }
 }

@@ -142,6 +142,10 @@ pub(super) struct GenerateArgs {
     #[arg(long, value_name = "PROFILE", default_value = "sample", value_parser = ["sample", "bench"])]
     pub profile: String,
 
+    /// Writes traffic from this policy instead: what each of its rules allows and denies, and what a scan against it must find.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["profile", "scenario", "records", "heavy_slot", "records_per_connection"])]
+    pub policy: Option<PathBuf>,
+
     /// Writes a quiet day with one attack that the detector of this name finds, or with none, instead of what breaks the
     /// policy.
     #[arg(long, value_name = "NAME", value_parser = scenario(), conflicts_with = "profile")]
@@ -151,8 +155,8 @@ pub(super) struct GenerateArgs {
     #[arg(long, value_name = "N", value_parser = units::count)]
     pub records: Option<u64>,
 
-    /// How many slots of five minutes they are spread over [default: 24, 4 of `bench`, or 288 of a scenario, which needs as
-    /// many].
+    /// How many slots of five minutes they are spread over [default: 24, 4 of `bench`, 12 of a policy, or 288 of a
+    /// scenario, which needs as many].
     #[arg(long, value_name = "N")]
     pub slots: Option<u32>,
 

@@ -1,11 +1,19 @@
-//! `tidegate generate`: a synthetic VPC's logs.
+//! `tidegate generate`: a synthetic VPC's logs, or traffic from a policy.
+
+use std::path::Path;
 
 use super::args::GenerateArgs;
 use super::report::words;
 use super::{Exit, say};
-use crate::generate::{GenerateError, Options, Summary, generate};
+use crate::app::policy_file;
+use crate::generate::{
+    GenerateError, Options, PolicyOptions, Summary, Unmade, generate, generate_from,
+};
 
 pub(super) fn run(args: &GenerateArgs) -> Exit {
+    if let Some(policy) = &args.policy {
+        return run_from(policy, args);
+    }
     let profile = match (args.scenario, args.profile.as_str()) {
         (Some(scenario), _) => Options::day(scenario),
         (None, "bench") => Options::bench(args.records_per_connection),
@@ -20,13 +28,40 @@ pub(super) fn run(args: &GenerateArgs) -> Exit {
     };
     match generate(&args.dir, &options) {
         Ok(summary) => say::printed(&summary_text(args, &summary)),
-        Err(error) => {
-            say::error(&error.to_string(), None);
-            match error {
-                GenerateError::NotEmpty(_) | GenerateError::Options { .. } => Exit::Usage,
-                GenerateError::Io { .. } => Exit::Failed,
+        Err(error) => failed(&error),
+    }
+}
+
+/// Writes traffic from a policy, and tells of the rules that nothing was made for.
+fn run_from(policy: &Path, args: &GenerateArgs) -> Exit {
+    let policy = match policy_file::load(policy) {
+        Ok(policy) => policy,
+        Err(error) => return say::failure(&error),
+    };
+    let defaults = PolicyOptions::default();
+    let options = PolicyOptions {
+        seed: args.seed,
+        slots: args.slots.unwrap_or(defaults.slots),
+        ..defaults
+    };
+    match generate_from(&args.dir, &policy, &options) {
+        Ok((summary, unmade)) => {
+            for Unmade { rule, why } in &unmade {
+                say::warning(&format!("no traffic for the rule `{rule}`: {why}"));
             }
+            say::printed(&summary_text(args, &summary))
         }
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &GenerateError) -> Exit {
+    say::error(&error.to_string(), None);
+    match error {
+        GenerateError::NotEmpty(_) | GenerateError::Options { .. } | GenerateError::NoNetwork => {
+            Exit::Usage
+        }
+        GenerateError::Io { .. } => Exit::Failed,
     }
 }
 

@@ -63,6 +63,8 @@ pub(super) enum Route {
     Nat { gateway: usize, port: u16 },
     /// Through a gateway endpoint; AWS's code is 7, and 2 in older records.
     GatewayEndpoint { code: u8 },
+    /// Straight out of the VPC by another way, with AWS's code for it: 3 a virtual private gateway, 4 peering, 6 a local gateway.
+    Straight { code: u8 },
     /// From outside in through the transit gateway, by this attachment's interface.
     TransitGateway { attachment: usize },
 }
@@ -116,6 +118,8 @@ pub(super) struct Connection {
     pub reply: (u64, u64),
     /// Block Public Access is what rejects it.
     pub blocked_public_access: bool,
+    /// Nothing encrypts it, although it stays within the VPC.
+    pub plain: bool,
 }
 
 impl Connection {
@@ -133,6 +137,7 @@ impl Connection {
             request: (8, 1200),
             reply: (7, 4200),
             blocked_public_access: false,
+            plain: false,
         }
     }
 

@@ -3,31 +3,36 @@
 //! The address plan is that of `policies/sec-003.toml`: five tiers in two zones of 10.0.0.0/16. Beside it stands a second
 //! VPC, of another account, with the same addresses.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The region of everything.
+/// The region of both.
 pub(super) const REGION: &str = "us-east-2";
 
 /// A VPC and whose it is.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Vpc {
     /// `vpc-id`.
-    pub id: &'static str,
+    pub id: Cow<'static, str>,
     /// `account-id`.
-    pub account: &'static str,
+    pub account: Cow<'static, str>,
+    /// `region`.
+    pub region: Cow<'static, str>,
 }
 
 /// The VPC that the policy is about.
-pub(super) const PROD: Vpc = Vpc {
-    id: "vpc-0a1b2c3d4e5f60718",
-    account: "123456789012",
+pub(super) static PROD: Vpc = Vpc {
+    id: Cow::Borrowed("vpc-0a1b2c3d4e5f60718"),
+    account: Cow::Borrowed("123456789012"),
+    region: Cow::Borrowed(REGION),
 };
 /// The VPC that has the same addresses and is out of scope.
-pub(super) const SANDBOX: Vpc = Vpc {
-    id: "vpc-0f9e8d7c6b5a43210",
-    account: "210987654321",
+pub(super) static SANDBOX: Vpc = Vpc {
+    id: Cow::Borrowed("vpc-0f9e8d7c6b5a43210"),
+    account: Cow::Borrowed("210987654321"),
+    region: Cow::Borrowed(REGION),
 };
 
 /// What an interface is for.
@@ -59,6 +64,8 @@ pub(super) enum Role {
     Unassigned,
     SandboxApp,
     SandboxData,
+    /// An end of a policy that is not this VPC's: nothing is known of it but its address.
+    Plain,
 }
 
 /// The place of a tier in a zone.
@@ -74,16 +81,16 @@ pub(super) enum Tier {
 
 /// An elastic network interface, and all that a record says about it.
 pub(super) struct Interface {
-    pub vpc: &'static Vpc,
+    pub vpc: Cow<'static, Vpc>,
     pub role: Role,
     pub tier: Tier,
     /// 0 or 1.
     pub zone: usize,
     /// `account-id`: `unknown` for some interfaces that AWS makes.
-    pub account: &'static str,
+    pub account: Cow<'static, str>,
     pub id: String,
-    pub subnet: &'static str,
-    pub az: &'static str,
+    pub subnet: Cow<'static, str>,
+    pub az: Cow<'static, str>,
     /// `instance-id`; none for interfaces of services.
     pub instance: Option<String>,
     pub v4: Ipv4Addr,
@@ -184,6 +191,14 @@ impl Fleet {
         fleet
     }
 
+    /// A fleet of these interfaces, which have no roles.
+    pub(super) fn of(interfaces: Vec<Interface>) -> Fleet {
+        Fleet {
+            interfaces,
+            by_role: Vec::new(),
+        }
+    }
+
     /// The interfaces of a role in a zone, as indices.
     pub(super) fn hosts(&self, role: Role, zone: usize) -> &[usize] {
         let found = self
@@ -235,18 +250,18 @@ impl Fleet {
         };
         let is_instance = ecs_service.is_none() && !self::is_service(plan.role);
         self.interfaces.push(Interface {
-            vpc,
+            vpc: Cow::Borrowed(vpc),
             role: plan.role,
             tier: plan.tier,
             zone,
             account: if plan.role == Role::KmsEndpoint && zone == 1 {
-                "unknown"
+                Cow::Borrowed("unknown")
             } else {
-                vpc.account
+                vpc.account.clone()
             },
             id: format!("eni-0{:016x}", digest("interface")),
-            subnet: plan.subnet[zone],
-            az: ZONES[zone],
+            subnet: Cow::Borrowed(plan.subnet[zone]),
+            az: Cow::Borrowed(ZONES[zone]),
             instance: is_instance.then(|| format!("i-0{:016x}", digest("instance"))),
             v4,
             v6,
@@ -326,7 +341,7 @@ mod tests {
         let addresses: BTreeSet<_> = fleet
             .interfaces
             .iter()
-            .map(|interface| (interface.vpc.id, interface.v4))
+            .map(|interface| (&interface.vpc.id, interface.v4))
             .collect();
         let ids: BTreeSet<_> = fleet
             .interfaces

@@ -1,6 +1,8 @@
 //! Which flow log writes what an interface records, and in which layout.
 
-use super::fleet::{Fleet, Interface, PROD, Role, SANDBOX, Tier};
+use std::borrow::Cow;
+
+use super::fleet::{Fleet, Interface, PROD, REGION, Role, SANDBOX, Tier};
 use super::gateway;
 use crate::flow::Field;
 
@@ -24,8 +26,9 @@ pub(super) enum Partition {
 
 /// A flow log.
 pub(super) struct FlowLog {
-    pub id: &'static str,
-    pub account: &'static str,
+    pub id: Cow<'static, str>,
+    pub account: Cow<'static, str>,
+    pub region: Cow<'static, str>,
     pub fields: Vec<Field>,
     pub format: Format,
     pub partition: Partition,
@@ -90,7 +93,7 @@ impl FlowLogs {
         let mut alphabetical = up_to(5);
         alphabetical.sort_by_key(|field| field.name());
         let sandbox = FlowLog {
-            account: SANDBOX.account,
+            account: SANDBOX.account.clone(),
             ..log(
                 "fl-0c81f2d64e9ab3570",
                 Format::Text,
@@ -161,7 +164,7 @@ impl FlowLogs {
         let Kind::Many { parquet_slot } = self.kind else {
             return &[0];
         };
-        if interface.vpc == &SANDBOX {
+        if *interface.vpc == SANDBOX {
             return &[SECOND_VPC];
         }
         match (interface.tier, interface.zone) {
@@ -187,7 +190,7 @@ impl FlowLogs {
 
     /// Which interfaces exist for it: the second VPC needs a flow log of its own.
     pub(super) fn watches(&self, fleet: &Fleet, interface: usize) -> bool {
-        matches!(self.kind, Kind::Many { .. }) || fleet.interfaces[interface].vpc == &PROD
+        matches!(self.kind, Kind::Many { .. }) || *fleet.interfaces[interface].vpc == PROD
     }
 }
 
@@ -199,8 +202,9 @@ fn log(
     shards: u32,
 ) -> FlowLog {
     FlowLog {
-        id,
-        account: PROD.account,
+        id: Cow::Borrowed(id),
+        account: PROD.account.clone(),
+        region: Cow::Borrowed(REGION),
         fields,
         format,
         partition,
@@ -209,7 +213,7 @@ fn log(
 }
 
 /// The VPC fields up to this version, in AWS's order.
-fn up_to(version: u8) -> Vec<Field> {
+pub(super) fn up_to(version: u8) -> Vec<Field> {
     Field::ALL
         .iter()
         .copied()

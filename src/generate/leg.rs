@@ -124,7 +124,10 @@ fn hops(fleet: &Fleet, connection: &Connection, is_request: bool) -> Vec<Leg> {
         next_hop: None,
     };
     match route {
-        Route::Local | Route::InternetGateway | Route::GatewayEndpoint { .. } => Vec::new(),
+        Route::Local
+        | Route::InternetGateway
+        | Route::GatewayEndpoint { .. }
+        | Route::Straight { .. } => Vec::new(),
         Route::Nat { gateway, port } => {
             let addr = fleet.interfaces[gateway].addr(false);
             let inner = client.interface;
@@ -178,7 +181,7 @@ fn way_out(route: Route) -> u8 {
     match route {
         Route::Local | Route::Nat { .. } | Route::TransitGateway { .. } => 1,
         Route::InternetGateway => 8,
-        Route::GatewayEndpoint { code } => code,
+        Route::GatewayEndpoint { code } | Route::Straight { code } => code,
     }
 }
 
@@ -188,6 +191,6 @@ fn next_hop(route: Route, other: Option<usize>) -> Option<usize> {
         Route::Local => other,
         Route::Nat { gateway, .. } => Some(gateway),
         Route::TransitGateway { attachment } => Some(attachment),
-        Route::InternetGateway | Route::GatewayEndpoint { .. } => None,
+        Route::InternetGateway | Route::GatewayEndpoint { .. } | Route::Straight { .. } => None,
     }
 }

@@ -5,8 +5,10 @@
 //! bytes: chance comes from the seed alone, and no clock is read. A [`Scenario`] plants one attack in a quiet day instead, and
 //! `planted.ndjson` says what the detector of that name must find.
 //!
+//! [`generate_from`] makes traffic from any other policy, and says what a scan against it must find.
+//!
 //! In reading order: `fleet` is what there is, `connection` what can happen, `traffic` and `noise` what does, `breach`
-//! what should not, `scenario` and `roster` a day with one attack; `leg` and `recorder` say what interfaces see of it
+//! what should not, `scenario` and `roster` a day with one attack, `from_policy` what another policy allows and denies; `leg` and `recorder` say what interfaces see of it
 //! (`gateway`: what the transit gateway sees), `row` how a field is written, `flowlog` who logs what, `object` and `parquet`
 //! how it is stored.
 
@@ -17,6 +19,7 @@ mod connection;
 mod dice;
 mod fleet;
 mod flowlog;
+mod from_policy;
 mod gateway;
 mod leg;
 mod noise;
@@ -32,6 +35,7 @@ mod scenario;
 mod stage;
 mod traffic;
 
+pub use from_policy::{PolicyOptions, Unmade, Why, generate_from};
 pub use options::{Layouts, Options};
 pub use plant::Planted;
 pub use scenario::Scenario;
@@ -84,6 +88,11 @@ pub enum GenerateError {
         /// What was asked for.
         got: u64,
     },
+    /// No record can belong to a network of the policy.
+    #[error(
+        "expected a network that names its vpcs, accounts or regions, found none; no record would belong to one"
+    )]
+    NoNetwork,
     /// Writing failed.
     #[error("cannot write {}: {error}", path.display())]
     Io {
@@ -111,27 +120,46 @@ impl GenerateError {
 /// When the options make no sense, when `dir/logs` exists already, or when writing fails.
 pub fn generate(dir: &Path, options: &Options) -> Result<Summary, GenerateError> {
     options.check()?;
+    let logs = new_logs(dir)?;
+    let (summary, planted) = run::run(&logs, options)?;
+    let more: &[(&str, &str)] = match options.scenario {
+        Some(Scenario::Watchlist) => &[("watchlist.txt", scenario::WATCHLIST)],
+        _ => &[],
+    };
+    write_beside(dir, &summary, &planted, more)?;
+    Ok(summary)
+}
+
+/// The folder for logs, which is not there yet.
+fn new_logs(dir: &Path) -> Result<PathBuf, GenerateError> {
     let logs = dir.join("logs");
     if logs.exists() {
         return Err(GenerateError::NotEmpty(logs));
     }
-    let (summary, planted) = run::run(&logs, options)?;
+    Ok(logs)
+}
+
+/// Writes what stands beside the logs.
+fn write_beside(
+    dir: &Path,
+    summary: &Summary,
+    planted: &[Planted],
+    more: &[(&str, &str)],
+) -> Result<(), GenerateError> {
     let mut lines = Vec::new();
-    for finding in &planted {
+    for finding in planted {
         serde_json::to_writer(&mut lines, finding).expect("a finding is plain data");
         lines.push(b'\n');
     }
-    let mut totals = serde_json::to_vec_pretty(&summary).expect("a summary is plain data");
+    let mut totals = serde_json::to_vec_pretty(summary).expect("a summary is plain data");
     totals.push(b'\n');
-    let mut files = vec![("planted.ndjson", lines), ("totals.json", totals)];
-    if options.scenario == Some(Scenario::Watchlist) {
-        files.push(("watchlist.txt", scenario::WATCHLIST.into()));
-    }
-    for (name, content) in files {
+    let more = more.iter().map(|(name, text)| (*name, Vec::from(*text)));
+    let files = [("planted.ndjson", lines), ("totals.json", totals)];
+    for (name, content) in files.into_iter().chain(more) {
         let path = dir.join(name);
         std::fs::write(&path, content).map_err(|error| GenerateError::io(&path, error))?;
     }
-    Ok(summary)
+    Ok(())
 }
 
 #[cfg(test)]

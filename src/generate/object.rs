@@ -10,7 +10,6 @@ use flate2::write::GzEncoder;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::dice::Dice;
-use super::fleet::REGION;
 use super::flowlog::{FlowLog, Format, Partition};
 use super::parquet::ParquetObject;
 use super::row::Line;
@@ -176,12 +175,12 @@ impl TextObject {
 fn key(root: &Path, log: &FlowLog, time: u32, hash: u32) -> PathBuf {
     let time = jiff::Timestamp::from_second(time.into()).expect("32 bits of seconds are in range");
     let part = |format: &str| time.strftime(format).to_string();
-    let account = log.account;
+    let (account, region) = (&log.account, &log.region);
     let folder = match log.partition {
-        Partition::Daily => format!("{account}/vpcflowlogs/{REGION}/{}", part("%Y/%m/%d")),
-        Partition::Hourly => format!("{account}/vpcflowlogs/{REGION}/{}", part("%Y/%m/%d/%H")),
+        Partition::Daily => format!("{account}/vpcflowlogs/{region}/{}", part("%Y/%m/%d")),
+        Partition::Hourly => format!("{account}/vpcflowlogs/{region}/{}", part("%Y/%m/%d/%H")),
         Partition::Hive => format!(
-            "aws-account-id={account}/aws-service=vpcflowlogs/aws-region={REGION}/{}",
+            "aws-account-id={account}/aws-service=vpcflowlogs/aws-region={region}/{}",
             part("year=%Y/month=%m/day=%d/hour=%H")
         ),
     };
@@ -190,7 +189,7 @@ fn key(root: &Path, log: &FlowLog, time: u32, hash: u32) -> PathBuf {
         Format::Parquet => "log.parquet",
     };
     let name = format!(
-        "{account}_vpcflowlogs_{REGION}_{}_{}_{hash:08x}.{ending}",
+        "{account}_vpcflowlogs_{region}_{}_{}_{hash:08x}.{ending}",
         log.id,
         part("%Y%m%dT%H%MZ")
     );

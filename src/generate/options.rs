@@ -52,7 +52,7 @@ const LATEST: u32 = 4_102_444_800;
 /// 2026-02-25T00:00:00Z.
 const DAY_START: u32 = 1_771_977_600;
 /// 2026-02-25T05:00:00Z.
-const DEFAULT_START: u32 = 1_771_995_600;
+pub(super) const DEFAULT_START: u32 = 1_771_995_600;
 
 impl Default for Options {
     /// What `sample-logs` is made with: two hours of a small VPC.
@@ -127,21 +127,9 @@ impl Options {
                 got: got.into(),
             })
         };
-        if self.slots == 0 {
-            return wrong("at least one slot", 0);
-        }
+        check_times(self.start, self.slots)?;
         if self.scenario.is_some() && self.slots < SLOTS_PER_DAY {
             return wrong("at least 288 slots, a day, for a scenario", self.slots);
-        }
-        if !self.start.is_multiple_of(SLOT_SECS) {
-            return wrong("a start at a multiple of 300 seconds", self.start);
-        }
-        let end = self
-            .slots
-            .checked_mul(SLOT_SECS)
-            .and_then(|length| self.start.checked_add(length));
-        if self.start < EARLIEST || end.is_none_or(|end| end > LATEST) {
-            return wrong("a time between 2014 and 2100", self.start);
         }
         let shares = self.noise.saturating_add(self.ipv6);
         if shares > 100 {
@@ -155,6 +143,29 @@ impl Options {
             _ => Ok(()),
         }
     }
+}
+
+/// Refuses slots that do not make a run.
+pub(super) fn check_times(start: u32, slots: u32) -> Result<(), GenerateError> {
+    let wrong = |wants, got: u32| {
+        Err(GenerateError::Options {
+            wants,
+            got: got.into(),
+        })
+    };
+    if slots == 0 {
+        return wrong("at least one slot", 0);
+    }
+    if !start.is_multiple_of(SLOT_SECS) {
+        return wrong("a start at a multiple of 300 seconds", start);
+    }
+    let end = slots
+        .checked_mul(SLOT_SECS)
+        .and_then(|length| start.checked_add(length));
+    if start < EARLIEST || end.is_none_or(|end| end > LATEST) {
+        return wrong("a time between 2014 and 2100", start);
+    }
+    Ok(())
 }
 
 /// How long connections last.

@@ -1,5 +1,6 @@
 //! What is planted: connections that break `policies/sec-003.toml`, and the findings that must come of them.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use serde::Serialize;
@@ -30,7 +31,7 @@ pub struct Planted {
     /// IANA protocol number.
     pub protocol: u8,
     /// The rule that decides.
-    pub rule: &'static str,
+    pub rule: Cow<'static, str>,
     /// How many connections, each counted once per slot.
     pub connections: u32,
 }
@@ -120,7 +121,7 @@ impl<'a> Bed<'a> {
             server: String::new(),
             server_port: None,
             protocol: 0,
-            rule: "",
+            rule: Cow::Borrowed(""),
             ..last
         });
     }
@@ -183,7 +184,7 @@ impl<'a> Bed<'a> {
             server: subject(one.server),
             server_port: (one.protocol != ICMP).then_some(one.server.port),
             protocol: one.protocol,
-            rule,
+            rule: Cow::Borrowed(rule),
             connections: connections.iter().map(slots_of).sum(),
         }
     }
@@ -222,7 +223,7 @@ mod tests {
                     &planted.server,
                     planted.server_port,
                     planted.protocol,
-                    planted.rule,
+                    &planted.rule,
                 )
             })
             .collect();

@@ -133,7 +133,7 @@ impl<'a> Recorder<'a> {
             dst_service: to.service,
             next_hop: leg.next_hop.map(|hop| &self.fleet.interfaces[hop]),
             // Between instances of a VPC the hypervisor encrypts; what leaves is up to the application.
-            encryption: if connection.route == Route::Local {
+            encryption: if connection.route == Route::Local && !connection.plain {
                 1
             } else {
                 0

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::IpAddr;
 
-use super::fleet::{Interface, PROD, REGION};
+use super::fleet::{Interface, Vpc};
 use crate::flow::Field;
 
 /// Something that has a text for every field of a layout.
@@ -96,7 +96,7 @@ impl Line for Row<'_> {
         let interface = self.interface;
         match field {
             Field::Version => number(out, self.version.into()),
-            Field::AccountId => text(out, interface.account),
+            Field::AccountId => text(out, &interface.account),
             Field::InterfaceId => text(out, &interface.id),
             Field::Start => number(out, self.start.into()),
             Field::End => number(out, self.end.into()),
@@ -108,11 +108,11 @@ impl Line for Row<'_> {
                     Status::SkipData => "SKIPDATA",
                 },
             ),
-            Field::VpcId => text(out, interface.vpc.id),
-            Field::SubnetId => text(out, interface.subnet),
+            Field::VpcId => text(out, &interface.vpc.id),
+            Field::SubnetId => text(out, &interface.subnet),
             Field::InstanceId => optional(out, interface.instance.as_deref()),
-            Field::Region => text(out, REGION),
-            Field::AzId => text(out, interface.az),
+            Field::Region => text(out, &interface.vpc.region),
+            Field::AzId => text(out, &interface.az),
             Field::InterfaceType => optional(out, interface.interface_type()),
             Field::EcsClusterArn
             | Field::EcsClusterName
@@ -163,9 +163,9 @@ impl Line for Row<'_> {
             Field::RejectReason => optional(out, self.blocked_public_access.then_some("BPA")),
             Field::EncryptionStatus => number(out, self.encryption.into()),
             Field::NextHopInterfaceId => optional(out, self.next_hop.map(|hop| hop.id.as_str())),
-            Field::NextHopSubnetId => optional(out, self.next_hop.map(|hop| hop.subnet)),
-            Field::NextHopAzId => optional(out, self.next_hop.map(|hop| hop.az)),
-            Field::NextHopVpcId => optional(out, self.next_hop.map(|hop| hop.vpc.id)),
+            Field::NextHopSubnetId => optional(out, self.next_hop.map(|hop| &*hop.subnet)),
+            Field::NextHopAzId => optional(out, self.next_hop.map(|hop| &*hop.az)),
+            Field::NextHopVpcId => optional(out, self.next_hop.map(|hop| &*hop.vpc.id)),
             Field::NextHopInterfaceType => {
                 optional(out, self.next_hop.and_then(Interface::interface_type))
             }
@@ -182,7 +182,10 @@ impl Row<'_> {
         };
         // The digits of the interface's id are as good as those of a task.
         let task = self.interface.id.trim_start_matches("eni-");
-        let arn = format!("arn:aws:ecs:{REGION}:{}", PROD.account);
+        let Vpc {
+            account, region, ..
+        } = &*self.interface.vpc;
+        let arn = format!("arn:aws:ecs:{region}:{account}");
         let value = match field {
             Field::EcsClusterArn => format!("{arn}:cluster/{CLUSTER}"),
             Field::EcsClusterName => CLUSTER.to_owned(),

@@ -274,7 +274,7 @@ impl<'a> Run<'a> {
             Status::Ok => {
                 self.summary.records += 1;
                 self.summary.ipv6 += u64::from(row.pkt_src.is_ipv6());
-                self.summary.out_of_scope += u64::from(row.interface.vpc == &SANDBOX);
+                self.summary.out_of_scope += u64::from(*row.interface.vpc == SANDBOX);
             }
         }
     }

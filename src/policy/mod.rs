@@ -16,6 +16,7 @@ mod decide;
 mod decider;
 mod deny;
 mod detector;
+mod examples;
 mod explain;
 mod explanation;
 mod file;
@@ -51,6 +52,7 @@ pub use ask::Flow;
 pub use decide::{Decision, End, Lacked, Miss, Question};
 pub use decider::Decider;
 pub use detector::{COMMON, DETECTORS, Detecting, Detector, Parameter, Value, Watchlist};
+pub use examples::AddressRange;
 pub use explanation::{
     Candidate, EndStory, Explanation, FlowExplanation, Holding, Part, RequireStanding,
     RequireState, RuleStanding, Standing, Step, SubnetStory, Tie, Unproven,
@@ -62,7 +64,7 @@ pub use mute::KINDS;
 pub(crate) use nearest::nearest;
 pub use problem::PolicyErrors;
 pub use remark::Remark;
-pub use rows::{DestinationRow, GroupRow, RuleRow, SubnetRow};
+pub use rows::{DestinationRow, GroupRow, NetworkRow, RuleRow, SubnetRow};
 pub use ruleset::REASONS;
 pub use test_case::TestCase;
 pub(crate) use word::words;

@@ -28,6 +28,18 @@ pub struct RuleRow<'p> {
     pub exempt: Vec<&'p str>,
 }
 
+/// A network as a row.
+pub struct NetworkRow<'p> {
+    /// Its name.
+    pub name: &'p str,
+    /// The VPCs whose records it judges.
+    pub vpcs: &'p [String],
+    /// The accounts whose records it judges.
+    pub accounts: &'p [String],
+    /// The regions whose records it judges.
+    pub regions: &'p [String],
+}
+
 /// A subnet as a row.
 pub struct SubnetRow<'p> {
     /// Its network.
@@ -130,6 +142,16 @@ impl Policy {
             Name::AnyAws => "aws:*".to_owned(),
             reserved => reserved.reserved_word().unwrap_or_default().to_owned(),
         }
+    }
+
+    /// Its networks, by their numbers.
+    pub fn network_rows(&self) -> impl Iterator<Item = NetworkRow<'_>> {
+        self.places.networks.iter().map(|network| NetworkRow {
+            name: &network.name,
+            vpcs: &network.vpcs,
+            accounts: &network.accounts,
+            regions: &network.regions,
+        })
     }
 
     /// Its subnets.

@@ -72,6 +72,18 @@ impl Space {
         &self.classes[class.0 as usize]
     }
 
+    /// Ranges of addresses, first and last included, each with its class: those of a network's view, or those outside.
+    pub(super) fn ranges(
+        &self,
+        network: Option<NetworkId>,
+    ) -> impl Iterator<Item = (Addr, Addr, ClassId)> {
+        let table = network.map_or(&self.outside, |network| {
+            &self.inside[usize::from(network.0)]
+        });
+        let numbered = table.intervals().filter(|(.., number)| *number != NONE);
+        numbered.map(|(first, last, number)| (first, last, ClassId(number)))
+    }
+
     /// All classes, by their numbers.
     pub(super) fn classes(&self) -> &[Class] {
         &self.classes

@@ -41,6 +41,20 @@ impl Table {
         }
     }
 
+    /// Every interval, in order: its first and last address, and its number, which may be [`NONE`].
+    pub(super) fn intervals(&self) -> impl Iterator<Item = (Addr, Addr, u32)> {
+        let (v4, v6) = (&self.v4_starts, &self.v6_starts);
+        let of_v4 = self.v4_numbers.iter().enumerate().map(move |(at, number)| {
+            let last = v4.get(at + 1).map_or(u32::MAX, |next| next - 1);
+            (Addr::from_v4(v4[at]), Addr::from_v4(last), *number)
+        });
+        let of_v6 = self.v6_numbers.iter().enumerate().map(move |(at, number)| {
+            let last = v6.get(at + 1).map_or(u128::MAX, |next| next - 1);
+            (Addr::from_v6(v6[at]), Addr::from_v6(last), *number)
+        });
+        of_v4.chain(of_v6)
+    }
+
     #[inline]
     fn get_v4(&self, bits: u32) -> u32 {
         let block = (bits >> 16).wrapping_sub(self.first_block) as usize;

@@ -25,7 +25,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("sink", &["judge", "policy", "flow", "net"]),
     ("alert", &["judge", "policy", "net"]),
     ("ledger", &["judge", "policy", "flow", "net"]),
-    ("generate", &["flow", "net"]),
+    ("generate", &["policy", "flow", "net"]),
     ("detect", &["judge", "policy", "net"]),
     ("judge", &["policy", "flow", "net"]),
     ("draft", &["config", "policy", "net"]),

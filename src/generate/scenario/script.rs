@@ -1,5 +1,6 @@
 //! What is written into the day of a scenario: connections at a time of day, and what a detector must find of them.
 
+use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
 use super::super::connection::{Connection, End, Route};
@@ -63,7 +64,7 @@ impl<'a> Script<'a> {
         let interfaces = &self.bed.fleet.interfaces;
         let found = interfaces
             .iter()
-            .position(|interface| interface.vpc == &PROD && interface.v4 == addr);
+            .position(|interface| *interface.vpc == PROD && interface.v4 == addr);
         match found {
             Some(index) => End::inside(self.bed.fleet, index, false, port),
             None => End::outside(addr.into(), port),
@@ -118,7 +119,7 @@ impl<'a> Script<'a> {
             server: String::new(),
             server_port: None,
             protocol: 0,
-            rule: "",
+            rule: Cow::Borrowed(""),
             connections: 0,
         };
         self.bed.expect(planted);

@@ -68,6 +68,8 @@ mod prompt;
 mod queries;
 // Samples: all that was planted is found, and nothing else.
 mod sample;
+// The policies that ship: whole, with tests that hold, and traffic from each is judged as planted.
+mod shipped_policies;
 // An S3 server for the tests, over real HTTP.
 mod s3_server;
 // One answer, byte for byte, whatever the threads, the memory, the order, the division in time, or a kill.

@@ -28,6 +28,12 @@ fn blocks(page: &str) -> Vec<(usize, String)> {
     blocks
 }
 
+/// The examples that are whole files.
+pub fn whole_examples() -> Vec<String> {
+    let blocks = blocks(&reference()).into_iter().map(|(_, text)| text);
+    blocks.filter(|text| text.starts_with("[policy]")).collect()
+}
+
 fn parse(line: usize, text: &str) -> Policy {
     let name = format!("docs/policy.md, the block at line {line}");
     let no_files = |file: &str| Err(std::io::Error::other(format!("examples pin no {file}")));

@@ -97,27 +97,34 @@ pub enum Lacked {
 impl Policy {
     /// What the policy says, rule by rule: the plain form.
     pub fn decide(&self, question: &Question<'_>) -> Decision {
-        let denies = self
-            .rules
-            .denies
-            .iter()
+        self.decide_by(&self.rules.denies, &self.weigh_allows(question), question)
+    }
+
+    /// What these denies and weighed allows say: the same as all rules, if no other rule's ends match or could.
+    pub(super) fn decide_by<'p>(
+        &'p self,
+        denies: impl IntoIterator<Item = &'p Condition>,
+        allows: &[Weighed<'p>],
+        question: &Question<'_>,
+    ) -> Decision {
+        let denies = denies
+            .into_iter()
             .filter(|deny| self.fit(deny, question).truth() == Truth::Yes);
         if let Some(deny) = denies.min_by_key(|deny| self.order(deny, question, Truth::Yes)) {
-            let miss = self.nearest_miss(&self.weigh_allows(question), question);
+            let miss = self.nearest_miss(allows, question);
             return Decision {
                 via_unknown: is_via_unknown(deny, question),
                 ..self.decision(Answer::Deny, deny.rule, miss)
             };
         }
-        let allows = self.weigh_allows(question);
-        self.by_allow(&allows, question)
-            .or_else(|| self.by_require(&allows, question))
-            .or_else(|| self.by_missing_evidence(&allows, question))
+        self.by_allow(allows, question)
+            .or_else(|| self.by_require(allows, question))
+            .or_else(|| self.by_missing_evidence(allows, question))
             .unwrap_or_else(|| {
                 self.decision(
                     Answer::Deny,
                     self.default_rule(),
-                    self.nearest_miss(&allows, question),
+                    self.nearest_miss(allows, question),
                 )
             })
     }

@@ -16,6 +16,7 @@ mod decide;
 mod decider;
 mod deny;
 mod detector;
+pub mod diff;
 mod examples;
 mod explain;
 mod explanation;

@@ -127,7 +127,7 @@ impl Policy {
             .collect();
     }
 
-    fn words(&self, names: &[Name]) -> Vec<String> {
+    pub(super) fn words(&self, names: &[Name]) -> Vec<String> {
         names.iter().map(|name| self.word(*name)).collect()
     }
 

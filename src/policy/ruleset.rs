@@ -43,6 +43,7 @@ pub(super) struct Condition {
 }
 
 /// The ports of a rule.
+#[derive(PartialEq, Eq)]
 pub(super) enum Ports {
     /// Every protocol and port.
     Any,
@@ -114,6 +115,7 @@ pub(super) struct Require {
 }
 
 /// What a require asks for.
+#[derive(PartialEq, Eq)]
 pub(super) enum What {
     /// The availability zone, these labels, or both.
     Shared { az: bool, labels: Vec<String> },

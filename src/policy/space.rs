@@ -66,6 +66,12 @@ impl Space {
         }
     }
 
+    /// Addresses, as bits, at which the class may change, seen from a network.
+    pub(super) fn cuts(&self, network: NetworkId) -> impl Iterator<Item = u128> {
+        let inside = &self.inside[usize::from(network.0)];
+        inside.starts().chain(self.outside.starts())
+    }
+
     /// A class.
     #[inline]
     pub(super) fn class(&self, class: ClassId) -> &Class {

@@ -23,6 +23,13 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// The first addresses of its intervals, as bits.
+    pub(super) fn starts(&self) -> impl Iterator<Item = u128> {
+        let v4 = self.v4_starts.iter();
+        v4.map(|start| Addr::from_v4(*start).bits())
+            .chain(self.v6_starts.iter().copied())
+    }
+
     /// The number of the address, or [`NONE`].
     #[inline]
     pub(super) fn get(&self, addr: Addr) -> u32 {

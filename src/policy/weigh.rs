@@ -12,25 +12,31 @@ pub(super) type Order = (u8, u8, u32, RuleId);
 impl Policy {
     /// The allows whose ends match or could match, each with its conditions weighed.
     pub(super) fn weigh_allows<'p>(&'p self, question: &Question<'_>) -> Vec<Weighed<'p>> {
-        let weigh = |allow: &'p Condition| {
-            let fit = self.fit(allow, question);
-            let requires = if fit.ends == Truth::No {
-                Requires::Met
-            } else {
-                self.requires(allow, question)
-            };
-            Weighed {
-                allow,
-                fit,
-                requires,
-            }
-        };
         self.rules
             .allows
             .iter()
-            .map(weigh)
+            .map(|allow| self.weigh(allow, question))
             .filter(|allow| allow.fit.ends != Truth::No)
             .collect()
+    }
+
+    /// One allow, weighed.
+    pub(super) fn weigh<'p>(
+        &'p self,
+        allow: &'p Condition,
+        question: &Question<'_>,
+    ) -> Weighed<'p> {
+        let fit = self.fit(allow, question);
+        let requires = if fit.ends == Truth::No {
+            Requires::Met
+        } else {
+            self.requires(allow, question)
+        };
+        Weighed {
+            allow,
+            fit,
+            requires,
+        }
     }
 
     /// How a rule's conditions stand.

@@ -59,6 +59,8 @@ mod layers;
 mod memory;
 // AWS's S3, SQS, SNS and Security Hub as Moto plays them.
 mod moto;
+// The difference of two policies against every question asked of both.
+mod policy_diff;
 // The policy reference: its examples parse, its tables are complete.
 mod policy_docs;
 // The prompt of `sql`: edited, completed, interrupted.

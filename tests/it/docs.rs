@@ -47,6 +47,7 @@ fn options_in_the_documentation_exist_and_every_option_is_documented() {
         vec!["policy", "usage"],
         vec!["policy", "import", "terraform"],
         vec!["policy", "import", "aws"],
+        vec!["policy", "diff"],
         vec!["detect", "list"],
         vec!["detect", "learn"],
     ] {

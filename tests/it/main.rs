@@ -14,6 +14,8 @@ mod cli_policy_test;
 mod cli_policy_replay;
 // Drafts of policies, from describe calls and from Terraform.
 mod cli_policy_import;
+// The difference of two policies, as its users see it.
+mod cli_policy_diff;
 // The program as its users run it: what they type, what they get back.
 mod cli_program;
 // A scan of the sample: reports, exit codes, errors for people.

@@ -1,6 +1,7 @@
 //! `tidegate policy`: work on policy files, a file for each command with its arguments.
 
 mod check;
+mod diff;
 mod explain;
 mod import;
 mod over;
@@ -24,6 +25,9 @@ pub(super) enum PolicyCommand {
     /// Say how the policy decides on a flow: what is known of its ends, how every rule stands, which one decides and why.
     Explain(explain::ExplainArgs),
 
+    /// Compare two policy files: which connections become allowed or denied, and by which rules.
+    Diff(diff::DiffArgs),
+
     /// Tell which connections of logs or of a lake two policies judge differently.
     #[command(after_help = replay::EXAMPLES)]
     Replay(Box<replay::ReplayArgs>),
@@ -42,6 +46,7 @@ pub(super) fn run(command: &PolicyCommand, bar: &Bar) -> Exit {
         PolicyCommand::Check(args) => check::run(args),
         PolicyCommand::Test(args) => test::run(args),
         PolicyCommand::Explain(args) => explain::run(args),
+        PolicyCommand::Diff(args) => diff::run(args),
         PolicyCommand::Replay(args) => replay::run(args, bar),
         PolicyCommand::Usage(args) => usage::run(args, bar),
         PolicyCommand::Import(command) => import::run(command),

@@ -93,6 +93,14 @@ fn traffic_from_the_examples_of_the_reference_is_judged_as_planted() {
 }
 
 #[test]
+fn traffic_from_an_unusual_policy_is_judged_as_planted() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/unusual_policy.toml");
+    for seed in ["1", "2", "3"] {
+        check(&path, &read(&path).1, seed);
+    }
+}
+
+#[test]
 fn the_same_seed_writes_the_same_traffic_and_another_one_other_traffic() {
     let folder = tempfile::tempdir().expect("a folder");
     let policy = files()[0].display().to_string();

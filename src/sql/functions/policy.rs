@@ -34,7 +34,7 @@ const DECIDING_RULE: Doc = Doc {
     name: "deciding_rule",
     syntax: "deciding_rule(client, server, port, protocol, at)",
     about: "the rule that decides so",
-    example: "deciding_rule('203.0.113.9', '203.0.113.10', 443, 6, '2026-02-25')",
+    example: "deciding_rule('203.0.113.9', '203.0.113.10', 22, 6, '2026-02-25')",
     gives: "default",
 };
 

@@ -106,6 +106,24 @@ fn scan_with(
     run.scan()
 }
 
+/// Says so where the whole hours of a lake that are taken, from and until, are more than was asked for.
+pub(super) fn widened_note(
+    doing: &str,
+    asked: [Option<u32>; 2],
+    taken: [Option<u32>; 2],
+) -> Option<String> {
+    if taken == asked {
+        return None;
+    }
+    let word = |time: Option<u32>, none: &str| time.map_or_else(|| none.to_owned(), instant);
+    let [from, until] = taken;
+    Some(format!(
+        "a lake holds whole hours: {doing} from {} until {}",
+        word(from, "the beginning"),
+        word(until, "the end")
+    ))
+}
+
 /// What fetching runs on.
 pub(super) fn runtime() -> Result<Runtime, ScanError> {
     let built = tokio::runtime::Builder::new_multi_thread()
@@ -265,17 +283,8 @@ impl Run<'_> {
 
     /// Says so where a lake's whole hours are more than was asked for.
     fn widened(&self) -> Option<String> {
-        if (self.since, self.until) == (self.settings.since, self.settings.until) {
-            return None;
-        }
-        let word = |time: Option<u32>, none: &str| time.map_or_else(|| none.to_owned(), instant);
-        let (from, until) = (
-            word(self.since, "the beginning"),
-            word(self.until, "the end"),
-        );
-        Some(format!(
-            "a lake holds whole hours: judging from {from} until {until}"
-        ))
+        let asked = [self.settings.since, self.settings.until];
+        widened_note("judging", asked, [self.since, self.until])
     }
 
     /// Takes the hours that the lake holds already into the report; a warning if there are objects by now that they were

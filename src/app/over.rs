@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
+use super::batch::widened_note;
 use super::error::ScanError;
 use super::settings::{DEFAULT_HORIZON, Format, Keep, ScanSettings};
 use crate::flow::Layout;
 use crate::judge::EdgeRow;
+use crate::judge::fold::hour_at;
 use crate::sink::{Hour, Lake, LakeError, Store};
 
 /// What a policy is held against.
@@ -70,6 +72,13 @@ impl Over {
             detect: false,
             baseline: None,
         }
+    }
+
+    /// Says so where the whole hours of a lake are more than is asked for.
+    pub(super) fn widened(&self) -> Option<String> {
+        let since = self.since.map(hour_at);
+        let until = self.until.map(|until| hour_at(until.saturating_add(3599)));
+        widened_note("reading", [self.since, self.until], [since, until])
     }
 
     /// Calls `each` with every edge of the hours of a lake that are asked for; how many hours are left out because they

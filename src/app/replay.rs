@@ -97,7 +97,9 @@ pub fn replay(settings: &ReplaySettings, progress: &dyn Progress) -> Result<Repl
     let runtime = runtime()?;
     let temp = super::temp_folder("tidegate-")?;
     if let Some(lake) = settings.over.lake(&runtime, temp.path())? {
-        return over_lake(&settings.over, &lake, &pair);
+        let mut replay = over_lake(&settings.over, &lake, &pair)?;
+        replay.notes.extend(settings.over.widened());
+        return Ok(replay);
     }
     let other_ground = old.other_ground(&new);
     if other_ground.is_empty() {

@@ -90,7 +90,9 @@ pub fn usage(settings: &UsageSettings, progress: &dyn Progress) -> Result<UsageR
     let runtime = runtime()?;
     let temp = super::temp_folder("tidegate-")?;
     if let Some(lake) = settings.over.lake(&runtime, temp.path())? {
-        return over_lake(&settings.over, &lake, &policy);
+        let mut report = over_lake(&settings.over, &lake, &policy)?;
+        report.notes.extend(settings.over.widened());
+        return Ok(report);
     }
     let folder = temp.path().join("judged");
     let scanned = scan(

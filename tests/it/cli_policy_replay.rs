@@ -601,3 +601,217 @@ ticket = \"T-1\"
         assert!(ran.stdout.contains(text), "`{text}` in\n{}", ran.stdout);
     }
 }
+
+/// A tier with a way out over four servers, of paths that are known, unknown, both, and several; and pings of two tiers.
+fn prepared_paths() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut log = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action \
+        log-status vpc-id flow-direction traffic-path\n"
+        .to_owned();
+    let mut flow = |server: &str, ports: [u16; 2], protocol: u8, path: &str| {
+        let [client_port, server_port] = ports;
+        let record = |ends: String, rest: &str| {
+            format!(
+                "2 123456789012 eni-0a1b2c3d4e5f60001 {ends} {protocol} 5 500 1772000000 1772000050 ACCEPT OK \
+                vpc-0a1b2c3d4e5f60718 {rest}\n"
+            )
+        };
+        let there = format!("10.0.0.5 {server} {client_port} {server_port}");
+        let back = format!("{server} 10.0.0.5 {server_port} {client_port}");
+        log.push_str(&record(there, &format!("egress {path}")));
+        log.push_str(&record(back, "ingress -"));
+    };
+    let ways = [
+        ("203.0.113.1", "8"),
+        ("203.0.113.2", "-"),
+        ("203.0.113.3", "8"),
+        ("203.0.113.3", "-"),
+        ("203.0.113.4", "3"),
+        ("203.0.113.4", "8"),
+    ];
+    for (port, (server, path)) in (40_000..).zip(ways) {
+        flow(server, [port, 443], 6, path);
+    }
+    for server in ["10.0.1.7", "10.0.1.8"] {
+        flow(server, [0, 0], 1, "1");
+    }
+    fs::create_dir(folder.path().join("logs")).expect("a folder");
+    fs::write(folder.path().join("logs/a.log"), log).expect("written");
+    let plain = "[policy]
+id = \"P\"
+
+[networks.prod]
+vpcs = [\"vpc-0a1b2c3d4e5f60718\"]
+cidrs = [\"10.0.0.0/16\"]
+
+[tiers.app]
+[tiers.data]
+[tiers.mgmt]
+
+[[subnets]]
+tier = \"app\"
+cidrs = [\"10.0.0.0/24\"]
+
+[[subnets]]
+tier = \"data\"
+cidrs = [\"10.0.1.0/24\"]
+
+[[subnets]]
+tier = \"mgmt\"
+cidrs = [\"10.0.2.0/24\"]
+
+[[allow]]
+id = \"ping\"
+from = [\"data\", \"mgmt\"]
+to = \"app\"
+ports = [\"icmp\"]
+
+[[allow]]
+id = \"out\"
+from = \"app\"
+to = \"internet\"
+ports = [\"tcp/1-1024\"]
+";
+    let denied = |via: &str| {
+        format!(
+            "{plain}\n[[deny]]\nid = \"no\"\nfrom = \"app\"\nto = \"internet\"\nvia = [\"{via}\"]\n"
+        )
+    };
+    for (name, text) in [
+        ("plain", plain.to_owned()),
+        ("by-nat", format!("{plain}via = [\"nat\"]\n")),
+        (
+            "by-gateway",
+            format!("{plain}via = [\"internet-gateway\"]\n"),
+        ),
+        ("not-by-gateway", denied("internet-gateway")),
+        ("not-by-vgw", denied("vgw")),
+    ] {
+        fs::write(folder.path().join(format!("{name}.toml")), text).expect("written");
+    }
+    folder
+}
+
+#[test]
+fn edges_of_an_unknown_or_mixed_path_are_told_only_where_no_path_matters() {
+    let folder = prepared_paths();
+    let policies = [
+        "plain",
+        "by-nat",
+        "by-gateway",
+        "not-by-gateway",
+        "not-by-vgw",
+    ]
+    .map(|name| format!("{name}.toml"));
+    let (mut changed, mut left_out) = (0, 0);
+    for old in &policies {
+        let lake = format!("lake-{old}");
+        scan(folder.path(), old, &lake);
+        for new in &policies {
+            let replay = |over: &str| -> Value {
+                let arguments = [
+                    "policy", "replay", old, new, "--over", over, "--format", "json",
+                ];
+                serde_json::from_str(&ok(folder.path(), &arguments).stdout).expect("JSON")
+            };
+            let (from_logs, from_lake) = (replay("logs"), replay(&lake));
+            assert_eq!(from_logs["judged"], "connections", "{old} {new}");
+            let (expected, told) = (changes(&from_logs), changes(&from_lake));
+            let unknown = from_lake["not_compared"]["connections"].as_u64();
+            let unknown = unknown.expect("a number");
+            for (key, counts) in &told {
+                let all = expected.get(key).copied().unwrap_or_default();
+                let is_within = counts.iter().zip(all).all(|(told, all)| *told <= all);
+                assert!(is_within, "{old} {new}: {key:?}: {counts:?} of {all:?}");
+            }
+            let missing = total(&expected) - total(&told);
+            assert!(missing <= unknown, "{old} {new}: {missing} of {unknown}");
+            let compared = from_lake["compared"].as_u64().expect("a number");
+            assert_eq!(from_logs["compared"], compared + unknown, "{old} {new}");
+            if old == new {
+                assert_eq!(unknown, 0, "{old}");
+            }
+            changed += total(&told);
+            left_out += missing;
+        }
+    }
+    assert!(changed > 0 && left_out > 0, "{changed} {left_out}");
+}
+
+#[test]
+fn what_was_not_compared_does_not_pass_in_silence() {
+    let folder = prepared_paths();
+    scan(folder.path(), "plain.toml", "lake");
+    let replay = |more: &[&str]| {
+        let base = ["policy", "replay", "plain.toml", "not-by-vgw.toml"];
+        run(folder.path(), &[&base[..], more].concat())
+    };
+    let ran = replay(&["--over", "lake", "--fail-on", "any"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(
+        ran.stdout
+            .contains("No connection that could be compared changes."),
+        "{}",
+        ran.stdout
+    );
+    assert!(
+        ran.stderr.contains("--fail-on not-compared"),
+        "{}",
+        ran.stderr
+    );
+    let ran = replay(&["--over", "lake"]);
+    assert!(
+        !ran.stderr.contains("--fail-on not-compared"),
+        "{}",
+        ran.stderr
+    );
+    for (over, fail_on, expected) in [
+        ("lake", "not-compared", 1),
+        ("lake", "newly-denied not-compared", 1),
+        ("logs", "not-compared", 0),
+        ("logs", "newly-denied", 1),
+    ] {
+        let mut more = vec!["--over", over];
+        for change in fail_on.split(' ') {
+            more.extend(["--fail-on", change]);
+        }
+        assert_eq!(replay(&more).code, expected, "{more:?}");
+    }
+}
+
+#[test]
+fn usage_tells_no_ends_of_peers() {
+    let folder = prepared_paths();
+    let found = usage(folder.path(), "plain.toml", "logs");
+    let rules = found["rules"].as_array().expect("a list");
+    let rule = |id: &str| {
+        let found = rules.iter().find(|rule| rule["rule"] == id);
+        found.unwrap_or_else(|| panic!("{id}"))
+    };
+    // The rule holds from data to app; the pings are shown the other way round.
+    assert_eq!(rule("ping")["state"], "used");
+    assert_eq!(rule("ping")["connections"], 2);
+    assert_eq!(rule("ping")["narrower"], Value::Null);
+    assert_eq!(rule("out")["narrower"]["ports"], "tcp/443");
+    assert_ne!(rule("out")["narrower"]["to"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn a_time_that_widens_to_whole_hours_is_told() {
+    let folder = prepared_paths();
+    scan(folder.path(), "plain.toml", "lake");
+    for command in [
+        &["policy", "replay", "plain.toml", "plain.toml"][..],
+        &["policy", "usage", "plain.toml"],
+    ] {
+        let since = |time: &str| {
+            let more = ["--over", "lake", "--since", time];
+            ok(folder.path(), &[command, &more].concat()).stderr
+        };
+        let widened = since("2026-02-25T06:10:00Z");
+        let expected = "a lake holds whole hours: reading from 2026-02-25T06:00:00Z until the end";
+        assert!(widened.contains(expected), "{widened}");
+        let whole = since("2026-02-25T06:00:00Z");
+        assert!(!whole.contains("whole hours"), "{whole}");
+    }
+}

@@ -34,9 +34,10 @@ pub(in crate::cli) struct ReplayArgs {
     #[command(flatten)]
     over: OverArgs,
 
-    /// Exit with 1 where a connection changes so; `any` is any change.
+    /// Exit with 1 where a connection changes so (`any` is any change), or where a lake does not tell (`not-compared`); may be
+    /// given several times.
     #[arg(long, value_name = "CHANGE", help_heading = "Report", value_parser = fail_on())]
-    fail_on: Option<FailOn>,
+    fail_on: Vec<FailOn>,
 
     /// The format of the answer.
     #[arg(
@@ -65,12 +66,25 @@ pub(super) enum AnswerAs {
 enum FailOn {
     Any,
     This(Change),
+    NotCompared,
+}
+
+impl FailOn {
+    fn is_met(self, found: &Replay) -> bool {
+        match self {
+            FailOn::Any => !found.totals.is_empty(),
+            FailOn::This(change) => found.totals.contains_key(&change),
+            FailOn::NotCompared => found.unknown.connections > 0,
+        }
+    }
 }
 
 fn fail_on() -> impl TypedValueParser<Value = FailOn> {
     let changes = Change::ALL.iter().map(|change| change.as_str());
-    PossibleValuesParser::new(changes.chain(["any"]))
-        .map(|word| Change::from_word(&word).map_or(FailOn::Any, FailOn::This))
+    PossibleValuesParser::new(changes.chain(["any", "not-compared"])).map(|word| match &*word {
+        "not-compared" => FailOn::NotCompared,
+        word => Change::from_word(word).map_or(FailOn::Any, FailOn::This),
+    })
 }
 
 pub(super) fn run(args: &ReplayArgs, bar: &Bar) -> Exit {
@@ -84,15 +98,17 @@ pub(super) fn run(args: &ReplayArgs, bar: &Bar) -> Exit {
         Err(error) => return say::failure(&error),
     };
     over::warn(&found.notes, &found.unreadable);
+    let fails = args.fail_on.iter().any(|fail_on| fail_on.is_met(&found));
+    if !fails && !args.fail_on.is_empty() && found.unknown.connections > 0 {
+        say::warning(&format!(
+            "of {} the lake does not tell whether they change; `--fail-on not-compared` exits with 1 for them",
+            words::counted(found.unknown.connections, "connection")
+        ));
+    }
     let printed = say::printed(&match args.format {
         AnswerAs::Text => text(&found, args.limit, say::width()),
         AnswerAs::Json => json_text(&found),
     });
-    let fails = match args.fail_on {
-        Some(FailOn::Any) => !found.totals.is_empty(),
-        Some(FailOn::This(change)) => found.totals.contains_key(&change),
-        None => false,
-    };
     let mut exits = vec![printed];
     if fails {
         exits.push(Exit::Findings);
@@ -134,7 +150,10 @@ fn text(replay: &Replay, limit: usize, width: usize) -> String {
         page.push_str(&hanging("  unknown path  ", &unknown, width));
     }
     if replay.totals.is_empty() {
-        page.push_str("\nNo connection changes.\n");
+        page.push_str(match replay.unknown.connections {
+            0 => "\nNo connection changes.\n",
+            _ => "\nNo connection that could be compared changes.\n",
+        });
         return page;
     }
     let mut left = limit;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::narrow::{Few, addresses, prefixes, ranges};
 use super::{Counts, Said};
-use crate::judge::EdgeRow;
 use crate::judge::sketch::Distinct;
+use crate::judge::{EdgeRow, Orientation};
 use crate::net::{Addr, Prefix};
 use crate::policy::{Answer, Effect, Ends, Policy, RuleId, Unmet};
 
@@ -44,6 +44,8 @@ struct Used {
     to: Few<Addr>,
     zones: [BTreeSet<String>; 2],
     unmet: Unmet,
+    /// Whether it allowed connections of peers: each of the two may be whom its `from` meant.
+    has_peers: bool,
 }
 
 /// What a rule was used for.
@@ -67,7 +69,8 @@ pub struct RuleUse {
     pub narrower: Narrower,
 }
 
-/// What would have been enough of what a rule grants; each empty where nothing clearly narrower can be told.
+/// What would have been enough of what a rule grants; each empty where nothing clearly narrower can be told. Of a rule that
+/// allowed connections of peers only ports are told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Narrower {
     /// Ranges that hold all ports seen, if they have at most a quarter of the pairs granted.
@@ -150,6 +153,10 @@ impl<'p> Usage<'p> {
         }
         used.ports
             .add((edge.protocol, edge.server_port.unwrap_or(0)));
+        if edge.orientation == Orientation::Peer {
+            used.has_peers = true;
+            return;
+        }
         used.from.add(edge.client_addr);
         used.to.add(edge.server_addr);
         let Some(ends) = ends else {
@@ -204,10 +211,17 @@ impl<'p> Usage<'p> {
         };
         let ports = ranges(&used.ports)
             .filter(|seen| u128::from(seen.num_pairs()) * CLEARLY <= u128::from(granted.pairs));
+        let ports = ports.map(|ports| ports.to_string());
+        if used.has_peers {
+            return Narrower {
+                ports,
+                ..Narrower::default()
+            };
+        }
         let [from_unmet, to_unmet] = self.policy.unmet_words(&used.unmet);
         let [from_zones, to_zones] = [0, 1].map(|end| few_zones(names[end], &used.zones[end]));
         Narrower {
-            ports: ports.map(|ports| ports.to_string()),
+            ports,
             from_unmet,
             to_unmet,
             from_zones,

@@ -1,7 +1,8 @@
 //! An edge of a lake judged again, by two policies at once.
 //!
 //! An edge keeps less than its connections had: not what records said of AWS services (only the zone that came of it), not
-//! all that puts an interface into a group, not whether it was encrypted, and not whether ICMP ran beside other traffic.
+//! all that puts an interface into a group, not whether it was encrypted, not whether ICMP ran beside other traffic, and not
+//! the paths where they were several or one was unknown.
 //! So an edge is judged in every world that it could have come from: every such evidence that leads the old policy to the
 //! zones, the decision and the rule that the lake holds. If both policies say the same in all these worlds, that is what
 //! they say of the connections; if not, the lake cannot tell.
@@ -29,7 +30,7 @@ pub enum Again {
     Told {
         /// What they say.
         told: Told,
-        /// Whether a rule of the new policy with a path matched because the path is unknown, or not the same for all.
+        /// Whether, in one of them, a rule of the new policy with a path matched because the path is unknown.
         via_unknown: bool,
     },
     /// The lake does not keep what decides.
@@ -122,25 +123,27 @@ impl<'p> Rejudge<'p> {
         if old.is_private(edge) != new.is_private(edge) {
             return Again::Unknown;
         }
-        let again = self.in_all_worlds(edge, networks, [old, new], &[edge.via]);
-        let is_mixed = self.is_recorded && self.asks_path && edge.via.is_none();
-        if is_mixed && again.is_none() {
-            // Its connections took several ways, each of which the old policy judged alike.
-            let paths: Vec<Option<Path>> = Path::ALL.iter().copied().map(Some).collect();
-            let again = self.in_all_worlds(edge, networks, [old, new], &paths);
-            return again.unwrap_or(Again::Unknown);
-        }
-        again.unwrap_or(Again::Unknown)
+        self.in_all_worlds(edge, networks, [old, new])
     }
 
-    /// What both say in every world of these paths that the edge could come from; none if there is no such world.
+    /// The paths that its connections may have had. An edge without one had connections of an unknown path, of several, or
+    /// both.
+    fn paths(&self, edge: &EdgeRow<'_>) -> Vec<Option<Path>> {
+        if edge.via.is_some() || !self.asks_path {
+            return vec![edge.via];
+        }
+        let known = Path::ALL.iter().copied().map(Some);
+        std::iter::once(None).chain(known).collect()
+    }
+
+    /// What both say in every world that the edge could come from.
     fn in_all_worlds(
         &mut self,
         edge: &EdgeRow<'_>,
         networks: [NetworkId; 2],
         grounds: [Ground<'p>; 2],
-        paths: &[Option<Path>],
-    ) -> Option<Again> {
+    ) -> Again {
+        let paths = self.paths(edge);
         let services = [0, 1].map(|end| self.services(edge, &grounds[0], end));
         let groups = self.groups(edge, networks, &grounds);
         let encrypted: &[Option<bool>] = match self.asks_encryption {
@@ -169,19 +172,23 @@ impl<'p> Rejudge<'p> {
         });
         in_each(&mut worlds, encrypted, |world, of| world.encrypted = *of);
         in_each(&mut worlds, talks, |world, of| world.talks = *of);
-        in_each(&mut worlds, paths, |world, of| world.path = *of);
+        in_each(&mut worlds, &paths, |world, of| world.path = *of);
         in_each(&mut worlds, instants, |world, of| world.at = *of);
         let mut found: Option<(Told, bool)> = None;
         for world in &worlds {
             let Some(told) = self.told(edge, &grounds, world) else {
                 continue;
             };
-            match found {
-                Some(known) if known.0 != told.0 => return Some(Again::Unknown),
-                _ => found = Some(told),
-            }
+            found = Some(match found {
+                Some(known) if known.0 != told.0 => return Again::Unknown,
+                Some(known) => (told.0, known.1 || told.1),
+                None => told,
+            });
         }
-        found.map(|(told, via_unknown)| Again::Told { told, via_unknown })
+        found.map_or(Again::Unknown, |(told, via_unknown)| Again::Told {
+            told,
+            via_unknown,
+        })
     }
 
     /// What both say in a world, and whether the new one goes by an unknown path; none if the edge does not come from it.

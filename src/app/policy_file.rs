@@ -31,7 +31,7 @@ fn read(path: &Path) -> Result<String, ScanError> {
     let shown = path.display();
     let bytes = fs::read(path).map_err(|error| ScanError::Usage {
         message: format!("cannot read the policy `{shown}`: {error}"),
-        hint: Some("--policy takes a TOML file; docs/policy.md describes it".to_owned()),
+        hint: Some("expected a policy, a TOML file; docs/policy.md describes it".to_owned()),
     })?;
     String::from_utf8(bytes).map_err(|error| ScanError::Usage {
         message: format!(

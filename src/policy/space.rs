@@ -90,6 +90,26 @@ impl Space {
         numbered.map(|(first, last, number)| (first, last, ClassId(number)))
     }
 
+    /// Whether an address can be of each class, by their numbers. A class of the outside that the networks' own addresses
+    /// cover is in no network's view.
+    pub(super) fn seen(&self) -> Vec<bool> {
+        let firsts = |table: &Table| -> Vec<Addr> {
+            let intervals = table.intervals();
+            intervals.map(|(first, ..)| first).collect()
+        };
+        let mut seen = vec![false; self.classes.len()];
+        let mut left = firsts(&self.outside);
+        for (number, inside) in self.inside.iter().enumerate() {
+            // The class of a view changes at no other addresses than these.
+            for addr in firsts(inside).iter().chain(&left) {
+                let place = self.place(NetworkId(number as u16), *addr);
+                seen[place.class.0 as usize] = true;
+            }
+            left.retain(|addr| !seen[self.outside.get(*addr) as usize]);
+        }
+        seen
+    }
+
     /// All classes, by their numbers.
     pub(super) fn classes(&self) -> &[Class] {
         &self.classes

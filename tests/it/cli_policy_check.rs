@@ -151,6 +151,33 @@ fn json_has_errors_and_lints_with_their_places() {
 }
 
 #[test]
+fn json_has_an_error_without_a_place_for_a_file_that_cannot_be_read() {
+    let ran = checked(&["nowhere.toml", "fine.toml", "--format", "json"]);
+    assert_eq!(ran.code, 2);
+    let list: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(list.as_array().map(Vec::len), Some(1), "{list}");
+    let error = &list[0];
+    let words = ["code", "name", "level", "file"].map(|field| error[field].as_str());
+    let expected = ["E000", "error", "error", "nowhere.toml"].map(Some);
+    assert_eq!(words, expected);
+    let message = error["message"].as_str().expect("a message");
+    assert!(
+        message.starts_with("cannot read the policy `nowhere.toml`: "),
+        "{message}"
+    );
+    assert_eq!(
+        (&error["line"], &error["column"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert!(!ran.stderr.contains("--policy"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("expected a policy, a TOML file"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn sarif_has_a_rule_for_each_lint_and_a_result_at_each_place() {
     let ran = checked(&[
         "linted.toml",

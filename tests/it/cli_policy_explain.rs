@@ -380,7 +380,7 @@ fn the_evidence_of_a_record_lies_in_the_folder_of_its_object_and_in_the_hour_bef
   tcp-flags                  16
   flow-direction             ingress
 
-judged with 2 objects: the slot of 2026-02-25T06:05:00Z and 12 slots before it
+judged with 2 objects: the slot of 2026-02-25T06:05:00Z and 12 slots before it, 1 of them with objects
   network       prod
   observer      client
 
@@ -448,13 +448,84 @@ allow by app-to-data
     fs::rename(folder.path().join(OBJECT), elsewhere.join(OBJECT)).expect("a file");
     let moved = format!("elsewhere/{OBJECT}:3");
     let command = ["policy", "explain", "p.toml", "--record", &moved];
-    let without = run(folder.path(), &command).stdout;
+    let ran = run(folder.path(), &command);
+    assert!(ran.stderr.contains("--logs names where"), "{}", ran.stderr);
+    let without = ran.stdout;
     assert!(without.contains("by service (medium)\n"), "{without}");
+    assert!(without.contains(" 0 of them with objects\n"), "{without}");
     for logs in [".", "./elsewhere/.."] {
         let with = run(folder.path(), &[&command[..], &["--logs", logs]].concat()).stdout;
         assert!(with.contains("by connection (strong)\n"), "{with}");
         assert!(with.contains("judged with 2 objects: "), "{with}");
     }
+}
+
+#[test]
+fn where_one_allowed_direction_is_enough_the_opposite_one_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let more = r#"[[allow]]
+id = "ping-and-time"
+from = "app"
+to = "data"
+ports = ["icmp", "udp/123"]
+"#;
+    fs::write(folder.path().join("p.toml"), format!("{POLICY}{more}")).expect("a file");
+    let told = |client: &str, server: &str, format: &str| {
+        let command = ["policy", "explain", "p.toml", client, server];
+        let ran = run(
+            folder.path(),
+            &[&command[..], &["--format", format]].concat(),
+        );
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+        ran.stdout
+    };
+    let (app, data) = ("10.0.32.5", "10.0.64.20");
+    let enough = "one allowed direction is enough, and the opposite one is";
+    for (client, server, decision, line) in [
+        (
+            data,
+            "10.0.32.5/icmp",
+            "deny by default\n",
+            format!("where scan cannot tell who starts icmp, {enough} allowed by ping-and-time\n"),
+        ),
+        (
+            data,
+            "10.0.32.5:123/udp",
+            "deny by default\n",
+            format!(
+                "who starts 123/udp (ntp) with this port at both ends, {enough} allowed by ping-and-time\n"
+            ),
+        ),
+        (
+            app,
+            "10.0.64.20/icmp",
+            "allow by ping-and-time\n",
+            format!("where scan cannot tell who starts icmp, {enough} denied by default\n"),
+        ),
+    ] {
+        let text = told(client, server, "text");
+        assert!(text.contains(decision), "{text}");
+        assert!(text.contains(&line), "{text}");
+    }
+    // The direction counts, or both give the same answer.
+    for server in ["10.0.32.5:443/tcp", "10.0.32.5/gre"] {
+        let text = told(data, server, "text");
+        assert!(!text.contains("opposite"), "{text}");
+    }
+    let opposite = |server: &str| {
+        let told: serde_json::Value =
+            serde_json::from_str(&told(data, server, "json")).expect("JSON");
+        told["opposite"].clone()
+    };
+    assert_eq!(
+        opposite("10.0.32.5/icmp"),
+        serde_json::json!({ "decision": "allow", "rule": "ping-and-time" })
+    );
+    assert_eq!(
+        opposite("10.0.32.5/gre"),
+        serde_json::json!({ "decision": "deny", "rule": "default" })
+    );
+    assert!(opposite("10.0.32.5:443/tcp").is_null());
 }
 
 #[test]

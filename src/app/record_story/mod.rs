@@ -29,7 +29,7 @@ use crate::judge::{Confidence, Observer, Orientation, Outcome, Verdict};
 use crate::policy::{Answer, Policy, Severity};
 use crate::source::{FetchOptions, Fetcher};
 
-use objects::{folder_of, object_named, objects_beside};
+use objects::{folder_of, object_named, objects_beside, slots_with_objects};
 use reader::Reader;
 
 /// Which record is asked about, and where its evidence lies.
@@ -60,6 +60,8 @@ pub struct RecordStory<'p> {
     pub slot: u32,
     /// How many slots before it are its horizon.
     pub horizon: u32,
+    /// How many of these have objects; none where an object's key has no time, since it may be of any slot.
+    pub horizon_with_objects: Option<u32>,
     /// How many objects were read.
     pub objects: u64,
     /// Those that could not be, and why.
@@ -178,6 +180,7 @@ pub fn tell<'p>(
         fields: found.fields,
         slot,
         horizon: settings.horizon,
+        horizon_with_objects: slots_with_objects(&objects, (first, slot)),
         objects: reader.num_read,
         unreadable: reader.unreadable,
         judged,

@@ -1,11 +1,12 @@
 //! The object that is asked about, and the objects that its evidence may lie in.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use tokio::runtime::Runtime;
 
 use crate::app::error::ScanError;
-use crate::judge::fold::SLOT_SECS;
+use crate::judge::fold::{SLOT_SECS, slot_at};
 use crate::source::{Listing, Location, Object, S3, Selection, Source, SourceError};
 
 /// The object that a source names, with the connection to S3 that it takes.
@@ -62,6 +63,14 @@ pub(super) fn objects_beside(
     objects.push(target.clone());
     objects.sort_by(|a, b| (a.key.is_some(), &a.url).cmp(&(b.key.is_some(), &b.url)));
     Ok(objects)
+}
+
+/// How many slots from the first to the last, which is not counted, have objects by their keys; none where the key of an
+/// object has no time.
+pub(super) fn slots_with_objects(objects: &[Object], (first, last): (u32, u32)) -> Option<u32> {
+    let keys = objects.iter().map(|object| object.key.as_ref());
+    let slots: Option<BTreeSet<u32>> = keys.map(|key| Some(slot_at(key?.time))).collect();
+    Some(slots?.range(first..last).count() as u32)
 }
 
 /// Whether two objects are one, however their paths are written.

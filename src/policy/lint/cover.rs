@@ -12,8 +12,12 @@ use super::Rules;
 use super::ends::{EndLists, Ends};
 use crate::net::ports::PortSet;
 
-/// How many rules are compared with each other: the work grows with their square, and takes a second at this bound.
-const MAX_RULES: usize = 8192;
+/// How many steps comparing rules with each other may take: for each pair as many as a set of classes has words, and
+/// [`STEPS_BESIDE`]. At this bound it takes about a second.
+const MAX_STEPS: usize = 1 << 28;
+
+/// Whatever else is compared of two rules takes as long as this many words.
+const STEPS_BESIDE: usize = 16;
 
 /// How many (class, name) and (class, list of names) pairs are looked at. 64 million bits are 8 MiB, and half a second.
 const MAX_CELLS: usize = 1 << 26;
@@ -24,19 +28,28 @@ const MAX_PAIRS: usize = 4096;
 /// A policy too large for rules to be compared with each other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum TooLarge {
-    Rules(usize),
-    Cells { lists: usize, classes: usize },
+    Rules {
+        rules: usize,
+        most: usize,
+        classes: usize,
+    },
+    Cells {
+        lists: usize,
+        classes: usize,
+    },
 }
 
 impl fmt::Display for TooLarge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TooLarge::Rules(number) => {
-                write!(
-                    f,
-                    "{number} allows and denies, expected at most {MAX_RULES}"
-                )
-            }
+            TooLarge::Rules {
+                rules,
+                most,
+                classes,
+            } => write!(
+                f,
+                "{rules} allows and denies, expected at most {most} where there are {classes} classes of addresses"
+            ),
             TooLarge::Cells { lists, classes } => write!(
                 f,
                 "{lists} names and lists of names in them, by {classes} classes of addresses, are too many pairs: \
@@ -213,8 +226,14 @@ fn shape<'p>(condition: &'p Condition, ends: &mut EndLists<'p>) -> Shape<'p> {
 }
 
 fn check_size(policy: &Policy, rules: &Rules<'_>) -> Result<(), TooLarge> {
-    if rules.all.len() > MAX_RULES {
-        return Err(TooLarge::Rules(rules.all.len()));
+    let classes = policy.space.classes().len();
+    let most = (MAX_STEPS / (classes.div_ceil(64) + STEPS_BESIDE)).isqrt();
+    if rules.all.len() > most {
+        return Err(TooLarge::Rules {
+            rules: rules.all.len(),
+            most,
+            classes,
+        });
     }
     let mut names: HashSet<Name> = HashSet::new();
     let mut lists: HashSet<(&[Name], &[Name])> = HashSet::new();
@@ -232,7 +251,6 @@ fn check_size(policy: &Policy, rules: &Rules<'_>) -> Result<(), TooLarge> {
     for (list, except) in &lists {
         names.extend(list.iter().chain(*except));
     }
-    let classes = policy.space.classes().len();
     // A list takes two bits of a class, a name three and a look.
     let lists = lists.len() + names.len();
     if lists.saturating_mul(classes) > MAX_CELLS {

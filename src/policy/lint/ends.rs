@@ -110,15 +110,24 @@ pub(super) struct EndLists<'p> {
     numbers: HashMap<(&'p [Name], &'p [Name]), usize>,
     /// By name the classes that always and that perhaps are of it.
     names: HashMap<Name, (Set, Set)>,
+    /// Classes that no network's view has: they are in no list.
+    unseen: Set,
 }
 
 impl<'p> EndLists<'p> {
     pub(super) fn new(policy: &'p Policy) -> EndLists<'p> {
+        let mut unseen = Set::new(policy.space.classes().len());
+        for (class, is_seen) in policy.space.seen().into_iter().enumerate() {
+            if !is_seen {
+                unseen.insert(class);
+            }
+        }
         EndLists {
             policy,
             lists: Vec::new(),
             numbers: HashMap::new(),
             names: HashMap::new(),
+            unseen,
         }
     }
 
@@ -159,6 +168,8 @@ impl<'p> EndLists<'p> {
             could.add(by_class);
             could.add(perhaps);
         }
+        always.take(&self.unseen);
+        could.take(&self.unseen);
         (always, could)
     }
 

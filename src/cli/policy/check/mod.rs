@@ -123,6 +123,14 @@ impl Checked<'_> {
         }
     }
 
+    /// Why the file could not be read, if so.
+    fn unread(&self) -> Option<&ScanError> {
+        match &self.result {
+            Ok(_) | Err(ScanError::Policy(_)) => None,
+            Err(error) => Some(error),
+        }
+    }
+
     /// Errors or lints, whichever there are.
     fn remarks(&self) -> Vec<(&'static LintKind, LintLevel, &Remark)> {
         match &self.result {
@@ -166,11 +174,8 @@ fn print(checked: &Checked<'_>) -> Exit {
 /// Writes an answer for programs, and tells people what it cannot hold.
 fn answer(text: &str, checked: &[Checked<'_>]) -> Exit {
     for checked in checked {
-        match &checked.result {
-            Ok(_) | Err(ScanError::Policy(_)) => {}
-            Err(error) => {
-                say::failure(error);
-            }
+        if let Some(error) = checked.unread() {
+            say::failure(error);
         }
         if checked.left_out() > 0 {
             say::warning(&format!(

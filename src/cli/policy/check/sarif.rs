@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::Checked;
-use crate::app::error::ScanError;
 use crate::cli::report::sarif::{SCHEMA, uri};
 use crate::policy::{LINTS, LintKind, LintLevel, Remark};
 
@@ -89,14 +88,12 @@ fn result(
 
 /// What stands for a file that could not be read.
 fn notification(checked: &Checked<'_>) -> Option<Value> {
-    match &checked.result {
-        Ok(_) | Err(ScanError::Policy(_)) => None,
-        Err(error) => Some(json!({
-            "level": "error",
-            "message": {"text": error.to_string()},
-            "locations": [{"physicalLocation": {
-                "artifactLocation": {"uri": uri(&checked.file.display().to_string())},
-            }}],
-        })),
-    }
+    let error = checked.unread()?;
+    Some(json!({
+        "level": "error",
+        "message": {"text": error.to_string()},
+        "locations": [{"physicalLocation": {
+            "artifactLocation": {"uri": uri(&checked.file.display().to_string())},
+        }}],
+    }))
 }

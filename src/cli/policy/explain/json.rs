@@ -47,6 +47,9 @@ pub(super) fn value(told: &Told<'_>) -> Value {
         "named_by": explanation.tie().map(|tie| tie.as_str()),
         "lacked": decision.miss.map(|miss| policy.explain_miss(miss)),
         "via_unknown": decision.via_unknown,
+        "opposite": told.opposite.as_ref().map(|opposite| {
+            json!({ "decision": opposite.answer.as_str(), "rule": id(policy, opposite.rule) })
+        }),
     })
 }
 

@@ -15,7 +15,7 @@ use crate::app::settings::{DEFAULT_HORIZON, MAX_HORIZON};
 use crate::cli::units::{self, When};
 use crate::cli::{Exit, say};
 use crate::net::{Addr, protocol};
-use crate::policy::{Flow, FlowExplanation, NetworkId, Policy};
+use crate::policy::{Decision, Flow, FlowExplanation, NetworkId, Policy};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ExplainArgs {
@@ -165,16 +165,34 @@ fn explain_flow(
         server_port: server.port,
         at: i64::from(args.at.map_or(now, |at| at.resolve(now))),
     };
+    let about = policy.explain_flow(network, &flow);
     let told = Told {
         policy,
         flow,
-        about: policy.explain_flow(network, &flow),
+        opposite: opposite(policy, about.network, &flow),
+        about,
         shows_all: args.all,
     };
     Ok(say::printed(&match args.format.as_str() {
         "json" => format!("{:#}\n", json::value(&told)),
         _ => text::render(&told),
     }))
+}
+
+/// How the policy decides on the opposite direction, where `scan` may not know who started and one allowed direction is
+/// enough: protocols without ports, and symmetric services.
+fn opposite(policy: &Policy, network: NetworkId, flow: &Flow) -> Option<Decision> {
+    let one_is_enough =
+        !protocol::has_ports(flow.protocol) || policy.is_symmetric(flow.protocol, flow.server_port);
+    one_is_enough.then(|| {
+        let opposite = Flow {
+            client: flow.server,
+            server: flow.client,
+            ..*flow
+        };
+        let about = policy.explain_flow(Some(network), &opposite);
+        about.explanation.decision
+    })
 }
 
 fn network_named(policy: &Policy, name: &str) -> Result<NetworkId, ScanError> {
@@ -197,6 +215,9 @@ struct Told<'p> {
     policy: &'p Policy,
     flow: Flow,
     about: FlowExplanation<'p>,
+    /// The decision on the opposite direction, where one allowed direction is enough; none of a record, whose judgement
+    /// asks for it itself.
+    opposite: Option<Decision>,
     /// Whether rules are shown of which several conditions fail.
     shows_all: bool,
 }

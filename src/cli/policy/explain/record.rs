@@ -32,6 +32,12 @@ pub(super) fn explain(
     for (url, why) in &story.unreadable {
         say::warning(&format!("could not read {url}: {why}"));
     }
+    if args.logs.is_empty() && story.horizon > 0 && story.horizon_with_objects == Some(0) {
+        say::warning(
+            "the folder of the record's object has no object of the slots before it, so their evidence is missing: \
+             --logs names where they lie, for hourly keys the folder of the day",
+        );
+    }
     let printed = say::printed(&match args.format.as_str() {
         "json" => format!("{:#}\n", value(policy, &story)),
         _ => render(policy, &story, args.all),
@@ -57,6 +63,7 @@ fn told<'p>(policy: &'p Policy, story: &ConnectionStory<'p>, shows_all: bool) ->
             at: i64::from(story.explained.at),
         },
         about: story.explained.ahead.clone(),
+        opposite: None,
         shows_all,
     }
 }
@@ -68,8 +75,14 @@ fn render(policy: &Policy, story: &RecordStory<'_>, shows_all: bool) -> String {
         page.line(&format!("  {name:<26} {value}"));
     }
     page.line("");
+    let with_objects = match story.horizon_with_objects {
+        Some(number) if story.horizon > 0 => {
+            format!(", {} of them with objects", words::count(u64::from(number)))
+        }
+        _ => String::new(),
+    };
     page.line(&format!(
-        "judged with {}: the slot of {} and {} before it",
+        "judged with {}: the slot of {} and {} before it{with_objects}",
         words::counted(story.objects, "object"),
         moment(i64::from(story.slot)),
         words::counted(u64::from(story.horizon), "slot")
@@ -233,6 +246,7 @@ fn value(policy: &Policy, story: &RecordStory<'_>) -> Value {
         "fields": fields,
         "slot": moment(i64::from(story.slot)),
         "horizon": story.horizon,
+        "horizon_with_objects": story.horizon_with_objects,
         "objects": story.objects,
         "unreadable": unreadable,
         "network": judged.network,

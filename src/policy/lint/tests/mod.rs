@@ -312,6 +312,30 @@ fn what_nothing_can_match_never_matches() {
 }
 
 #[test]
+fn a_destination_that_the_network_covers_is_nowhere() {
+    let found = |code: &str, networks: &str, vpn: &str| {
+        let subnet = "[[subnets]]\nnetwork = \"n\"\ntier = \"app\"\ncidrs = [\"10.0.0.0/24\"]\n";
+        let rules = rules("allow a app -> vpn ports=[\"tcp/443\"]\ndeny d outside -> app");
+        let head = "[policy]\nid = \"P\"\n[networks.n]\ncidrs = [\"10.0.0.0/16\"]\n";
+        let vpn = format!("[destinations.vpn]\ncidrs = [{vpn}]\n");
+        of_code(code, &format!("{head}{networks}{subnet}{vpn}{rules}"))
+    };
+    let inside = "\"10.0.8.0/24\"";
+    assert_eq!(found("P015", "", inside), [""; 0]);
+    assert_eq!(
+        found("P004", "", inside),
+        ["warning \"a\": allow `a` matches nothing: no address is left in its `to`"]
+    );
+    // Part of it is outside, or another network sees it there.
+    let other = "[networks.m]\ncidrs = [\"10.1.0.0/16\"]\n";
+    let partly = "\"10.0.8.0/24\", \"10.9.0.0/24\"";
+    for (networks, vpn) in [("", partly), (other, inside)] {
+        assert_eq!(found("P015", networks, vpn).len(), 1, "{networks} {vpn}");
+        assert_eq!(found("P004", networks, vpn), [""; 0], "{networks} {vpn}");
+    }
+}
+
+#[test]
 fn any_to_any_is_found_whatever_its_ports() {
     check(
         "P005",

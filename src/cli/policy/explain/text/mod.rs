@@ -5,13 +5,14 @@ mod rules;
 
 use super::Told;
 use crate::cli::report::words::{self, moment};
-use crate::policy::{Effect, RuleId, Step, Tie};
+use crate::policy::{Answer, Effect, RuleId, Step, Tie};
 
 /// The explanation.
 pub(super) fn render(told: &Told<'_>) -> String {
     let mut page = Page::default();
     head(told, &mut page);
     body(told, &mut page);
+    opposite(told, &mut page);
     page.text
 }
 
@@ -122,6 +123,36 @@ fn decision(told: &Told<'_>, page: &mut Page) {
             "addresses tell none: a rule with `via` matches until records say otherwise",
         );
     }
+}
+
+/// What the opposite direction would change, where one allowed direction is enough.
+fn opposite(told: &Told<'_>, page: &mut Page) {
+    let decision = &told.about.explanation.decision;
+    let Some(opposite) = &told.opposite else {
+        return;
+    };
+    if opposite.answer == decision.answer {
+        return;
+    }
+    let flow = &told.flow;
+    let port = crate::net::protocol::has_ports(flow.protocol).then_some(flow.server_port);
+    let between = match port {
+        Some(_) => " with this port at both ends",
+        None => "",
+    };
+    let answer = match opposite.answer {
+        Answer::Allow => "allowed",
+        Answer::Deny => "denied",
+        Answer::Unproven => "unproven",
+    };
+    page.entry(
+        "opposite",
+        &format!(
+            "where scan cannot tell who starts {}{between}, one allowed direction is enough, and the opposite one is {answer} by {}",
+            words::service(Some(flow.protocol), port),
+            told.policy.rule(opposite.rule).id
+        ),
+    );
 }
 
 /// The step, as the policy's manual numbers them.

@@ -4,6 +4,7 @@ pub mod asked;
 mod baseline;
 pub mod batch;
 mod comparing;
+pub mod controls;
 mod coverage;
 mod days;
 pub mod ends;

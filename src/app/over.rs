@@ -37,15 +37,7 @@ impl Over {
     /// # Errors
     /// When it is one of a newer format, or the store fails.
     pub(super) fn lake(&self, runtime: &Runtime, temp: &Path) -> Result<Option<Lake>, ScanError> {
-        let may_be_one = self.what.starts_with("s3://") || Path::new(&self.what).is_dir();
-        if !may_be_one {
-            return Ok(None);
-        }
-        let store = Store::open(&self.what, runtime.handle()).map_err(LakeError::from)?;
-        if !store.exists("lake.json").map_err(LakeError::from)? {
-            return Ok(None);
-        }
-        Ok(Some(Lake::read(store, temp)?))
+        lake_at(&self.what, runtime, temp)
     }
 
     /// How to scan it as logs by a policy, into a lake if one is named.
@@ -96,11 +88,7 @@ impl Over {
         let hours = lake.committed_hours(from..).map_err(anyhow::Error::from)?;
         let hours: Vec<Hour> = hours.into_iter().filter(is_asked).collect();
         if hours.is_empty() {
-            return Err(ScanError::NoObjects {
-                message: format!("the lake {} holds no hour of that time", self.what),
-                hint: Some("see also --since and --until".to_owned()),
-                others: false,
-            });
+            return Err(no_hour(&self.what));
         }
         let outdated = lake.outdated_hours(from..).map_err(anyhow::Error::from)?;
         let outdated = outdated.iter().filter(|hour| is_asked(hour)).count();
@@ -111,7 +99,44 @@ impl Over {
     }
 }
 
-fn read(lake: &Lake, hour: Hour, each: &mut dyn FnMut(&EdgeRow<'_>)) -> Result<(), LakeError> {
+/// The lake of this name, if it is one.
+///
+/// # Errors
+/// When it is one of a newer format, or the store fails.
+pub(super) fn lake_at(
+    what: &str,
+    runtime: &Runtime,
+    temp: &Path,
+) -> Result<Option<Lake>, ScanError> {
+    let may_be_one = what.starts_with("s3://") || Path::new(what).is_dir();
+    if !may_be_one {
+        return Ok(None);
+    }
+    let store = Store::open(what, runtime.handle()).map_err(LakeError::from)?;
+    if !store.exists("lake.json").map_err(LakeError::from)? {
+        return Ok(None);
+    }
+    Ok(Some(Lake::read(store, temp)?))
+}
+
+/// Why nothing of a lake can be looked at.
+pub(super) fn no_hour(lake: &str) -> ScanError {
+    ScanError::NoObjects {
+        message: format!("the lake {lake} holds no hour of that time"),
+        hint: Some("see also --since and --until".to_owned()),
+        others: false,
+    }
+}
+
+/// Calls `each` with every edge of an hour.
+///
+/// # Errors
+/// When the lake fails.
+pub(super) fn read(
+    lake: &Lake,
+    hour: Hour,
+    each: &mut dyn FnMut(&EdgeRow<'_>),
+) -> Result<(), LakeError> {
     let mut reader = lake.edges([hour])?;
     while let Some(block) = reader.next_block()? {
         for place in 0..block.len() {

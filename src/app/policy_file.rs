@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
+
 use super::error::ScanError;
+use crate::net::hex;
 use crate::policy::{Policy, PolicyLints};
 
 /// Reads and compiles a policy file; files that its `[data]` names are relative to it.
@@ -14,6 +17,18 @@ pub fn load(path: &Path) -> Result<Policy, ScanError> {
     let text = read(path)?;
     let shown = path.display().to_string();
     Policy::parse(&shown, &text, &|name| pinned(path, name)).map_err(ScanError::Policy)
+}
+
+/// [`load`], and the SHA-256 of the file in hex.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with_digest(path: &Path) -> Result<(Policy, String), ScanError> {
+    let text = read(path)?;
+    let shown = path.display().to_string();
+    let policy =
+        Policy::parse(&shown, &text, &|name| pinned(path, name)).map_err(ScanError::Policy)?;
+    Ok((policy, hex(&Sha256::digest(&text))))
 }
 
 /// [`load`], and what is not wrong but probably not meant; `at` is now, seconds since 1970.

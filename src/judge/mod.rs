@@ -4,6 +4,7 @@
 mod arena;
 pub mod close;
 pub mod connection;
+pub mod controls;
 pub mod directions;
 mod edge;
 pub mod edges;

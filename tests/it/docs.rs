@@ -48,6 +48,7 @@ fn options_in_the_documentation_exist_and_every_option_is_documented() {
         vec!["policy", "import", "terraform"],
         vec!["policy", "import", "aws"],
         vec!["policy", "diff"],
+        vec!["policy", "controls"],
         vec!["detect", "list"],
         vec!["detect", "learn"],
     ] {

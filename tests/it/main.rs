@@ -6,6 +6,8 @@ mod cli_generate;
 mod cli_policy;
 // What is no error in a policy but probably not meant: shown, as JSON, as SARIF, explained.
 mod cli_policy_check;
+// What a lake evidences of the controls that rules implement.
+mod cli_policy_controls;
 // How a policy decides, told step by step.
 mod cli_policy_explain;
 // The tests of a policy, and tests made from findings.

@@ -1,6 +1,7 @@
 //! `tidegate policy`: work on policy files, a file for each command with its arguments.
 
 mod check;
+mod controls;
 mod diff;
 mod explain;
 mod import;
@@ -39,6 +40,10 @@ pub(super) enum PolicyCommand {
     /// Draft a policy from how AWS is configured.
     #[command(subcommand)]
     Import(import::ImportCommand),
+
+    /// Tell what a lake evidences of the controls that rules implement: met, violated or not evidenced, and why.
+    #[command(after_help = controls::EXAMPLES)]
+    Controls(controls::ControlsArgs),
 }
 
 pub(super) fn run(command: &PolicyCommand, bar: &Bar) -> Exit {
@@ -50,5 +55,6 @@ pub(super) fn run(command: &PolicyCommand, bar: &Bar) -> Exit {
         PolicyCommand::Replay(args) => replay::run(args, bar),
         PolicyCommand::Usage(args) => usage::run(args, bar),
         PolicyCommand::Import(command) => import::run(command),
+        PolicyCommand::Controls(args) => controls::run(args),
     }
 }

@@ -46,19 +46,7 @@ impl OverArgs {
     /// # Errors
     /// An empty time range, a layout that is none.
     pub(super) fn meant(&self) -> Result<Over, ScanError> {
-        let now = units::now();
-        let (since, until) = (
-            self.since.map(|when| when.resolve(now)),
-            self.until.map(|when| when.resolve(now)),
-        );
-        if let (Some(since), Some(until)) = (since, until)
-            && until <= since
-        {
-            return Err(ScanError::Usage {
-                message: "expected --until after --since".to_owned(),
-                hint: Some("--until is exclusive".to_owned()),
-            });
-        }
+        let (since, until) = times(self.since, self.until)?;
         Ok(Over {
             what: self.over.clone(),
             since,
@@ -68,6 +56,30 @@ impl OverArgs {
             memory: self.memory,
         })
     }
+}
+
+/// A range of time as meant: from, and before.
+///
+/// # Errors
+/// An empty one.
+pub(super) fn times(
+    since: Option<When>,
+    until: Option<When>,
+) -> Result<(Option<u32>, Option<u32>), ScanError> {
+    let now = units::now();
+    let (since, until) = (
+        since.map(|when| when.resolve(now)),
+        until.map(|when| when.resolve(now)),
+    );
+    if let (Some(since), Some(until)) = (since, until)
+        && until <= since
+    {
+        return Err(ScanError::Usage {
+            message: "expected --until after --since".to_owned(),
+            hint: Some("--until is exclusive".to_owned()),
+        });
+    }
+    Ok((since, until))
 }
 
 /// `SEC-003 (0123456789ab)`.

@@ -16,11 +16,7 @@ pub(super) fn render(report: &RunReport) -> String {
         .map(|finding| fields::of(report, finding))
         .collect();
     let mut text = String::new();
-    for (name, comma) in NAMES.iter().zip(separators()) {
-        text.push_str(comma);
-        text.push_str(name);
-    }
-    text.push_str("\r\n");
+    push_row(&mut text, &NAMES.map(Value::from));
     for row in &rows {
         debug_assert!(
             row.0.iter().map(|(name, _)| *name).eq(NAMES),
@@ -82,6 +78,15 @@ const NAMES: [&str; 41] = [
 
 fn separators() -> impl Iterator<Item = &'static str> {
     std::iter::once("").chain(std::iter::repeat(","))
+}
+
+/// Adds a row of cells.
+pub(in crate::cli) fn push_row(text: &mut String, cells: &[Value]) {
+    for (cell, comma) in cells.iter().zip(separators()) {
+        text.push_str(comma);
+        push_cell(text, cell);
+    }
+    text.push_str("\r\n");
 }
 
 fn push_cell(text: &mut String, value: &Value) {

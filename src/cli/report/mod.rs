@@ -1,6 +1,6 @@
 //! What a run reports, in the formats that people and programs read. Every format shows the same [`RunReport`].
 
-mod csv;
+pub(in crate::cli) mod csv;
 mod fields;
 mod json;
 pub(super) mod junit;

@@ -56,7 +56,7 @@ pub(super) fn duration(seconds: f64) -> String {
 }
 
 /// A share in percent: `61%`, and `<1%` for what is little but not nothing.
-pub(super) fn percent(part: u64, whole: u64) -> String {
+pub(in crate::cli) fn percent(part: u64, whole: u64) -> String {
     if whole == 0 || part == 0 {
         return "0%".to_owned();
     }

@@ -32,6 +32,7 @@ pub mod settings;
 mod shared;
 mod spill;
 pub mod stop;
+pub mod suggest;
 mod summary;
 pub mod tests_from_findings;
 pub mod usage;

@@ -14,9 +14,7 @@ use crate::policy::{Policy, PolicyLints};
 /// # Errors
 /// When the file cannot be read or is no text, and all errors that the policy has.
 pub fn load(path: &Path) -> Result<Policy, ScanError> {
-    let text = read(path)?;
-    let shown = path.display().to_string();
-    Policy::parse(&shown, &text, &|name| pinned(path, name)).map_err(ScanError::Policy)
+    load_with_text(path).map(|(_, policy)| policy)
 }
 
 /// [`load`], and the SHA-256 of the file in hex.
@@ -24,11 +22,26 @@ pub fn load(path: &Path) -> Result<Policy, ScanError> {
 /// # Errors
 /// As [`load`].
 pub fn load_with_digest(path: &Path) -> Result<(Policy, String), ScanError> {
-    let text = read(path)?;
-    let shown = path.display().to_string();
-    let policy =
-        Policy::parse(&shown, &text, &|name| pinned(path, name)).map_err(ScanError::Policy)?;
+    let (text, policy) = load_with_text(path)?;
     Ok((policy, hex(&Sha256::digest(&text))))
+}
+
+/// The text of a policy file and what it says, as [`load`].
+///
+/// # Errors
+/// As [`load`].
+pub(super) fn load_with_text(path: &Path) -> Result<(String, Policy), ScanError> {
+    let text = read(path)?;
+    let policy = parse_beside(path, &path.display().to_string(), &text)?;
+    Ok((text, policy))
+}
+
+/// Compiles a text as if it stood in the folder of the policy file at `path`; errors call it `name`.
+///
+/// # Errors
+/// All errors that the text has.
+pub(super) fn parse_beside(path: &Path, name: &str, text: &str) -> Result<Policy, ScanError> {
+    Policy::parse(name, text, &|pin| pinned(path, pin)).map_err(ScanError::Policy)
 }
 
 /// [`load`], and what is not wrong but probably not meant; `at` is now, seconds since 1970.

@@ -49,6 +49,13 @@ pub(super) fn warning(message: &str) {
     to_people("warning", message);
 }
 
+/// Tells people on standard error how it went, beside data on standard output.
+pub(super) fn note(page: &str) {
+    let lines = page.lines().map(|line| format!("{}\n", words::clean(line)));
+    // Standard error that is closed leaves nobody to tell.
+    let _ = io::stderr().write_all(lines.collect::<String>().as_bytes());
+}
+
 /// Tells why a mode ended without a report, and says how the run ends.
 pub(super) fn failure(failure: &ScanError) -> Exit {
     match failure {

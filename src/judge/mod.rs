@@ -26,6 +26,7 @@ pub mod reporter;
 pub mod ruling;
 pub mod sketch;
 pub mod subject;
+pub mod suggest;
 pub mod table;
 pub mod traffic;
 pub mod verdict;

@@ -49,6 +49,7 @@ fn options_in_the_documentation_exist_and_every_option_is_documented() {
         vec!["policy", "import", "aws"],
         vec!["policy", "diff"],
         vec!["policy", "controls"],
+        vec!["policy", "suggest"],
         vec!["detect", "list"],
         vec!["detect", "learn"],
     ] {

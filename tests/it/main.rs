@@ -18,6 +18,8 @@ mod cli_policy_replay;
 mod cli_policy_import;
 // The difference of two policies, as its users see it.
 mod cli_policy_diff;
+// A policy learned from traffic, and how it fits that traffic.
+mod cli_policy_suggest;
 // The program as its users run it: what they type, what they get back.
 mod cli_program;
 // A scan of the sample: reports, exit codes, errors for people.

@@ -7,6 +7,7 @@ mod explain;
 mod import;
 mod over;
 mod replay;
+mod suggest;
 mod test;
 mod usage;
 
@@ -44,6 +45,10 @@ pub(super) enum PolicyCommand {
     /// Tell what a lake evidences of the controls that rules implement: met, violated or not evidenced, and why.
     #[command(after_help = controls::EXAMPLES)]
     Controls(controls::ControlsArgs),
+
+    /// Learn the allows that cover the accepted traffic of logs or of a lake, on the map of a policy; what is left out is named.
+    #[command(after_help = suggest::EXAMPLES)]
+    Suggest(Box<suggest::SuggestArgs>),
 }
 
 pub(super) fn run(command: &PolicyCommand, bar: &Bar) -> Exit {
@@ -56,5 +61,6 @@ pub(super) fn run(command: &PolicyCommand, bar: &Bar) -> Exit {
         PolicyCommand::Usage(args) => usage::run(args, bar),
         PolicyCommand::Import(command) => import::run(command),
         PolicyCommand::Controls(args) => controls::run(args),
+        PolicyCommand::Suggest(args) => suggest::run(args, bar),
     }
 }

@@ -43,6 +43,8 @@ pub struct Rejudge<'p> {
     deciders: [Decider<'p>; 2],
     /// Whether the lake was judged by the old policy, so that what it holds is what that says.
     is_recorded: bool,
+    /// Whether worlds that differ only in the rule that gives an answer count as the same.
+    by_answer: bool,
     networks: HashMap<&'p str, [NetworkId; 2]>,
     has_same_groups: bool,
     asks_encryption: bool,
@@ -94,11 +96,21 @@ impl<'p> Rejudge<'p> {
             pair,
             deciders: [Decider::new(pair.old), Decider::new(pair.new)],
             is_recorded,
+            by_answer: false,
             networks,
             has_same_groups: pair.old.has_same_groups_by_facts(pair.new),
             asks_encryption: pair.old.asks_encryption() || pair.new.asks_encryption(),
             asks_path: pair.old.asks_path() || pair.new.asks_path(),
             services: HashMap::new(),
+        }
+    }
+
+    /// Has worlds that differ only in the rule that gives an answer count as the same. Of the rules one is told, always the
+    /// same one.
+    pub fn by_answer(self) -> Rejudge<'p> {
+        Rejudge {
+            by_answer: true,
+            ..self
         }
     }
 
@@ -179,11 +191,16 @@ impl<'p> Rejudge<'p> {
             let Some(told) = self.told(edge, &grounds, world) else {
                 continue;
             };
-            found = Some(match found {
-                Some(known) if known.0 != told.0 => return Again::Unknown,
-                Some(known) => (told.0, known.1 || told.1),
-                None => told,
-            });
+            let (told, via_unknown) = told;
+            match &mut found {
+                Some((known, is_unknown))
+                    if *known == told || self.by_answer && has_same_answers(known, &told) =>
+                {
+                    *is_unknown |= via_unknown
+                }
+                Some(_) => return Again::Unknown,
+                None => found = Some((told, via_unknown)),
+            }
         }
         found.map_or(Again::Unknown, |(told, via_unknown)| Again::Told {
             told,
@@ -480,6 +497,16 @@ fn in_each<'w, T>(
             world
         }));
     }
+}
+
+fn has_same_answers(one: &Told, other: &Told) -> bool {
+    let answers = |told: &Told| (told.old.answer(), told.new.answer());
+    // What is not judged has a reason instead.
+    let is_judged = one.old.answer().is_some() && one.new.answer().is_some();
+    is_judged
+        && answers(one) == answers(other)
+        && one.old_zones == other.old_zones
+        && one.new_zones == other.new_zones
 }
 
 fn is_what_is_recorded(policy: &Policy, said: Said, edge: &EdgeRow<'_>) -> bool {

@@ -1,0 +1,52 @@
+//! Clients that try one target after the other and are mostly turned away.
+
+use std::collections::HashMap;
+
+use super::class::is_accepted;
+use crate::judge::EdgeRow;
+use crate::net::Addr;
+
+/// So many distinct targets (server, protocol, port), fewer than half of them accepted, make a scanner.
+pub const MIN_TARGETS: usize = 20;
+
+/// Targets kept of a client; what comes later is not looked at.
+const MOST_TARGETS: usize = 1024;
+
+/// Server, protocol, port, and whether it was ever accepted there.
+type Targets = HashMap<(Addr, u8, Option<u16>), bool>;
+
+/// What each client tried.
+#[derive(Default)]
+pub struct Scans {
+    clients: HashMap<Addr, Targets>,
+}
+
+impl Scans {
+    /// Takes what a client tried; what is not judged does not count.
+    pub fn add(&mut self, edge: &EdgeRow<'_>) {
+        if edge.decision.is_none() {
+            return;
+        }
+        let targets = self.clients.entry(edge.client_addr).or_default();
+        let target = (edge.server_addr, edge.protocol, edge.server_port);
+        if targets.len() < MOST_TARGETS || targets.contains_key(&target) {
+            *targets.entry(target).or_default() |= is_accepted(edge);
+        }
+    }
+
+    /// Forgets all clients that are no scanners.
+    pub fn settle(&mut self) {
+        self.clients.retain(|_, targets| is_scan(targets));
+        self.clients.shrink_to_fit();
+    }
+
+    /// Whether the client is a scanner.
+    pub fn is_scanner(&self, client: Addr) -> bool {
+        self.clients.get(&client).is_some_and(is_scan)
+    }
+}
+
+fn is_scan(targets: &Targets) -> bool {
+    let accepted = targets.values().filter(|accepted| **accepted).count();
+    targets.len() >= MIN_TARGETS && accepted * 2 < targets.len()
+}

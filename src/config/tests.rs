@@ -276,3 +276,166 @@ fn a_file_beyond_the_bound_is_an_error_and_every_file_is_named() {
         "{found}"
     );
 }
+
+/// A plan of resources in the root module: of each its address, values, what is unknown of them, and expressions.
+fn plan(resources: &[[&str; 4]]) -> String {
+    let (mut planned, mut changes, mut written) = (Vec::new(), Vec::new(), Vec::new());
+    for [address, values, unknown, expressions] in resources {
+        let (kind, name) = address.split_once('.').expect("a kind and a name");
+        let head = format!(r#""address": "{address}", "type": "{kind}", "name": "{name}""#);
+        planned.push(format!(r#"{{{head}, "values": {values}}}"#));
+        changes.push(format!(
+            r#"{{"address": "{address}", "change": {{"after_unknown": {unknown}}}}}"#
+        ));
+        written.push(format!(r#"{{{head}, "expressions": {expressions}}}"#));
+    }
+    format!(
+        r#"{{"format_version": "1.2", "planned_values": {{"root_module": {{"resources": [{}]}}}},
+            "resource_changes": [{}], "configuration": {{"root_module": {{"resources": [{}]}}}}}}"#,
+        planned.join(", "),
+        changes.join(", "),
+        written.join(", ")
+    )
+}
+
+fn planned(resources: &[[&str; 4]]) -> Config {
+    from_terraform(&[inline(&plan(resources))]).expect("a configuration")
+}
+
+/// What could not be followed, one line for each.
+fn gaps_of(config: &Config) -> String {
+    let gaps = config.gaps.iter();
+    let shown: Vec<String> = gaps
+        .map(|gap| format!("{}: {}", gap.about, gap.what))
+        .collect();
+    shown.join("\n")
+}
+
+#[test]
+fn what_a_condition_may_refer_to_is_no_peer_unless_the_plan_tells() {
+    fn check(groups: &str, mark: &str, references: &str, expected: &[&str], gaps: &str) {
+        let values = format!(
+            r#"{{"ingress": [{{"from_port": 443, "to_port": 443, "protocol": "tcp", "security_groups": {groups}}}]}}"#
+        );
+        let unknown = format!(r#"{{"ingress": [{{"security_groups": {mark}}}]}}"#);
+        let expressions = format!(
+            r#"{{"ingress": [{{"protocol": {{"constant_value": "tcp"}}, "security_groups": {{"references": [{references}]}}}}]}}"#
+        );
+        let config = planned(&[
+            ["aws_security_group.aa", "{}", "{}", "{}"],
+            ["aws_security_group.bb", "{}", "{}", "{}"],
+            [
+                "aws_security_group.web",
+                values.as_str(),
+                unknown.as_str(),
+                expressions.as_str(),
+            ],
+        ]);
+        let rules = config.groups.iter().flat_map(|group| &group.rules);
+        let peers: Vec<Peer> = rules.map(|rule| rule.peer.clone()).collect();
+        let expected: Vec<Peer> = expected
+            .iter()
+            .map(|id| Peer::Group((*id).to_owned()))
+            .collect();
+        assert_eq!(peers, expected, "{references}");
+        assert_eq!(gaps_of(&config), gaps, "{references}");
+    }
+    let (aa, bb) = ("aws_security_group.aa", "aws_security_group.bb");
+    let of_aa = r#""aws_security_group.aa.id", "aws_security_group.aa""#;
+    let of_both = format!(r#"{of_aa}, "aws_security_group.bb.id", "aws_security_group.bb""#);
+    let one_or_none = format!(r#""var.on", {of_aa}"#);
+    let one_or_other = format!(r#""var.on", {of_both}"#);
+    check("[]", "[]", &one_or_none, &[], "");
+    check("null", "true", &one_or_none, &[aa], "");
+    check(
+        "null",
+        "true",
+        &one_or_other,
+        &[],
+        "aws_security_group.web: ingress rule 0: one or all of aws_security_group.aa, aws_security_group.bb, the plan does not tell; none is carried over",
+    );
+    check(
+        "null",
+        "true",
+        &of_both,
+        &[aa, bb],
+        "aws_security_group.web: ingress rule 0: one or all of aws_security_group.aa, aws_security_group.bb, the plan does not tell; all are carried over",
+    );
+}
+
+#[test]
+fn rules_of_unknown_prefixes_are_listed() {
+    let rule = r#"{"type": "ingress", "security_group_id": "sg-1", "protocol": "tcp", "from_port": 443, "to_port": 443}"#;
+    let single =
+        r#"{"security_group_id": "sg-1", "ip_protocol": "tcp", "from_port": 443, "to_port": 443}"#;
+    let inside = r#"{"ingress": [{"protocol": "tcp", "from_port": 443, "to_port": 443}]}"#;
+    let config = planned(&[
+        [
+            "aws_security_group.a",
+            inside,
+            r#"{"ingress": [{"cidr_blocks": true}]}"#,
+            "{}",
+        ],
+        [
+            "aws_security_group_rule.b",
+            rule,
+            r#"{"cidr_blocks": [true]}"#,
+            "{}",
+        ],
+        [
+            "aws_vpc_security_group_ingress_rule.c",
+            single,
+            r#"{"cidr_ipv4": true}"#,
+            "{}",
+        ],
+    ]);
+    assert!(config.groups.iter().all(|group| group.rules.is_empty()));
+    assert_eq!(
+        gaps_of(&config),
+        "aws_security_group.a: the prefixes of ingress rule 0 are not known before it is applied\n\
+         aws_security_group_rule.b: `cidr_blocks` is not known before it is applied, and leads to nothing in this plan\n\
+         aws_vpc_security_group_ingress_rule.c: `cidr_ipv4` is not known before it is applied, and leads to nothing in this plan"
+    );
+}
+
+#[test]
+fn entries_of_unknown_prefixes_are_listed_and_the_others_read() {
+    let inside = r#"{"ingress": [
+        {"rule_no": 100, "action": "deny", "protocol": "tcp", "from_port": 22, "to_port": 22},
+        {"rule_no": 200, "action": "deny", "protocol": "tcp", "from_port": 22, "to_port": 22, "cidr_block": "10.0.0.0/8"}]}"#;
+    let own = r#"{"network_acl_id": "acl-1", "rule_number": 100, "rule_action": "deny", "protocol": "tcp", "from_port": 22, "to_port": 22}"#;
+    let config = planned(&[
+        [
+            "aws_network_acl.a",
+            inside,
+            r#"{"ingress": [{"cidr_block": true}, {}]}"#,
+            "{}",
+        ],
+        [
+            "aws_network_acl_rule.b",
+            own,
+            r#"{"cidr_block": true}"#,
+            "{}",
+        ],
+    ]);
+    let entries = config.acls.iter().flat_map(|acl| &acl.entries);
+    let numbers: Vec<u32> = entries.map(|entry| entry.number).collect();
+    assert_eq!(numbers, [200]);
+    assert_eq!(
+        gaps_of(&config),
+        "aws_network_acl.a: the prefix of ingress entry 0 is not known before it is applied; the entry is left out\n\
+         aws_network_acl_rule.b: `cidr_block` is not known before it is applied, and leads to nothing in this plan"
+    );
+}
+
+#[test]
+fn the_entries_that_close_a_network_acl_are_passed_over_in_both_families() {
+    let text = r#"{"NetworkAcls": [{"NetworkAclId": "acl-1", "VpcId": "vpc-1", "Entries": [
+        {"RuleNumber": 32766, "RuleAction": "deny", "Protocol": "-1", "Egress": false, "CidrBlock": "10.0.0.0/8"},
+        {"RuleNumber": 32767, "RuleAction": "deny", "Protocol": "-1", "Egress": false, "CidrBlock": "0.0.0.0/0"},
+        {"RuleNumber": 32768, "RuleAction": "deny", "Protocol": "-1", "Egress": false, "Ipv6CidrBlock": "::/0"}]}]}"#;
+    let config = from_describe(&[inline(text)]).expect("a configuration");
+    let entries = config.acls[0].entries.iter();
+    let numbers: Vec<u32> = entries.map(|entry| entry.number).collect();
+    assert_eq!(numbers, [32_766]);
+}

@@ -175,7 +175,7 @@ fn enter_subnets<'c>(
             continue;
         }
         let (wanted, comment) = tier(subnet, &settings.tier_tag);
-        let tier = places.tier(&wanted);
+        let tier = places.tier(network, &wanted);
         if !sheet.tiers.contains(&tier) {
             sheet.tiers.push(tier.clone());
         }

@@ -13,6 +13,8 @@ pub(super) struct Places {
     names: Names,
     /// Tiers by what subnets call them.
     tiers: BTreeMap<String, String>,
+    /// The networks that have subnets of a tier, by its name.
+    tier_networks: BTreeMap<String, BTreeSet<usize>>,
     /// Groups by network and addresses.
     by_cidrs: BTreeMap<(usize, Vec<Prefix>), String>,
     by_prefix: BTreeMap<Prefix, String>,
@@ -38,6 +40,7 @@ impl Places {
         Places {
             names: Names::new(),
             tiers: BTreeMap::new(),
+            tier_networks: BTreeMap::new(),
             by_cidrs: BTreeMap::new(),
             by_prefix: BTreeMap::new(),
             by_list: BTreeMap::new(),
@@ -46,14 +49,26 @@ impl Places {
         }
     }
 
-    /// The tier that subnets call so.
-    pub(super) fn tier(&mut self, wanted: &str) -> String {
-        if let Some(known) = self.tiers.get(wanted) {
-            return known.clone();
-        }
-        let name = self.names.claim(wanted, "tier");
-        self.tiers.insert(wanted.to_owned(), name.clone());
+    /// The tier that subnets of a network call so.
+    pub(super) fn tier(&mut self, network: &Network<'_>, wanted: &str) -> String {
+        let name = match self.tiers.get(wanted) {
+            Some(known) => known.clone(),
+            None => {
+                let name = self.names.claim(wanted, "tier");
+                self.tiers.insert(wanted.to_owned(), name.clone());
+                name
+            }
+        };
+        let networks = self.tier_networks.entry(name.clone()).or_default();
+        networks.insert(network.number);
         name
+    }
+
+    /// Whether one network has all subnets of a tier.
+    fn is_of_one_network(&self, tier: &str) -> bool {
+        self.tier_networks
+            .get(tier)
+            .is_some_and(|networks| networks.len() == 1)
     }
 
     /// A name for a security group.
@@ -95,14 +110,19 @@ impl Places {
     }
 
     /// The word for the part of a prefix that lies inside: `inside`, a tier, a subnet, or a group of its own. None if no
-    /// part does.
+    /// part does. `inside` and tiers are every network's, so they stand only for what this network alone has.
     pub(super) fn inside(&mut self, network: &Network<'_>, prefix: Prefix) -> Option<String> {
         let part = network.inside_part(prefix);
         if part.is_empty() {
             return None;
         }
         if network.is_covered_by(prefix) {
-            return Some("inside".to_owned());
+            if !network.is_one_of_several {
+                return Some("inside".to_owned());
+            }
+            let wanted = format!("{}-inside", network.name);
+            let comment = format!("all of the network {}", network.name);
+            return Some(self.group_of(network, &wanted, part, &comment));
         }
         let within: Vec<_> = network
             .subnets
@@ -110,7 +130,9 @@ impl Places {
             .filter(|placed| placed.subnet.cidrs.iter().any(|cidr| prefix.covers(*cidr)))
             .collect();
         let of_family = |cidr: &&Prefix| cidr.is_v4() == prefix.is_v4();
-        if let Some(first) = within.first() {
+        if let Some(first) = within.first()
+            && self.is_of_one_network(&first.tier)
+        {
             let of_tier = network.subnets.iter().filter(|one| one.tier == first.tier);
             let own = of_tier.flat_map(|one| one.subnet.cidrs.iter().filter(of_family));
             if merged(own.copied()) == merged(part.iter().copied()) {

@@ -190,8 +190,9 @@ fn rule(out: &mut Out, effect: &str, entry: &RuleEntry, services: &BTreeMap<Port
     }
     let family = entry.ipv4.map(|is_v4| if is_v4 { "ipv4" } else { "ipv6" });
     out.text_of("family", family);
-    if !entry.reason.is_empty() {
-        out.text_of("reason", Some(&entry.reason));
+    let reason = flat(&entry.reason);
+    if !reason.is_empty() {
+        out.text_of("reason", Some(&reason));
     }
 }
 
@@ -353,6 +354,13 @@ fn plain(text: &str) -> String {
         .collect()
 }
 
+/// Text in one line, its words one space apart.
+fn flat(text: &str) -> String {
+    let text = plain(text);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ")
+}
+
 /// Control characters, and those that turn the direction of text.
 fn is_unseen(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -369,6 +377,7 @@ mod tests {
             "\"a\\\"b\\\\c\\U0000000Ad\\U0000202E\""
         );
         assert_eq!(key("a.b"), "\"a.b\"");
+        assert_eq!(flat(" one\r\n  two\t\u{202e}three "), "one two three");
         let mut out = Out::default();
         out.comment("one\ntwo\r[policy]");
         assert_eq!(out.text, "# one two [policy]\n");

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use tidegate::policy::{Answer, Policy};
+
 use super::cli_program::{Ran, run};
 
 const DESCRIBED: [&str; 9] = [
@@ -248,4 +250,88 @@ fn networks_are_kept_apart() {
     }
     let ran = run(folder.path(), &["policy", "check", "p.toml"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+#[test]
+fn what_is_inside_one_network_permits_no_peer_of_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for number in [1, 2] {
+        let lets_in = |port: u16, cidr: &str| {
+            format!(
+                r#"{{"IpProtocol": "tcp", "FromPort": {port}, "ToPort": {port}, "IpRanges": [{{"CidrIp": "10.{number}.{cidr}"}}]}}"#
+            )
+        };
+        let subnet = |id: &str, third: u8, tier: &str| {
+            format!(
+                r#"{{"SubnetId": "{id}", "VpcId": "vpc-{number}", "CidrBlock": "10.{number}.{third}.0/24", "Tags": [{{"Key": "tier", "Value": "{tier}"}}]}}"#
+            )
+        };
+        let interface = |third: u8| {
+            format!(
+                r#"{{"NetworkInterfaceId": "eni-{number}-{third}", "VpcId": "vpc-{number}", "PrivateIpAddress": "10.{number}.{third}.7", "Groups": [{{"GroupId": "sg-{number}"}}]}}"#
+            )
+        };
+        let text = format!(
+            r#"{{"Vpcs": [{{"VpcId": "vpc-{number}", "CidrBlock": "10.{number}.0.0/16"}}],
+            "Subnets": [{}, {}],
+            "SecurityGroups": [{{"GroupId": "sg-{number}", "GroupName": "front", "VpcId": "vpc-{number}",
+                "IpPermissions": [{}, {}, {}],
+                "IpPermissionsEgress": [{{"IpProtocol": "-1", "IpRanges": [{{"CidrIp": "0.0.0.0/0"}}]}}]}}],
+            "NetworkInterfaces": [{}, {}]}}"#,
+            subnet(&format!("subnet-{number}"), 0, "web"),
+            subnet(&format!("subnet-{number}b"), 1, &format!("own-{number}")),
+            lets_in(443, "0.0/24"),
+            lets_in(22, "1.0/24"),
+            lets_in(80, "0.0/16"),
+            interface(0),
+            interface(1),
+        );
+        fs::write(folder.path().join(format!("{number}.json")), text).expect("a file");
+    }
+    let ran = run(
+        folder.path(),
+        &["policy", "import", "aws", "1.json", "2.json"],
+    );
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for expected in [
+        "from = \"subnet-1\"",
+        "from = \"own-1\"",
+        "from = \"vpc-1-inside\"",
+    ] {
+        assert!(
+            ran.stdout.contains(expected),
+            "{expected} in\n{}",
+            ran.stdout
+        );
+    }
+    // As the draft's head says for networks that are peers.
+    let head = "[networks.vpc-1]\n";
+    assert!(ran.stdout.contains(head), "{}", ran.stdout);
+    let connected = ran
+        .stdout
+        .replace(head, &format!("{head}connected_to = [\"vpc-2\"]\n"));
+    let no_files = |_: &str| Err(std::io::ErrorKind::NotFound.into());
+    let policy = Policy::parse("draft", &connected, &no_files);
+    let policy = policy.unwrap_or_else(|errors| panic!("{errors}\n{connected}"));
+    let is_permitted = |client: &str, server: &str, port: u16| {
+        let client = client.parse().expect("an address");
+        let server = server.parse().expect("an address");
+        policy.decide_by_addr(client, server, 6, port, 0).answer == Answer::Allow
+    };
+    for (client, port) in [("0.7", 443), ("1.7", 22), ("0.7", 80)] {
+        let (own, other) = (format!("10.1.{client}"), format!("10.2.{client}"));
+        let server = if client == "0.7" {
+            "10.1.1.7"
+        } else {
+            "10.1.0.7"
+        };
+        assert!(
+            is_permitted(&own, server, port),
+            "{own} {port}\n{connected}"
+        );
+        assert!(
+            !is_permitted(&other, server, port),
+            "{other} {port}\n{connected}"
+        );
+    }
 }

@@ -5,13 +5,16 @@ use crate::config::gather::Gathered;
 use crate::config::json::{Node, Wrong};
 use crate::config::{AclEntry, Direction, NetworkAcl, Traffic};
 
-/// The number of the entry that closes every network ACL, as the call tells it.
-const CLOSING_ENTRY: i64 = 32_767;
+/// The numbers of the entries that close every network ACL, as the call tells them: of IPv4 and of IPv6. Those that people
+/// make end at 32766.
+const CLOSING_ENTRIES: [i64; 2] = [32_767, 32_768];
 
 pub(super) fn network_acl(node: &Node<'_>, gathered: &mut Gathered) -> Result<(), Wrong> {
     let id = node.required("NetworkAclId")?.to_owned();
     for entry in node.list("Entries")? {
-        if entry.number("RuleNumber")? != Some(CLOSING_ENTRY) {
+        let number = entry.number("RuleNumber")?;
+        let is_closing = number.is_some_and(|number| CLOSING_ENTRIES.contains(&number));
+        if !is_closing {
             gathered.entries.push((id.clone(), acl_entry(&entry)?));
         }
     }

@@ -16,6 +16,13 @@ const MAX_DEPTH: usize = 32;
 /// forever.
 const MAX_STEPS: usize = 10_000;
 
+/// What rules of security groups may name by its id.
+const PEERS: [&str; 3] = [
+    "aws_security_group",
+    "aws_default_security_group",
+    "aws_ec2_managed_prefix_list",
+];
+
 /// What has been found on the way, and how many steps are left.
 struct Trail {
     found: Vec<String>,
@@ -283,6 +290,18 @@ impl<'v> References<'_, 'v> {
             }
         }
     }
+}
+
+/// Whether an expression refers to nothing but security groups and prefix lists, by their ids, so that it is hardly a
+/// condition: that would refer to what it depends on.
+pub(super) fn is_plain(expression: &Value) -> bool {
+    let references = expression.get("references").and_then(Value::as_array);
+    let is_peer = |text: &str| match tokens(text).as_slice() {
+        [kind, _] => PEERS.contains(&kind.name.as_str()),
+        [kind, _, attribute] => PEERS.contains(&kind.name.as_str()) && attribute.name == "id",
+        _ => false,
+    };
+    references.is_some_and(|all| all.iter().filter_map(Value::as_str).all(is_peer))
 }
 
 /// Of several instances the one with the wanted index; all of them where none has it, unless it stands in the reference.

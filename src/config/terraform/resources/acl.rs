@@ -2,8 +2,11 @@
 
 use super::{Reader, tags};
 use crate::config::json::{Node, Wrong};
-use crate::config::terraform::Resource;
+use crate::config::terraform::{Resource, is_any_unknown};
 use crate::config::{AclEntry, Direction, NetworkAcl};
+
+/// The arguments that hold the prefix of an entry.
+const CIDRS: [&str; 2] = ["cidr_block", "ipv6_cidr_block"];
 
 impl<'v> Reader<'_, 'v, '_> {
     pub(super) fn network_acl(&mut self, one: &Resource<'v>) -> Result<(), Wrong> {
@@ -12,8 +15,20 @@ impl<'v> Reader<'_, 'v, '_> {
             ("ingress", Direction::Ingress),
             ("egress", Direction::Egress),
         ] {
-            for entry in one.values.list(key)? {
-                let entry = acl_entry(&entry, direction, "rule_no", "action")?;
+            let marks = one.unknown.and_then(|unknown| unknown.get(key));
+            for (number, entry) in one.values.list(key)?.iter().enumerate() {
+                let mark = |cidr: &str| marks.and_then(|marks| marks.get(number)?.get(cidr));
+                if CIDRS
+                    .iter()
+                    .any(|cidr| mark(cidr).is_some_and(is_any_unknown))
+                {
+                    let what = format!(
+                        "the prefix of {key} entry {number} is not known before it is applied; the entry is left out"
+                    );
+                    self.gathered.gap(&one.address, what);
+                    continue;
+                }
+                let entry = acl_entry(entry, direction, "rule_no", "action")?;
                 self.gathered.entries.push((id.clone(), entry));
             }
         }
@@ -36,6 +51,10 @@ impl<'v> Reader<'_, 'v, '_> {
         } else {
             Direction::Ingress
         };
+        if let Some(cidr) = CIDRS.iter().find(|cidr| one.is_unknown(cidr)) {
+            self.not_followed(one, cidr);
+            return Ok(());
+        }
         if let Some(acl) = self.reference(one, "network_acl_id")? {
             let entry = acl_entry(&one.values, direction, "rule_number", "rule_action")?;
             self.gathered.entries.push((acl, entry));

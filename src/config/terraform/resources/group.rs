@@ -4,8 +4,18 @@ use serde_json::Value;
 
 use super::{Reader, region, tags};
 use crate::config::json::{Node, Wrong};
+use crate::config::terraform::references::is_plain;
 use crate::config::terraform::{Resource, is_any_unknown};
 use crate::config::{Direction, GroupRule, Peer, SecurityGroup};
+
+/// The arguments of a rule that refer to other resources.
+const REFERRING: [&str; 2] = ["security_groups", "prefix_list_ids"];
+
+/// The arguments of a rule that hold prefixes.
+const CIDRS: [&str; 2] = ["cidr_blocks", "ipv6_cidr_blocks"];
+
+/// The arguments by which a rule and its block of the configuration find each other.
+const ALIKE: [&str; 4] = ["from_port", "to_port", "protocol", "description"];
 
 impl<'v> Reader<'_, 'v, '_> {
     pub(super) fn security_group(&mut self, one: &Resource<'v>) -> Result<(), Wrong> {
@@ -46,79 +56,115 @@ impl<'v> Reader<'_, 'v, '_> {
         key: &str,
         direction: Direction,
     ) -> Result<(), Wrong> {
-        let unknown = one.unknown.and_then(|unknown| unknown.get(key));
+        let marks = one.unknown.and_then(|unknown| unknown.get(key));
+        let is_unknown = |number: usize, keys: &[&str; 2]| {
+            let mark = |key: &str| marks.and_then(|marks| marks.get(number)?.get(key));
+            keys.iter().any(|key| mark(key).is_some_and(is_any_unknown))
+        };
         let mut blocks = self.references.blocks(one, key);
-        for (number, block) in one.values.list(key)?.iter().enumerate() {
-            let mut peers = self.peers(block, id, ["security_groups", "prefix_list_ids"])?;
-            let unknown = unknown.and_then(|unknown| unknown.get(number));
-            let is_partly_unknown = |key: &str| {
-                unknown
-                    .and_then(|unknown| unknown.get(key))
-                    .is_some_and(is_any_unknown)
-            };
-            if peers.is_empty()
-                || is_partly_unknown("security_groups")
-                || is_partly_unknown("prefix_list_ids")
-            {
-                let found = self.peers_of_block(one, block, &mut blocks);
-                if found.is_empty() && peers.is_empty() {
+        let rules = one.values.list(key)?;
+        for (number, rule) in rules.iter().enumerate() {
+            let mut peers = self.peers(rule, id, Some("security_groups"))?;
+            if is_unknown(number, &REFERRING) {
+                let rivals = rules.iter().enumerate().skip(number);
+                let rivals = rivals.filter(|(at, other)| {
+                    is_unknown(*at, &REFERRING) && are_alike(rule.value, other.value)
+                });
+                let num_rivals = rivals.count();
+                let (found, gaps) = self.peers_of_block(one, rule, &mut blocks, num_rivals);
+                if found.is_empty() && gaps.is_empty() {
                     let what = format!("whom {key} rule {number} lets through is not known");
+                    self.gathered.gap(&one.address, what);
+                }
+                for what in gaps {
+                    let what = format!("{key} rule {number}: {what}");
                     self.gathered.gap(&one.address, what);
                 }
                 peers.extend(found);
             }
-            self.add_rules(id, direction, block, "protocol", peers)?;
+            if is_unknown(number, &CIDRS) {
+                let what = format!(
+                    "the prefixes of {key} rule {number} are not known before it is applied"
+                );
+                self.gathered.gap(&one.address, what);
+            }
+            self.add_rules(id, direction, rule, "protocol", peers)?;
         }
         Ok(())
     }
 
-    /// What the block of the configuration refers to that has this rule's ports. Each block is taken once, because several
-    /// may have the same.
+    /// What the block of the configuration refers to that has this rule's ports, and what is to be said of that. Each block
+    /// is taken once, because several may have the same ports; so may `num_rivals` rules, this one included.
     fn peers_of_block(
         &self,
         one: &Resource<'v>,
         rule: &Node<'v>,
         blocks: &mut Vec<&'v Value>,
-    ) -> Vec<Peer> {
+        num_rivals: usize,
+    ) -> (Vec<Peer>, Vec<String>) {
         let same = |block: &Value, key: &str| {
             let constant = block.get(key).and_then(|value| value.get("constant_value"));
             constant.is_none_or(|constant| Some(constant) == rule.value.get(key))
         };
-        let peers = |block: &Value| {
-            let of = |key: &str| {
-                let expression = block.get(key);
-                expression
-                    .map(|expression| self.references.of_expression(one, expression))
-                    .unwrap_or_default()
-            };
-            let groups = of("security_groups").into_iter().map(Peer::Group);
-            let lists = of("prefix_list_ids").into_iter().map(Peer::PrefixList);
-            groups.chain(lists).collect::<Vec<Peer>>()
+        let leads = |block: &Value, key: &str| {
+            let expression = block.get(key);
+            expression.is_some_and(|expression| {
+                !self.references.of_expression(one, expression).is_empty()
+            })
         };
-        let fitting = blocks.iter().position(|block| {
-            ["from_port", "to_port", "protocol"]
-                .iter()
-                .all(|key| same(block, key))
-                && !peers(block).is_empty()
-        });
-        fitting
-            .map(|at| peers(blocks.remove(at)))
-            .unwrap_or_default()
+        let mut fitting = Vec::new();
+        for (at, block) in blocks.iter().enumerate() {
+            if ALIKE.iter().all(|key| same(block, key))
+                && REFERRING.iter().any(|key| leads(block, key))
+            {
+                fitting.push(at);
+            }
+        }
+        if fitting.len() > num_rivals {
+            let what = "several blocks may be the one that is not known; none is carried over";
+            return (Vec::new(), vec![what.to_owned()]);
+        }
+        let (mut peers, mut gaps) = (Vec::new(), Vec::new());
+        if let Some(at) = fitting.first() {
+            let block = blocks.remove(*at);
+            let makers: [fn(String) -> Peer; 2] = [Peer::Group, Peer::PrefixList];
+            for (key, peer) in REFERRING.iter().zip(makers) {
+                if let Some(expression) = block.get(*key) {
+                    let (ids, gap) = self.listed(one, expression);
+                    peers.extend(ids.into_iter().map(peer));
+                    gaps.extend(gap);
+                }
+            }
+        }
+        (peers, gaps)
     }
 
-    /// The peers that a rule of the older forms names.
-    fn peers(
-        &self,
-        rule: &Node<'v>,
-        own: &str,
-        [groups, lists]: [&str; 2],
-    ) -> Result<Vec<Peer>, Wrong> {
+    /// The ids that an unknown list may hold, as far as they are carried over, and what is to be said of them. A plan's
+    /// configuration tells a condition from a list only by what else it refers to.
+    fn listed(&self, one: &Resource<'v>, expression: &Value) -> (Vec<String>, Option<String>) {
+        let ids = self.references.of_expression(one, expression);
+        if ids.len() < 2 {
+            return (ids, None);
+        }
+        let what = format!("one or all of {}, the plan does not tell", ids.join(", "));
+        if is_plain(expression) {
+            (ids, Some(format!("{what}; all are carried over")))
+        } else {
+            (Vec::new(), Some(format!("{what}; none is carried over")))
+        }
+    }
+
+    /// The peers that a rule of the older forms names; `groups` is the key of its security groups.
+    fn peers(&self, rule: &Node<'v>, own: &str, groups: Option<&str>) -> Result<Vec<Peer>, Wrong> {
         let mut peers: Vec<Peer> = Vec::new();
-        for key in ["cidr_blocks", "ipv6_cidr_blocks"] {
+        for key in CIDRS {
             peers.extend(rule.prefixes(key)?.into_iter().map(Peer::Cidr));
         }
-        peers.extend(rule.texts(groups)?.iter().map(|id| group_peer(id)));
-        peers.extend(rule.texts(lists)?.into_iter().map(Peer::PrefixList));
+        if let Some(key) = groups {
+            peers.extend(rule.texts(key)?.iter().map(|id| group_peer(id)));
+        }
+        let lists = rule.texts("prefix_list_ids")?;
+        peers.extend(lists.into_iter().map(Peer::PrefixList));
         if rule.flag("self")? {
             peers.push(Peer::Group(own.to_owned()));
         }
@@ -160,15 +206,24 @@ impl<'v> Reader<'_, 'v, '_> {
         let Some(group) = self.reference(one, "security_group_id")? else {
             return Ok(());
         };
-        let mut peers = self.peers(&one.values, &group, ["", "prefix_list_ids"])?;
+        let mut peers = self.peers(&one.values, &group, None)?;
+        for key in CIDRS {
+            if one.is_unknown(key) {
+                self.not_followed(one, key);
+            }
+        }
         if let Some(source) = self.reference(one, "source_security_group_id")?
             && !one.values.flag("self")?
         {
             peers.push(group_peer(&source));
         }
         if one.is_unknown("prefix_list_ids") {
-            let lists = self.references.of(one, "prefix_list_ids");
-            peers.extend(lists.into_iter().map(Peer::PrefixList));
+            let mut lists = self.references.of(one, "prefix_list_ids");
+            if lists.len() == 1 {
+                peers.extend(lists.pop().map(Peer::PrefixList));
+            } else {
+                self.not_followed(one, "prefix_list_ids");
+            }
         }
         self.add_rules(&group, direction, &one.values, "protocol", peers)
     }
@@ -184,6 +239,9 @@ impl<'v> Reader<'_, 'v, '_> {
         let mut peers = Vec::new();
         for key in ["cidr_ipv4", "cidr_ipv6"] {
             peers.extend(one.values.prefix(key)?.map(Peer::Cidr));
+            if one.is_unknown(key) {
+                self.not_followed(one, key);
+            }
         }
         let referenced = self.reference(one, "referenced_security_group_id")?;
         peers.extend(referenced.map(|id| group_peer(&id)));
@@ -191,6 +249,11 @@ impl<'v> Reader<'_, 'v, '_> {
         peers.extend(list.map(Peer::PrefixList));
         self.add_rules(&group, direction, &one.values, "ip_protocol", peers)
     }
+}
+
+/// Whether the same block of the configuration may be meant by two rules.
+fn are_alike(one: &Value, other: &Value) -> bool {
+    ALIKE.iter().all(|key| one.get(*key) == other.get(*key))
 }
 
 /// A group's id, which has its account before it if that is another.

@@ -42,17 +42,25 @@ server 10.0.66.7
 denies
   matches       etl-to-vector-db: from etl to vector-db, ports any
   matches       vector-db-accepts-only-the-vector-service: from any to vector-db, ports any
+  nearly        quarantine-accepts-nothing: the server is not quarantine
+  nearly        quarantine-starts-nothing: the client is not quarantine
   nearly        ssh-only-from-bastion: from any to inside, but the port is not tcp/22
   4 others fail several conditions each (--all shows them)
 
 allows
+  nearly        amazon-linux-repositories: the server is not s3
   nearly        app-to-package-repos: the server is not package-repos
   nearly        etl-to-kms: the server is not kms-endpoint
   nearly        etl-to-vector-service: the server is not vector-service
+  nearly        images: the server is not ecr-api-endpoint or ecr-dkr-endpoint
   nearly        job-state: the server is not dynamodb
   nearly        load-balancer-to-vector-db: the client is not vector-lb
+  nearly        logs-and-metrics: the server is not logs-endpoint or monitoring-endpoint
   nearly        object-store: the server is not s3
-  11 others fail several conditions each (--all shows them)
+  nearly        secrets: the server is not secrets-manager-endpoint
+  nearly        systems-manager: the server is not ec2messages-endpoint or ssm-endpoint or ssmmessages-endpoint
+  nearly        tokens: the server is not sts-endpoint
+  16 others fail several conditions each (--all shows them)
 
 requires
   satisfied     same-app: same app

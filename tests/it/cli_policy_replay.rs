@@ -593,8 +593,10 @@ ticket = \"T-1\"
     for text in [
         "Unused\n",
         "never",
-        "Cannot show in flow logs\n  hidden\n",
-        "Not in force at that time\n  over\n",
+        "Cannot show in flow logs\n",
+        "  hidden\n",
+        "Not in force at that time\n",
+        "  over\n",
         "Wider than this traffic needs\n",
         "ports udp/123\n",
     ] {

@@ -23,10 +23,12 @@ pub(super) struct Said {
     pub(super) reasons: BTreeSet<String>,
 }
 
+/// What rules that differ in their sources only have in common: who is asked, on which ports, for which families.
+type Common<'f> = (&'f [String], &'f Ports, &'f BTreeSet<bool>);
+
 /// Facts that differ in their sources only become one rule.
 pub(super) fn enter(facts: &BTreeMap<Fact, Said>, network: &Network<'_>, sheet: &mut Sheet) {
-    let mut rules: BTreeMap<(&[String], &Ports, &BTreeSet<bool>), (Vec<String>, BTreeSet<&str>)> =
-        BTreeMap::new();
+    let mut rules: BTreeMap<Common<'_>, (Vec<String>, BTreeSet<&str>)> = BTreeMap::new();
     for (fact, said) in facts {
         let key = (fact.to.as_slice(), &fact.ports, &said.families);
         let (from, reasons) = rules.entry(key).or_default();

@@ -69,6 +69,6 @@ pub(super) fn of_period(
         })
         .collect();
     // Sorting is stable: ids stay in order.
-    findings.sort_by(|a, b| b.severity.cmp(&a.severity));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(findings)
 }

@@ -125,15 +125,16 @@ pub fn state(rules: &[ControlRule], by_default: &Checked, gaps: &[Why]) -> (Stat
         rules.map(|rule| rule.id.clone()).collect()
     };
     let mut why = Vec::new();
-    let counts: [(u64, fn(u64) -> Why); 5] = [
-        (all.violation, Why::Violations),
-        (all.attempted, Why::Attempts),
-        (all.unproven, Why::Unproven),
-        (all.path_unknown, Why::PathUnknown),
-        (by_default.violation + by_default.attempted, Why::ByDefault),
+    let by_default = by_default.violation + by_default.attempted;
+    let counts = [
+        (all.violation, Why::Violations(all.violation)),
+        (all.attempted, Why::Attempts(all.attempted)),
+        (all.unproven, Why::Unproven(all.unproven)),
+        (all.path_unknown, Why::PathUnknown(all.path_unknown)),
+        (by_default, Why::ByDefault(by_default)),
     ];
     let some = counts.into_iter().filter(|(count, _)| *count > 0);
-    why.extend(some.map(|(count, why)| why(count)));
+    why.extend(some.map(|(_, why)| why));
     let hidden = named(&|rule| !rule.observable);
     if !hidden.is_empty() {
         why.push(Why::NotObservable(hidden));

@@ -73,7 +73,7 @@ fn a_control_is_met_violated_or_not_evidenced() {
     check(&[rule(allow, &[])], none, State::NotEvidenced, &nothing);
     let attempted = rule(deny, &[(Verdict::Attempted, 1)]);
     check(
-        &[attempted.clone()],
+        std::slice::from_ref(&attempted),
         none,
         State::NotEvidenced,
         &["attempts"],
@@ -81,7 +81,12 @@ fn a_control_is_met_violated_or_not_evidenced() {
     let unproven = rule(allow, &[(Verdict::Unproven, 1), (Verdict::Compliant, 9)]);
     check(&[unproven], none, State::NotEvidenced, &["unproven"]);
     let broken = rule(deny, &[(Verdict::Violation, 1)]);
-    check(&[broken.clone()], none, State::Violated, &["violations"]);
+    check(
+        std::slice::from_ref(&broken),
+        none,
+        State::Violated,
+        &["violations"],
+    );
     let both = ["violations", "attempts"];
     check(&[attempted, broken], none, State::Violated, &both);
     // What the default denies is under no control, but where it is let through the control is not shown to hold.

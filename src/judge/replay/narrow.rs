@@ -90,8 +90,8 @@ fn draw_together(addrs: Vec<Addr>) -> Vec<Prefix> {
             return prefixes;
         };
         let halves = [prefixes[place], prefixes[place + 1]];
-        let adds_nothing = halves.iter().all(|half| half.len() == common.len() + 1)
-            || halves.iter().any(|half| *half == common);
+        let adds_nothing =
+            halves.iter().all(|half| half.len() == common.len() + 1) || halves.contains(&common);
         if prefixes.len() <= MOST_TOLD && !adds_nothing {
             return prefixes;
         }

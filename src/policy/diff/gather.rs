@@ -124,7 +124,7 @@ impl<'a> Gatherer<'a> {
 
     /// Gathers pairs (client, server) of kinds, which all change in the same way.
     pub(super) fn products(&self, pairs: &[(u32, u32)]) -> Vec<Product> {
-        let mut by_zones: BTreeMap<([usize; 2], bool), Vec<(u32, u32)>> = BTreeMap::new();
+        let mut by_zones = BTreeMap::<_, Vec<(u32, u32)>>::new();
         for (client, server) in pairs {
             let [one, other] = [client, server].map(|number| &self.kinds.all[*number as usize]);
             by_zones

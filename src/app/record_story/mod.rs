@@ -72,7 +72,7 @@ pub struct RecordStory<'p> {
     pub connection: Option<ConnectionStory<'p>>,
 }
 
-/// The judgement of a record, as [`JudgementRow`] has it.
+/// The judgement of a record, as [`JudgementRow`](crate::judge::JudgementRow) has it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct JudgedRecord {
     /// The network that judged it.

@@ -197,9 +197,10 @@ fn a_target_that_blocks_holds_nobody_up_once_the_end_is_asked_for_twice() {
         assert!(told.expect("it is told").success());
     };
     terminate();
-    // It heeds the first: it takes no more.
-    waits("unreadiness", || {
-        asks(&address, "/readyz").filter(|(status, _)| *status != 200)
+    // It heeds the first: it takes no more, says so, and answers nobody once it judges no more.
+    waits("unreadiness", || match asks(&address, "/readyz") {
+        Some((200, _)) => None,
+        _ => Some(()),
     });
     assert!(
         child.0.try_wait().expect("it is our child").is_none(),

@@ -593,10 +593,8 @@ ticket = \"T-1\"
     for text in [
         "Unused\n",
         "never",
-        "Cannot show in flow logs\n",
-        "  hidden\n",
-        "Not in force at that time\n",
-        "  over\n",
+        "Cannot show in flow logs\n  api-gateway-to-lambda, callers-sign-requests, endpoint-policies, hidden,\n",
+        "Not in force at that time\n  app-to-package-names, over\n",
         "Wider than this traffic needs\n",
         "ports udp/123\n",
     ] {

@@ -9,7 +9,7 @@ use tidegate::generate::{Options, generate};
 use tidegate::judge::Edge;
 use tidegate::sink::{Hour, Lake, Store};
 
-use super::cli_program::{Ran, run};
+use super::cli_program::{ok, run};
 
 /// Change, old rule, new rule, zones by the old and by the new policy, port, protocol.
 type Key = (String, String, String, [String; 4], Option<u64>, u64);
@@ -19,8 +19,8 @@ type Counts = [u64; 3];
 
 const SAMPLE: &str = include_str!("../../policies/sec-003.toml");
 
-/// Logs of two hours, the sample policy, and a lake of it.
-fn prepared(seed: u64) -> tempfile::TempDir {
+/// Logs of two hours, the sample policy in a file of this name, and a lake of it.
+pub(super) fn prepared(seed: u64, policy: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let options = Options {
         seed,
@@ -29,18 +29,12 @@ fn prepared(seed: u64) -> tempfile::TempDir {
         ..Options::default()
     };
     generate(folder.path(), &options).expect("generated");
-    fs::write(folder.path().join("old.toml"), SAMPLE).expect("written");
-    scan(folder.path(), "old.toml", "lake");
+    fs::write(folder.path().join(policy), SAMPLE).expect("written");
+    scan(folder.path(), policy, "lake");
     folder
 }
 
-fn ok(folder: &Path, arguments: &[&str]) -> Ran {
-    let ran = run(folder, arguments);
-    assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.stderr);
-    ran
-}
-
-fn scan(folder: &Path, policy: &str, lake: &str) {
+pub(super) fn scan(folder: &Path, policy: &str, lake: &str) {
     let arguments = [
         "scan", "logs", "--policy", policy, "--lake", lake, "--keep", "none",
     ];
@@ -89,7 +83,7 @@ fn total(changes: &BTreeMap<Key, Counts>) -> u64 {
         .sum()
 }
 
-fn edges(lake: &Path) -> Vec<(Hour, Edge)> {
+pub(super) fn edges(lake: &Path) -> Vec<(Hour, Edge)> {
     let temp = tempfile::tempdir().expect("a folder");
     let lake = Lake::read(Store::local(lake), temp.path()).expect("a lake");
     let mut all = Vec::new();
@@ -242,7 +236,7 @@ fn variants() -> Vec<(&'static str, String, bool)> {
 
 #[test]
 fn replay_says_what_two_scans_say() {
-    let folder = prepared(5);
+    let folder = prepared(5, "old.toml");
     for (name, text, is_changed) in variants() {
         let file = format!("{}.toml", name.replace(' ', "-"));
         fs::write(folder.path().join(&file), text).expect("written");
@@ -290,7 +284,7 @@ fn replay_says_what_two_scans_say() {
 
 #[test]
 fn evidence_that_a_lake_does_not_keep_is_named_and_logs_have_it() {
-    let folder = prepared(6);
+    let folder = prepared(6, "old.toml");
     let text = added(
         "[groups.workers]\ntags = { service = \"etl\" }\n\n[[require]]\nid = \"a-encrypted\"\nbetween = [\"app\", \"data\"]\nencrypted = true\n",
     );
@@ -322,7 +316,7 @@ fn evidence_that_a_lake_does_not_keep_is_named_and_logs_have_it() {
 
 #[test]
 fn a_policy_replayed_with_itself_changes_nothing() {
-    let folder = prepared(7);
+    let folder = prepared(7, "old.toml");
     for over in ["logs", "lake"] {
         let arguments = [
             "policy",
@@ -350,7 +344,7 @@ fn a_policy_replayed_with_itself_changes_nothing() {
 
 #[test]
 fn exit_codes_tell_what_changed() {
-    let folder = prepared(8);
+    let folder = prepared(8, "old.toml");
     let dns = "id = \"dns\"\nfrom = \"any-tier\"";
     let denied = with(dns, "id = \"dns\"\nfrom = \"audit\"");
     fs::write(folder.path().join("new.toml"), denied).expect("written");
@@ -392,7 +386,7 @@ fn exit_codes_tell_what_changed() {
 
 #[test]
 fn a_lake_of_another_policy_is_judged_again_by_both_and_it_says_so() {
-    let folder = prepared(9);
+    let folder = prepared(9, "old.toml");
     let dns = "id = \"dns\"\nfrom = \"any-tier\"";
     let less = with(dns, "id = \"dns\"\nfrom = \"audit\"");
     fs::write(folder.path().join("new.toml"), less).expect("written");
@@ -430,7 +424,7 @@ fn a_lake_of_another_policy_is_judged_again_by_both_and_it_says_so() {
 
 #[test]
 fn policies_of_other_networks_are_compared_by_edges_and_it_says_so() {
-    let folder = prepared(10);
+    let folder = prepared(10, "old.toml");
     let wider = with("cidrs = [\"10.0.0.0/16\", ", "cidrs = [\"10.0.0.0/15\", ");
     fs::write(folder.path().join("new.toml"), wider).expect("written");
     let arguments = [
@@ -448,7 +442,7 @@ fn policies_of_other_networks_are_compared_by_edges_and_it_says_so() {
 
 #[test]
 fn what_is_not_there_is_an_error() {
-    let folder = prepared(11);
+    let folder = prepared(11, "old.toml");
     // The lake is begun before it turns out that there is nothing for it.
     let arguments = [
         "scan",
@@ -500,7 +494,7 @@ fn by_rule(usage: &Value) -> BTreeMap<String, Counts> {
 
 #[test]
 fn usage_adds_up_to_what_the_lake_holds_by_rule() {
-    let folder = prepared(12);
+    let folder = prepared(12, "old.toml");
     let question = "select rule, sum(records) as records, sum(connections) as connections, \
         sum(bytes_to_server + bytes_to_client) as bytes, count(distinct client_addr) as clients, \
         count(distinct server_addr) as servers from edges where decision is not null group by rule";
@@ -551,7 +545,7 @@ fn usage_adds_up_to_what_the_lake_holds_by_rule() {
 
 #[test]
 fn usage_tells_unused_and_wide_rules() {
-    let folder = prepared(13);
+    let folder = prepared(13, "old.toml");
     let text = with("service = \"ntp\"\n", "ports = [\"udp/1-1024\"]\n")
         + "
 [[allow]]

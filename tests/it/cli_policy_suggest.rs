@@ -8,14 +8,13 @@ use serde_json::Value;
 use tidegate::app::over::Over;
 use tidegate::app::progress::Progress;
 use tidegate::app::suggest::{SuggestSettings, Suggestion, suggest};
-use tidegate::generate::{Options, generate};
 use tidegate::judge::Edge;
 use tidegate::judge::suggest::{Class, Often, Scans, Why, is_accepted};
 use tidegate::net::Addr;
 use tidegate::policy::{Answer, Effect, Policy};
-use tidegate::sink::{Lake, Store};
 
-use super::cli_program::{Ran, run};
+use super::cli_policy_replay::{self, prepared, scan};
+use super::cli_program::{ok, run};
 
 /// Nobody watches.
 struct Silent;
@@ -24,43 +23,9 @@ impl Progress for Silent {}
 
 const SAMPLE: &str = include_str!("../../policies/sec-003.toml");
 
-fn ok(folder: &Path, arguments: &[&str]) -> Ran {
-    let ran = run(folder, arguments);
-    assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.stderr);
-    ran
-}
-
-fn scan(folder: &Path, policy: &str, lake: &str) {
-    let arguments = [
-        "scan", "logs", "--policy", policy, "--lake", lake, "--keep", "none",
-    ];
-    ok(folder, &arguments);
-}
-
-/// Logs of two hours, the sample policy as base, and a lake of it.
-fn prepared(seed: u64) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    let options = Options {
-        seed,
-        records: 20_000,
-        slots: 18,
-        ..Options::default()
-    };
-    generate(folder.path(), &options).expect("generated");
-    fs::write(folder.path().join("base.toml"), SAMPLE).expect("written");
-    scan(folder.path(), "base.toml", "lake");
-    folder
-}
-
 fn edges(lake: &Path) -> Vec<Edge> {
-    let temp = tempfile::tempdir().expect("a folder");
-    let lake = Lake::read(Store::local(lake), temp.path()).expect("a lake");
-    let hours = lake.committed_hours(..).expect("hours");
-    let edges = hours.into_iter().flat_map(|hour| {
-        let edges = lake.edges([hour]).expect("edges").edges();
-        edges.map(|edge| edge.expect("an edge")).collect::<Vec<_>>()
-    });
-    edges.collect()
+    let edges = cli_policy_replay::edges(lake).into_iter();
+    edges.map(|(_, edge)| edge).collect()
 }
 
 fn suggested(folder: &Path, over: &str, keep_allows: bool) -> Suggestion {
@@ -106,7 +71,7 @@ fn newly_denied(folder: &Path, over: &str) -> (u64, Value) {
 #[test]
 fn suggest_then_replay_closes_the_loop() {
     for seed in [3, 4] {
-        let folder = prepared(seed);
+        let folder = prepared(seed, "base.toml");
         let folder = folder.path();
         let found = suggested(folder, "lake", false);
         fs::write(folder.join("suggested.toml"), &found.text).expect("written");
@@ -193,7 +158,7 @@ fn word<'p>(policy: &'p Policy, addr: Addr, zone: &'p str) -> &'p str {
 /// The threshold, by brute force over the edges of the base's lake.
 #[test]
 fn what_is_left_out_as_rare_was_seen_too_seldom() {
-    let folder = prepared(5);
+    let folder = prepared(5, "base.toml");
     let found = suggested(folder.path(), "lake", false);
     let policy = Policy::parse("base.toml", SAMPLE, &|_| unreachable!("no pins"));
     let policy = policy.unwrap_or_else(|errors| panic!("{errors}"));
@@ -232,7 +197,7 @@ fn what_is_left_out_as_rare_was_seen_too_seldom() {
 
 #[test]
 fn logs_and_their_lake_give_the_same_policy_every_time() {
-    let folder = prepared(6);
+    let folder = prepared(6, "base.toml");
     let by_lake = suggested(folder.path(), "lake", false);
     assert_eq!(suggested(folder.path(), "lake", false).text, by_lake.text);
     assert_eq!(suggested(folder.path(), "logs", false).text, by_lake.text);
@@ -240,7 +205,7 @@ fn logs_and_their_lake_give_the_same_policy_every_time() {
 
 #[test]
 fn allows_that_are_kept_stay_as_written_and_only_the_rest_is_learned() {
-    let folder = prepared(7);
+    let folder = prepared(7, "base.toml");
     let found = suggested(folder.path(), "lake", true);
     assert!(found.text.starts_with(SAMPLE.trim_end()), "{}", found.text);
     fs::write(folder.path().join("suggested.toml"), &found.text).expect("written");

@@ -49,6 +49,13 @@ pub fn run<A: AsRef<OsStr>>(folder: &Path, arguments: &[A]) -> Ran {
     }
 }
 
+/// Runs the program in a folder, and asserts that it ends well.
+pub fn ok(folder: &Path, arguments: &[&str]) -> Ran {
+    let ran = run(folder, arguments);
+    assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.stderr);
+    ran
+}
+
 impl Ran {
     /// Asserts the exit code and words on standard error, and that nothing was printed as data.
     pub fn refused(&self, code: i32, words: &[&str]) {

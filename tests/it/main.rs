@@ -99,6 +99,7 @@ mod watch_operation;
 // Who of several watches writes to a lake.
 mod watch_lease;
 // `watch` under steady load: its memory stays as it is.
+#[cfg(target_os = "linux")]
 mod watch_soak;
 // A watch as time goes by.
 mod watch_time;

@@ -22,6 +22,7 @@ use super::lock;
 use super::malformed::MalformedLines;
 use super::memory::{Shares, give_back};
 use super::order::in_order;
+use super::over;
 use super::summary::Summary;
 
 /// What a thread's table of edges may take however little the share of the threads: below a few pieces of its memory it
@@ -459,15 +460,11 @@ impl<'a> Hours<'a> {
     /// # Errors
     /// When the lake cannot be read.
     pub fn recall(&self, lake: &Lake, hour: Hour) -> anyhow::Result<()> {
-        let mut reader = lake.edges([hour])?;
         let mut total = lock(&self.total);
         total.summary.add_asides(&lake.asides(hour)?);
-        while let Some(block) = reader.next_block()? {
-            for place in 0..block.len() {
-                total.summary.recall(&block.row(place)?);
-            }
-        }
-        Ok(())
+        Ok(over::read(lake, hour, &mut |edge| {
+            total.summary.recall(edge)
+        })?)
     }
 
     /// What the hours came to.

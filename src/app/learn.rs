@@ -5,6 +5,7 @@ use std::path::Path;
 use super::batch::runtime;
 use super::days::logs;
 use super::error::ScanError;
+use super::over;
 use super::policy_file;
 use crate::detect::Learner;
 use crate::sink::{Hour, Lake, LakeError, Store};
@@ -43,23 +44,13 @@ pub fn learn(settings: &LearnSettings<'_>) -> Result<Learned, ScanError> {
     let temp = super::temp_folder("tidegate-")?;
     let store = Store::open(settings.lake, runtime.handle()).map_err(LakeError::from)?;
     let lake = Lake::read(store, temp.path())?;
-    if lake.identity().policy_hash != policy.hash() {
-        return Err(ScanError::Usage {
-            message: format!(
-                "the lake {} was judged by another policy than `{}`",
-                settings.lake,
-                settings.policy.display()
-            ),
-            hint: Some(
-                "a baseline is of one policy: `scan --rejudge` judges a lake again".to_owned(),
-            ),
-        });
-    }
+    over::check_judged_by(
+        (&lake, settings.lake),
+        (&policy, settings.policy),
+        "a baseline is of one policy: `scan --rejudge` judges a lake again",
+    )?;
     let mut learner = Learner::new(&policy);
-    let from = Hour::of(settings.since.unwrap_or(0));
-    let hours = lake.committed_hours(from..).map_err(anyhow::Error::from)?;
-    let is_asked = |hour: &Hour| settings.until.is_none_or(|until| hour.start() < until);
-    for hour in hours.into_iter().filter(is_asked) {
+    for hour in over::hours(&lake, settings.since, settings.until)? {
         learn_hour(&lake, hour, &mut learner).map_err(ScanError::Failed)?;
     }
     if learner.hours() == 0 {
@@ -76,12 +67,7 @@ pub fn learn(settings: &LearnSettings<'_>) -> Result<Learned, ScanError> {
 }
 
 fn learn_hour(lake: &Lake, hour: Hour, learner: &mut Learner<'_>) -> anyhow::Result<()> {
-    let mut reader = lake.edges([hour])?;
-    while let Some(block) = reader.next_block()? {
-        for place in 0..block.len() {
-            learner.add(&block.row(place)?);
-        }
-    }
+    over::read(lake, hour, &mut |edge| learner.add(edge))?;
     let (objects, asides) = (lake.objects(hour)?, lake.asides(hour)?);
     for log in &logs(hour, &objects, &asides) {
         learner.add_log(log);

@@ -12,6 +12,7 @@ use super::settings::{DEFAULT_HORIZON, Format, Keep, ScanSettings};
 use crate::flow::Layout;
 use crate::judge::EdgeRow;
 use crate::judge::fold::hour_at;
+use crate::policy::Policy;
 use crate::sink::{Hour, Lake, LakeError, Store};
 
 /// What a policy is held against.
@@ -83,15 +84,14 @@ impl Over {
         lake: &Lake,
         each: &mut dyn FnMut(&EdgeRow<'_>),
     ) -> Result<u64, ScanError> {
-        let from = Hour::of(self.since.unwrap_or(0));
-        let is_asked = |hour: &Hour| self.until.is_none_or(|until| hour.start() < until);
-        let hours = lake.committed_hours(from..).map_err(anyhow::Error::from)?;
-        let hours: Vec<Hour> = hours.into_iter().filter(is_asked).collect();
+        let hours = hours(lake, self.since, self.until)?;
         if hours.is_empty() {
             return Err(no_hour(&self.what));
         }
+        let from = Hour::of(self.since.unwrap_or(0));
         let outdated = lake.outdated_hours(from..).map_err(anyhow::Error::from)?;
-        let outdated = outdated.iter().filter(|hour| is_asked(hour)).count();
+        let is_asked = |hour: &&Hour| self.until.is_none_or(|until| hour.start() < until);
+        let outdated = outdated.iter().filter(is_asked).count();
         for hour in hours {
             read(lake, hour, each).map_err(anyhow::Error::from)?;
         }
@@ -119,6 +119,32 @@ pub(super) fn lake_at(
     Ok(Some(Lake::read(store, temp)?))
 }
 
+/// Refuses a lake (called so) that another policy than the one of this file judged.
+///
+/// # Errors
+/// When it did, with this advice.
+pub(super) fn check_judged_by(
+    lake: (&Lake, &str),
+    policy: (&Policy, &Path),
+    advice: &str,
+) -> Result<(), ScanError> {
+    let (judged_by, hash) = (&lake.0.identity().policy_hash, policy.0.hash());
+    if judged_by == hash {
+        return Ok(());
+    }
+    let short = |hash: &str| hash.chars().take(12).collect::<String>();
+    Err(ScanError::Usage {
+        message: format!(
+            "the lake {} was judged by another policy: its hash is {}, that of `{}` is {}",
+            lake.1,
+            short(judged_by),
+            policy.1.display(),
+            short(hash)
+        ),
+        hint: Some(advice.to_owned()),
+    })
+}
+
 /// Why nothing of a lake can be looked at.
 pub(super) fn no_hour(lake: &str) -> ScanError {
     ScanError::NoObjects {
@@ -126,6 +152,21 @@ pub(super) fn no_hour(lake: &str) -> ScanError {
         hint: Some("see also --since and --until".to_owned()),
         others: false,
     }
+}
+
+/// The hours that a lake holds from the one of `since` on, before `until`; both seconds, none is without a bound.
+///
+/// # Errors
+/// When the lake fails.
+pub(super) fn hours(
+    lake: &Lake,
+    since: Option<u32>,
+    until: Option<u32>,
+) -> Result<BTreeSet<Hour>, ScanError> {
+    let hours = lake.committed_hours(Hour::of(since.unwrap_or(0))..);
+    let hours = hours.map_err(anyhow::Error::from)?.into_iter();
+    let is_asked = |hour: &Hour| until.is_none_or(|until| hour.start() < until);
+    Ok(hours.filter(is_asked).collect())
 }
 
 /// Calls `each` with every edge of an hour.

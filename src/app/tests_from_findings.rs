@@ -7,6 +7,7 @@ use toml::Value;
 
 use super::batch::runtime;
 use super::error::ScanError;
+use super::over::check_judged_by;
 use super::policy_file;
 use crate::alert::instant;
 use crate::judge::{Finding, Kind};
@@ -52,19 +53,11 @@ pub fn make_tests(settings: &FindingsSettings<'_>) -> Result<MadeTests, ScanErro
     let temp = super::temp_folder("tidegate-")?;
     let store = Store::open(settings.lake, runtime.handle()).map_err(LakeError::from)?;
     let lake = Lake::read(store, temp.path())?;
-    if lake.identity().policy_hash != policy.hash() {
-        return Err(ScanError::Usage {
-            message: format!(
-                "the lake {} was judged by another policy than `{}`",
-                settings.lake,
-                settings.policy.display()
-            ),
-            hint: Some(
-                "tests are made of what this policy decided: `scan --rejudge` judges a lake again"
-                    .to_owned(),
-            ),
-        });
-    }
+    check_judged_by(
+        (&lake, settings.lake),
+        (&policy, settings.policy),
+        "tests are made of what this policy decided: `scan --rejudge` judges a lake again",
+    )?;
     Ok(tests_of(&policy, &findings(&lake, settings)?))
 }
 

@@ -38,7 +38,8 @@ pub struct UsageReport {
     pub unjudged: Counts,
     /// Of what the lake does not tell what the policy says.
     pub unknown: Counts,
-    /// Connections on which a rule with a path matched although theirs is unknown.
+    /// Connections on which a rule with a path matched although theirs is unknown; counted only where edges are judged
+    /// again: 0 over logs, and over a lake of this policy.
     pub via_unknown: u64,
     /// What there is to know about the answer, a sentence each.
     pub notes: Vec<String>,

@@ -25,7 +25,7 @@ pub struct Oriented {
 }
 
 /// Ports from here on are ephemeral, by the `port` row (Linux's default range begins here).
-const EPHEMERAL: u16 = 32768;
+pub(super) const EPHEMERAL: u16 = 32768;
 
 /// How many peers an end has in accepted two-way traffic of the slot, by protocol and end.
 pub type Peers = HashMap<(u8, Home, Addr, u16), u32>;

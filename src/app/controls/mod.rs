@@ -18,7 +18,7 @@ use crate::judge::controls::{
     Checked, ControlRule, Coverage, State, Stretch, Why, in_order, state,
 };
 use crate::policy::{Answer, Effect, Policy, Rule, RuleRow};
-use crate::sink::{Hour, Identity, Lake};
+use crate::sink::{Hour, Identity};
 
 const HOUR: u32 = 3600;
 
@@ -122,7 +122,12 @@ pub fn controls(settings: &ControlsSettings) -> Result<ControlsReport, ScanError
             hint: Some("`scan --lake` makes one; it keeps what was read and what was not, which logs alone do not tell".to_owned()),
         });
     };
-    check_policy(settings, &policy, &lake)?;
+    // Evidence is of the policy that judged: what another one would have said is a guess.
+    over::check_judged_by(
+        (&lake, &settings.lake),
+        (&policy, &settings.policy),
+        "judge it anew with `scan --rejudge`; `policy replay` tells what that would change",
+    )?;
     let names: BTreeSet<&str> = policy
         .rule_rows()
         .iter()
@@ -134,7 +139,7 @@ pub fn controls(settings: &ControlsSettings) -> Result<ControlsReport, ScanError
             hint: Some("give rules `controls = [\"…\"]`; docs/policy.md describes them".to_owned()),
         });
     }
-    let committed = committed(settings, &lake)?;
+    let committed = over::hours(&lake, settings.since, settings.until)?;
     let period = period(settings, &committed)?;
     let hours: Vec<Hour> = committed
         .into_iter()
@@ -184,39 +189,6 @@ pub fn controls(settings: &ControlsSettings) -> Result<ControlsReport, ScanError
         by_default: gatherer.decided[gatherer.default].checked,
         uncontrolled: uncontrolled.collect(),
     })
-}
-
-/// Evidence is of the policy that judged: what another one would have said is a guess.
-fn check_policy(
-    settings: &ControlsSettings,
-    policy: &Policy,
-    lake: &Lake,
-) -> Result<(), ScanError> {
-    let judged_by = &lake.identity().policy_hash;
-    if judged_by == policy.hash() {
-        return Ok(());
-    }
-    let short = |hash: &str| hash.chars().take(12).collect::<String>();
-    Err(ScanError::Usage {
-        message: format!(
-            "the lake {} was judged by another policy: its hash is {}, that of `{}` is {}",
-            settings.lake,
-            short(judged_by),
-            settings.policy.display(),
-            short(policy.hash())
-        ),
-        hint: Some(
-            "judge it anew with `scan --rejudge`; `policy replay` tells what that would change"
-                .to_owned(),
-        ),
-    })
-}
-
-fn committed(settings: &ControlsSettings, lake: &Lake) -> Result<BTreeSet<Hour>, ScanError> {
-    let from = Hour::of(settings.since.unwrap_or(0));
-    let hours = lake.committed_hours(from..).map_err(anyhow::Error::from)?;
-    let is_asked = |hour: &Hour| settings.until.is_none_or(|until| hour.start() < until);
-    Ok(hours.into_iter().filter(is_asked).collect())
 }
 
 /// The period in whole hours: as asked, and where it is not, from the first or to the last hour of the lake.

@@ -82,7 +82,9 @@ pub fn suggest(
     let runtime = runtime()?;
     let temp = super::temp_folder("tidegate-")?;
     if let Some(lake) = settings.over.lake(&runtime, temp.path())? {
-        return over_lake(settings, &lake, &base);
+        let mut suggestion = over_lake(settings, &lake, &base)?;
+        suggestion.notes.extend(settings.over.widened());
+        return Ok(suggestion);
     }
     let folder = temp.path().join("judged");
     let scanned = scan(&settings.over.scan(&settings.base, Some(&folder)), progress)?;

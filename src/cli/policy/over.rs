@@ -1,4 +1,4 @@
-//! What policies are held against, as typed, and how it is told: for `replay` and `usage`.
+//! What policies are held against, as typed, and how it is told: for the commands that look at traffic.
 
 use clap::Args;
 use serde_json::{Value, json};

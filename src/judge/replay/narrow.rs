@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::net::ports::{PortRange, PortSet};
-use crate::net::{Addr, Prefix};
+use crate::net::{Addr, Prefix, merged};
 
 /// Ports, or addresses, that are remembered of a rule. Of more nothing narrower is told.
 const MOST_SEEN: usize = 1024;
@@ -111,20 +111,11 @@ fn common(one: Prefix, other: Prefix) -> Prefix {
 /// How many addresses prefixes hold of a family; prefixes that others hold are counted once.
 pub(super) fn addresses(prefixes: &[Prefix], v4: bool) -> u128 {
     let own = prefixes.iter().filter(|prefix| prefix.is_v4() == v4);
-    let mut own: Vec<Prefix> = own.copied().collect();
-    own.sort_by_key(|prefix| (prefix.first(), prefix.len()));
-    let mut total: u128 = 0;
-    let mut last: Option<Prefix> = None;
-    for prefix in own {
-        if last.is_some_and(|last| last.covers(prefix)) {
-            continue;
-        }
-        let width = if v4 { 32 } else { 128 };
+    let width = if v4 { 32 } else { 128 };
+    merged(own.copied()).iter().fold(0, |total: u128, prefix| {
         let size = 1u128.checked_shl(width - u32::from(prefix.len()));
-        total = total.saturating_add(size.unwrap_or(u128::MAX));
-        last = Some(prefix);
-    }
-    total
+        total.saturating_add(size.unwrap_or(u128::MAX))
+    })
 }
 
 #[cfg(test)]

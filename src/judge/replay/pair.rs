@@ -45,11 +45,11 @@ words! {
         NewlyDenied = "newly-denied",
         /// The new policy allows what the old one did not.
         NewlyAllowed = "newly-allowed",
-        /// The new policy lacks evidence where the old one had an answer.
+        /// The new policy lacks evidence where the old one had an answer, or did not judge.
         NewlyUnproven = "newly-unproven",
         /// The new policy does not judge what the old one did.
         NewlyUnjudged = "newly-unjudged",
-        /// Both say the same, each by another rule.
+        /// Both say the same, each by another rule or for another reason.
         OtherRule = "other-rule",
     }
 }

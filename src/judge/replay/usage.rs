@@ -26,7 +26,8 @@ pub struct Usage<'p> {
     pub unjudged: Counts,
     /// Connections of which a lake does not tell what the policy says.
     pub unknown: Counts,
-    /// Connections on which a rule with a path matched although theirs is unknown.
+    /// Connections on which a rule with a path matched although theirs is unknown; counted only where edges are judged
+    /// again: 0 over logs, and over a lake of this policy.
     pub via_unknown: u64,
     /// When connections were seen: first and last, seconds.
     pub times: Option<(u32, u32)>,

@@ -135,7 +135,7 @@ impl<'p> Rejudge<'p> {
         if old.is_private(edge) != new.is_private(edge) {
             return Again::Unknown;
         }
-        self.in_all_worlds(edge, networks, [old, new])
+        self.in_all_worlds(edge, [old, new])
     }
 
     /// The paths that its connections may have had. An edge without one had connections of an unknown path, of several, or
@@ -149,15 +149,10 @@ impl<'p> Rejudge<'p> {
     }
 
     /// What both say in every world that the edge could come from.
-    fn in_all_worlds(
-        &mut self,
-        edge: &EdgeRow<'_>,
-        networks: [NetworkId; 2],
-        grounds: [Ground<'p>; 2],
-    ) -> Again {
+    fn in_all_worlds(&mut self, edge: &EdgeRow<'_>, grounds: [Ground<'p>; 2]) -> Again {
         let paths = self.paths(edge);
         let services = [0, 1].map(|end| self.services(edge, &grounds[0], end));
-        let groups = self.groups(edge, networks, &grounds);
+        let groups = self.groups(edge, &grounds);
         let encrypted: &[Option<bool>] = match self.asks_encryption {
             true => &[None, Some(false), Some(true)],
             false => &[None],
@@ -188,10 +183,9 @@ impl<'p> Rejudge<'p> {
         in_each(&mut worlds, instants, |world, of| world.at = *of);
         let mut found: Option<(Told, bool)> = None;
         for world in &worlds {
-            let Some(told) = self.told(edge, &grounds, world) else {
+            let Some((told, via_unknown)) = self.told(edge, &grounds, world) else {
                 continue;
             };
-            let (told, via_unknown) = told;
             match &mut found {
                 Some((known, is_unknown))
                     if *known == told || self.by_answer && has_same_answers(known, &told) =>
@@ -278,12 +272,7 @@ impl<'p> Rejudge<'p> {
     }
 
     /// The sets of groups by facts that the ends may be in: by policy, then by end.
-    fn groups(
-        &self,
-        edge: &EdgeRow<'_>,
-        networks: [NetworkId; 2],
-        grounds: &[Ground<'p>; 2],
-    ) -> Vec<[[Vec<GroupId>; 2]; 2]> {
+    fn groups(&self, edge: &EdgeRow<'_>, grounds: &[Ground<'p>; 2]) -> Vec<[[Vec<GroupId>; 2]; 2]> {
         if !grounds.iter().any(|of| of.policy.has_groups_by_facts()) {
             return vec![Default::default()];
         }
@@ -297,7 +286,7 @@ impl<'p> Rejudge<'p> {
                 } else {
                     Inside::default()
                 };
-                ground.group_sets(end, networks[which], &inside)
+                ground.group_sets(end, &inside)
             })
         });
         let [old, new] = &sets;
@@ -372,12 +361,11 @@ impl Ground<'_> {
     }
 
     /// The sets of groups by facts that an end may be in: those that are certain, alone and with those in doubt.
-    fn group_sets(&self, end: usize, network: NetworkId, inside: &Inside<'_>) -> Vec<Vec<GroupId>> {
+    fn group_sets(&self, end: usize, inside: &Inside<'_>) -> Vec<Vec<GroupId>> {
         let home = self.places[end].home;
-        if home.is_none() || !self.policy.has_groups_by_facts() {
+        let Some(network) = home.filter(|_| self.policy.has_groups_by_facts()) else {
             return vec![Vec::new()];
-        }
-        let network = home.unwrap_or(network);
+        };
         let facts = crate::policy::InterfaceFacts {
             interface: inside.interface_id,
             instance: inside.instance_id,

@@ -1,7 +1,7 @@
 //! What is to be made of an edge before it is counted.
 
+use super::super::orient::EPHEMERAL;
 use super::scans::Scans;
-use super::seen::EPHEMERAL;
 use crate::judge::{Confidence, EdgeRow, Outcome};
 use crate::net::protocol::TCP;
 

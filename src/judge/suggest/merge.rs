@@ -1,4 +1,4 @@
-//! The smallest readable set of rules that grants what was seen often enough, and no more than the names in it say.
+//! A short, readable set of rules that grants what was seen often enough, and no more than the names in it say.
 //!
 //! Of each service between two places one rule could be made. Rules that differ only in their clients become one with a
 //! list of clients, then those that differ only in their services, then those that differ only in their servers. A group

@@ -7,7 +7,7 @@ use crate::judge::EdgeRow;
 use crate::net::Addr;
 
 /// So many distinct targets (server, protocol, port), fewer than half of them accepted, make a scanner.
-pub const MIN_TARGETS: usize = 20;
+const MIN_TARGETS: usize = 20;
 
 /// Targets kept of a client; what comes later is not looked at.
 const MOST_TARGETS: usize = 1024;

@@ -2,15 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::orient::EPHEMERAL;
 use crate::judge::EdgeRow;
 use crate::net::ports::PortRange;
 use crate::policy::{GroupId, Path, Policy, ZoneId, ZoneKind, is_anybodys_zone};
 
-/// The first port that clients take for themselves by default: Linux's `ip_local_port_range` begins here.
-pub const EPHEMERAL: u16 = 32_768;
-
 /// So many ports from [`EPHEMERAL`] up between the same places are one range: servers that hand out ports.
-pub const MANY_PORTS: usize = 10;
+const MANY_PORTS: usize = 10;
 
 /// How often traffic has to be seen.
 #[derive(Clone, Copy, Debug)]

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::json::Wrong;
 use super::{
-    AclEntry, Config, Endpoint, Gap, GroupRule, Interface, LoadBalancer, NatGateway, NetworkAcl,
-    PrefixList, SecurityGroup, Subnet, Vpc,
+    AclEntry, Config, ConfigError, Endpoint, Gap, GroupRule, Input, Interface, LoadBalancer,
+    NatGateway, NetworkAcl, PrefixList, SecurityGroup, Subnet, Vpc,
 };
 use crate::net::Prefix;
 
@@ -40,6 +41,28 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
+    /// What files tell together, each read by `read`.
+    ///
+    /// # Errors
+    /// What is wrong, one error for each file.
+    pub(super) fn from_files(
+        inputs: &[Input<'_>],
+        read: impl Fn(Input<'_>, &mut Gathered) -> Result<(), Wrong>,
+    ) -> Result<Config, Vec<ConfigError>> {
+        let mut gathered = Gathered::default();
+        let mut errors = Vec::new();
+        for input in inputs {
+            if let Err(wrong) = read(*input, &mut gathered) {
+                errors.push(wrong.in_file(input.name));
+            }
+        }
+        if errors.is_empty() {
+            Ok(gathered.finish())
+        } else {
+            Err(errors)
+        }
+    }
+
     pub(super) fn gap(&mut self, about: &str, what: impl Into<String>) {
         self.gaps.insert(Gap {
             about: about.to_owned(),
@@ -48,7 +71,7 @@ impl Gathered {
     }
 
     /// The whole.
-    pub(super) fn finish(mut self) -> Config {
+    fn finish(mut self) -> Config {
         self.attach_rules();
         self.attach_entries();
         self.attach_list_entries();
@@ -137,7 +160,7 @@ impl Gathered {
         }
     }
 
-    /// The VPC of everything, as far as others tell it: by a subnet, by an endpoint, or because there is only one.
+    /// The VPC of everything, as far as others tell it: by a subnet, or because there is only one.
     fn tell_vpcs(&mut self) {
         let by_subnet: BTreeMap<String, String> = self
             .subnets

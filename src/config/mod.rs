@@ -54,7 +54,8 @@ pub struct ConfigError {
 /// A network's configuration. Every list is sorted by id.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Config {
-    /// VPCs. Every VPC that anything below names is among them, without prefixes if only its name is known.
+    /// VPCs. Every VPC that a prefix, subnet, group, network ACL or interface names is among them, without prefixes if only
+    /// its name is known.
     pub vpcs: Vec<Vpc>,
     /// Subnets.
     pub subnets: Vec<Subnet>,

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::names;
 use super::network::Network;
 use super::place::Places;
-use super::sheet::{GroupEntry, Sheet, merged};
+use super::sheet::{GroupEntry, Sheet};
 use crate::config::{Config, Interface, Peer, PrefixList, SecurityGroup, is_known};
-use crate::net::Prefix;
+use crate::net::{Prefix, merged};
 
 /// The security groups of a network and what carries them.
 pub(super) struct Carriers<'c> {

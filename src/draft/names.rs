@@ -3,24 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::config::is_known;
+use crate::policy::reserved_words;
 
 /// The longest name that is made, bytes; rules' ids hold two of them.
 const MAX_NAME: usize = 44;
-
-/// Words of the language, which no tier, group or destination may be called.
-const RESERVED: [&str; 11] = [
-    "any",
-    "any-tier",
-    "inside",
-    "unassigned",
-    "same-subnet",
-    "internet",
-    "unlisted",
-    "private",
-    "outside",
-    "local",
-    "default",
-];
 
 /// Names that are taken.
 pub(super) struct Names {
@@ -31,7 +17,7 @@ impl Names {
     /// Nothing is taken but the words of the language.
     pub(super) fn new() -> Names {
         Names {
-            taken: RESERVED.iter().map(|word| (*word).to_owned()).collect(),
+            taken: reserved_words().map(str::to_owned).collect(),
         }
     }
 

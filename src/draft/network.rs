@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::place::Places;
-use super::sheet::{NetworkEntry, Sheet, SubnetEntry, merged};
+use super::sheet::{NetworkEntry, Sheet, SubnetEntry};
 use super::{Settings, names};
 use crate::config::{Config, Subnet, Tags, Vpc, is_known};
-use crate::net::Prefix;
+use crate::net::{Prefix, merged};
 
 /// A VPC with addresses.
 pub(super) struct Network<'c> {

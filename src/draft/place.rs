@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::{self, Names};
 use super::network::Network;
-use super::sheet::{DestinationEntry, GroupEntry, Sheet, merged};
+use super::sheet::{DestinationEntry, GroupEntry, Sheet};
 use crate::config::PrefixList;
-use crate::net::Prefix;
+use crate::net::{Prefix, merged};
 
 /// The names of all places of a draft, and the groups and destinations behind them.
 pub(super) struct Places {

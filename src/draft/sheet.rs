@@ -19,8 +19,8 @@ pub(super) struct Sheet {
     pub(super) nat: BTreeSet<Prefix>,
     /// What could not be carried over.
     pub(super) notes: BTreeSet<String>,
-    /// How often a rule's id was wanted.
-    pub(super) ids: BTreeMap<String, usize>,
+    /// Ids that rules have.
+    ids: BTreeSet<String>,
 }
 
 /// `[networks.NAME]`.
@@ -78,7 +78,7 @@ pub(super) struct RuleEntry {
     pub(super) reason: String,
 }
 
-/// The longest id that is made before a number is added, bytes.
+/// The longest id that is made before a number is added, characters.
 const MAX_ID: usize = 116;
 
 impl Sheet {
@@ -90,78 +90,19 @@ impl Sheet {
     /// An id that no rule has yet.
     pub(super) fn claim_id(&mut self, wanted: &str) -> String {
         let cut: String = wanted.chars().take(MAX_ID).collect();
-        loop {
-            let times = self.ids.entry(cut.clone()).or_default();
-            *times += 1;
-            let id = match *times {
-                1 => return cut,
-                times => format!("{cut}-{times}"),
-            };
-            if !self.ids.contains_key(&id) {
-                self.ids.insert(id.clone(), 1);
-                return id;
-            }
-        }
+        let numbered = (2..).map(|number| format!("{cut}-{number}"));
+        let free = std::iter::once(cut.clone())
+            .chain(numbered)
+            .find(|id| !self.ids.contains(id))
+            .expect("numbers do not end");
+        self.ids.insert(free.clone());
+        free
     }
-}
-
-/// Prefixes without those that others hold, and with halves put together: the same addresses in the fewest prefixes.
-pub(super) fn merged(prefixes: impl IntoIterator<Item = Prefix>) -> Vec<Prefix> {
-    let mut sorted: Vec<Prefix> = prefixes.into_iter().collect();
-    sorted.sort_unstable_by_key(|prefix| (prefix.is_v4(), prefix.first(), prefix.len()));
-    let mut merged: Vec<Prefix> = Vec::with_capacity(sorted.len());
-    for mut prefix in sorted {
-        if merged.last().is_some_and(|last| last.covers(prefix)) {
-            continue;
-        }
-        // A half joins the one before it; the whole may then be a half itself.
-        while let Some(last) = merged.last() {
-            let Some(parent) = prefix
-                .len()
-                .checked_sub(1)
-                .map(|len| Prefix::of(prefix.first(), len))
-            else {
-                break;
-            };
-            let are_halves = last.len() == prefix.len()
-                && parent.covers(*last)
-                && parent.is_v4() == last.is_v4()
-                && *last != prefix;
-            if !are_halves {
-                break;
-            }
-            merged.pop();
-            prefix = parent;
-        }
-        merged.push(prefix);
-    }
-    // IPv4 first, as people write them.
-    merged.sort_by_key(|prefix| (!prefix.is_v4(), *prefix));
-    merged
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn prefixes_are_put_together_where_that_is_exact() {
-        fn check(texts: &str, expected: &str) {
-            let prefixes = texts.split(' ').map(|text| text.parse().expect("a prefix"));
-            let shown: Vec<String> = merged(prefixes).iter().map(ToString::to_string).collect();
-            assert_eq!(shown.join(" "), expected, "{texts}");
-        }
-        check("10.0.0.2 10.0.0.3", "10.0.0.2/31");
-        check("10.0.0.1 10.0.0.2", "10.0.0.1/32 10.0.0.2/32");
-        check("10.0.0.3 10.0.0.0 10.0.0.2 10.0.0.1", "10.0.0.0/30");
-        check("10.0.0.0/24 10.0.0.7 10.0.0.7", "10.0.0.0/24");
-        check("0.0.0.0/1 128.0.0.0/1", "0.0.0.0/0");
-        check(
-            "2001:db8::1 10.0.0.1 2001:db8::",
-            "10.0.0.1/32 2001:db8::/127",
-        );
-        check("10.0.0.1", "10.0.0.1/32");
-    }
 
     #[test]
     fn ids_are_given_once() {

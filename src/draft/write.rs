@@ -196,8 +196,8 @@ fn rule(out: &mut Out, effect: &str, entry: &RuleEntry, services: &BTreeMap<Port
     }
 }
 
-/// Names for what rules ask for by one port, or by one protocol without ports: IANA's or the product's, with the protocol
-/// behind it where that is not TCP and both are asked for.
+/// Names for what rules ask for by one port: IANA's or the product's; `udp-53` where that is taken, or not in the letters
+/// of a name.
 fn service_names(sheet: &Sheet) -> BTreeMap<PortRange, String> {
     let rules = sheet.allows.iter().chain(&sheet.denies);
     let single = rules.filter_map(|rule| match &rule.ports {
@@ -219,11 +219,10 @@ fn service_names(sheet: &Sheet) -> BTreeMap<PortRange, String> {
     for (range, name) in named {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         let is_free = name.chars().all(plain) && !taken.contains(name);
-        let behind = protocol::name(range.protocol).unwrap_or_default();
         let name = if is_free {
             name.to_owned()
         } else {
-            format!("{behind}-{}", range.first)
+            range.to_string().replace('/', "-")
         };
         if taken.insert(name.clone()) {
             names.insert(range, name);

@@ -191,7 +191,7 @@ impl Fleet {
         fleet
     }
 
-    /// A fleet of these interfaces, which have no roles.
+    /// A fleet of these interfaces; `hosts` finds none of them.
     pub(super) fn of(interfaces: Vec<Interface>) -> Fleet {
         Fleet {
             interfaces,

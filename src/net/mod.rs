@@ -12,4 +12,4 @@ pub mod services;
 pub use addr::Addr;
 pub use addr_text::AddrText;
 pub use hex::hex;
-pub use prefix::{Prefix, PrefixError};
+pub use prefix::{Prefix, PrefixError, merged};

@@ -148,6 +148,37 @@ impl fmt::Display for Prefix {
     }
 }
 
+/// The fewest prefixes that hold the same addresses: without those that others hold, and with halves put together. IPv4
+/// first, each family in order.
+pub fn merged(prefixes: impl IntoIterator<Item = Prefix>) -> Vec<Prefix> {
+    let mut sorted: Vec<Prefix> = prefixes.into_iter().collect();
+    sorted.sort_unstable_by_key(|prefix| (!prefix.is_v4(), *prefix));
+    let mut kept: Vec<Prefix> = Vec::new();
+    for prefix in sorted {
+        if kept.last().is_some_and(|last| last.covers(prefix)) {
+            continue;
+        }
+        kept.push(prefix);
+        // Two halves of one prefix are that prefix, which may be a half itself.
+        while let [.., lower, upper] = kept.as_slice() {
+            let Some(whole) = parent(*lower)
+                .filter(|whole| lower.len() == upper.len() && parent(*upper) == Some(*whole))
+            else {
+                break;
+            };
+            kept.truncate(kept.len() - 2);
+            kept.push(whole);
+        }
+    }
+    kept
+}
+
+/// The prefix that is one bit shorter; none for all of a family.
+fn parent(prefix: Prefix) -> Option<Prefix> {
+    let shorter = prefix.len().checked_sub(1)?;
+    Some(Prefix::of(prefix.first(), shorter))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,5 +254,31 @@ mod tests {
         let outer: Prefix = "10.0.0.0/8".parse().expect("a prefix");
         assert!(outer.covers("10.0.0.0/8".parse().expect("a prefix")));
         assert!(!outer.covers("0.0.0.0/0".parse().expect("a prefix")));
+    }
+
+    #[test]
+    fn prefixes_are_merged_to_the_fewest() {
+        fn check(prefixes: &str, expected: &str) {
+            let words = prefixes.split(' ').filter(|word| !word.is_empty());
+            let shown: Vec<String> = merged(words.map(|word| word.parse().expect("a prefix")))
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            assert_eq!(shown.join(" "), expected, "{prefixes}");
+        }
+        check("", "");
+        check("10.0.0.0/16 10.0.1.0/24", "10.0.0.0/16");
+        check("10.0.1.0/24 10.0.0.0/24", "10.0.0.0/23");
+        check("10.0.1.0/24 10.0.2.0/24", "10.0.1.0/24 10.0.2.0/24");
+        check("10.0.0.0/24 10.0.1.0/24 10.0.2.0/23", "10.0.0.0/22");
+        check("10.0.2.0/24 10.0.0.0/23 10.0.3.0/24", "10.0.0.0/22");
+        check("10.0.0.3 10.0.0.0 10.0.0.2 10.0.0.1", "10.0.0.0/30");
+        check("10.0.0.0/24 10.0.0.7 10.0.0.7", "10.0.0.0/24");
+        check("0.0.0.0/1 128.0.0.0/1", "0.0.0.0/0");
+        check("0.0.0.0/0 10.0.0.0/8 ::/0 2600::/12", "0.0.0.0/0 ::/0");
+        check(
+            "2001:db8::1 10.0.0.1 2001:db8::",
+            "10.0.0.1/32 2001:db8::/127",
+        );
     }
 }

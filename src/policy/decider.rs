@@ -159,9 +159,7 @@ impl Cuts {
         let mut list_of = [NO_PORTS; 256];
         let mut ports: Vec<Vec<u16>> = Vec::new();
         let sets = rules
-            .allows
-            .iter()
-            .chain(&rules.denies)
+            .conditions()
             .flat_map(|condition| condition.ports.sets());
         for range in sets.flat_map(|set| set.ranges()) {
             if !protocol::has_ports(range.protocol) {

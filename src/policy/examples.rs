@@ -52,7 +52,7 @@ impl Policy {
         for protocol in [protocol::TCP, protocol::UDP] {
             begins.entry(protocol).or_default().insert(0);
         }
-        let conditions = self.rules.allows.iter().chain(&self.rules.denies);
+        let conditions = self.rules.conditions();
         let sets = conditions.flat_map(|condition| condition.ports.sets());
         for range in sets.flat_map(|set| set.ranges()) {
             let begins = begins.entry(range.protocol).or_default();

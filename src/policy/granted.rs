@@ -2,10 +2,9 @@
 
 use super::fit::Truth;
 use super::names::Name;
-use super::ruleset::{Condition, Ports};
+use super::ruleset::Condition;
 use super::{End, Policy, RuleId};
 use crate::net::Prefix;
-use crate::net::ports::{NUM_PAIRS, PortSet};
 
 /// What an allow or deny covers.
 pub struct Granted {
@@ -44,23 +43,15 @@ impl Unmet {
 
 impl Policy {
     fn condition(&self, rule: RuleId) -> Option<&Condition> {
-        let mut conditions = self.rules.allows.iter().chain(&self.rules.denies);
+        let mut conditions = self.rules.conditions();
         conditions.find(|condition| condition.rule == rule)
     }
 
     /// What an allow or deny covers; none for requires and the default.
     pub fn granted(&self, rule: RuleId) -> Option<Granted> {
         let condition = self.condition(rule)?;
-        let pairs = match &condition.ports {
-            Ports::Any => NUM_PAIRS,
-            Ports::Except(set) => NUM_PAIRS - set.num_pairs(),
-            Ports::Only(sets) => {
-                let ranges = sets.iter().flat_map(PortSet::ranges).copied();
-                ranges.collect::<PortSet>().num_pairs()
-            }
-        };
         Some(Granted {
-            pairs,
+            pairs: condition.ports.as_set().num_pairs(),
             from: self.prefixes(&condition.from),
             to: self.prefixes(&condition.to),
         })
@@ -142,6 +133,7 @@ impl Policy {
 mod tests {
     use super::*;
     use crate::net::Addr;
+    use crate::net::ports::NUM_PAIRS;
     use crate::policy::NetworkId;
 
     fn policy() -> Policy {

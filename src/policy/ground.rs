@@ -59,7 +59,7 @@ impl Policy {
 
     /// Whether a rule asks for the path.
     pub fn asks_path(&self) -> bool {
-        let mut conditions = self.rules.allows.iter().chain(&self.rules.denies);
+        let mut conditions = self.rules.conditions();
         conditions.any(|condition| !condition.via.is_empty())
     }
 

@@ -8,7 +8,8 @@
 //! what it pins; `names`, `meant` and `ruleset` resolve what it means, `problem` collects what is wrong with it; `table`
 //! and `space` compile addresses. Then questions are answered: `fit` says whether an end is what a name says, `weigh` how
 //! the conditions of rules stand, `decide` what the policy says; `decider` remembers it, `explanation` says how it came
-//! about. `lint` says what is not wrong in a file but probably not meant.
+//! about. Of policies as such, `lint` says what is not wrong but probably not meant, `diff` and `ground` how two differ,
+//! `granted` and `examples` what rules cover, `without` what is left of a file without its rules.
 
 mod ask;
 mod by_name;
@@ -64,6 +65,7 @@ pub use fit::is_anybodys_zone;
 pub use granted::{Ends, Granted, Unmet};
 pub use lint::{ERROR, LINTS, Lint, LintKind, LintLevel, PolicyLints};
 pub use mute::KINDS;
+pub use names::reserved_words;
 pub(crate) use nearest::nearest;
 pub use problem::PolicyErrors;
 pub use remark::Remark;
@@ -331,7 +333,7 @@ impl Policy {
     /// Whether the rule names the protocol itself (`ports = ["icmp"]`, a service of it) rather than covering it by naming
     /// none. False for requires and the default.
     pub fn names_protocol(&self, rule: RuleId, protocol: u8) -> bool {
-        let conditions = self.rules.allows.iter().chain(&self.rules.denies);
+        let conditions = self.rules.conditions();
         conditions
             .filter(|condition| condition.rule == rule)
             .any(|condition| condition.ports.names(protocol))

@@ -76,6 +76,11 @@ const RESERVED: [(&str, Name); 9] = [
 /// Words that zones have beside the reserved ones: no tier, group or destination may be called so.
 const ZONES: [&str; 2] = ["local", "default"];
 
+/// Words that no tier, group or destination may be called.
+pub fn reserved_words() -> impl Iterator<Item = &'static str> {
+    RESERVED.iter().map(|(word, _)| *word).chain(ZONES)
+}
+
 /// AWS services by their bits: the codes of the records' own fields, then what pinned ranges name beyond them. The bit for
 /// codes that records have and this list does not is left out.
 #[derive(Clone, Debug)]
@@ -170,7 +175,7 @@ impl Names {
 
     /// Declares a tier, group or destination; a name that is taken is an error.
     pub(super) fn declare(&mut self, word: &Word, name: Name, problems: &mut Problems) {
-        if ZONES.contains(&&**word) || RESERVED.iter().any(|(reserved, _)| *reserved == word.text) {
+        if reserved_words().any(|reserved| reserved == word.text) {
             problems.add(&word.span, format!("`{}` is a reserved word", &**word));
             return;
         }

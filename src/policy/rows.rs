@@ -85,7 +85,7 @@ impl Policy {
     pub fn rule_rows(&self) -> Vec<RuleRow<'_>> {
         let rules = &self.rules;
         let mut rows: Vec<RuleRow<'_>> = rules.texts.iter().map(bare).collect();
-        for condition in rules.allows.iter().chain(&rules.denies) {
+        for condition in rules.conditions() {
             self.fill(&mut rows[usize::from(condition.rule.0)], condition);
         }
         for require in &rules.requires {

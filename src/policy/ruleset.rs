@@ -24,6 +24,13 @@ pub(super) struct Rules {
     pub(super) dates: Vec<i64>,
 }
 
+impl Rules {
+    /// The allows, then the denies.
+    pub(super) fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        self.allows.iter().chain(&self.denies)
+    }
+}
+
 /// When an allow or deny matches.
 pub(super) struct Condition {
     pub(super) rule: RuleId,

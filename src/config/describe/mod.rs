@@ -37,18 +37,7 @@ const ENTRIES: &str = "Entries";
 /// # Errors
 /// What is wrong, one error for each file.
 pub fn from_describe(inputs: &[Input<'_>]) -> Result<Config, Vec<ConfigError>> {
-    let mut gathered = Gathered::default();
-    let mut errors = Vec::new();
-    for input in inputs {
-        if let Err(wrong) = file(*input, &mut gathered) {
-            errors.push(wrong.in_file(input.name));
-        }
-    }
-    if errors.is_empty() {
-        Ok(gathered.finish())
-    } else {
-        Err(errors)
-    }
+    Gathered::from_files(inputs, file)
 }
 
 fn file(input: Input<'_>, gathered: &mut Gathered) -> Result<(), Wrong> {

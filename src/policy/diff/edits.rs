@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::joint::conditions;
 use super::regions::{Range, Region, View, sorted};
 use crate::policy::space::Kind;
 use crate::policy::{ClassId, NetworkId, Policy};
@@ -148,7 +147,9 @@ fn things(policy: &Policy) -> Things {
         add("service", &service.name, ports.chain(symmetric).collect());
     }
     for row in policy.rule_rows() {
-        let condition = conditions(policy)
+        let condition = policy
+            .rules
+            .conditions()
             .find(|condition| std::ptr::eq(policy.rule(condition.rule), row.rule));
         let family = condition.and_then(|condition| condition.ipv4);
         let date = |key: &str, date: Option<i64>| date.map(|date| format!("{key} {}", day(date)));

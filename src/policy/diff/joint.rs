@@ -35,11 +35,6 @@ pub(super) struct Joint<'p> {
     pub(super) requires: Vec<JointRequire<'p>>,
 }
 
-/// The allows and denies of a policy.
-pub(super) fn conditions(policy: &Policy) -> impl Iterator<Item = &Condition> {
-    policy.rules.allows.iter().chain(&policy.rules.denies)
-}
-
 pub(super) fn asks_same_subnet(condition: &Condition) -> bool {
     let excepts = [&condition.from_except, &condition.to_except];
     excepts
@@ -49,7 +44,7 @@ pub(super) fn asks_same_subnet(condition: &Condition) -> bool {
 
 /// The names that rules of a policy use. `same-subnet` is none of an end alone.
 pub(super) fn names(policy: &Policy) -> BTreeSet<Name> {
-    let of_rules = conditions(policy).flat_map(|condition| {
+    let of_rules = policy.rules.conditions().flat_map(|condition| {
         let lists = [
             &condition.from,
             &condition.from_except,

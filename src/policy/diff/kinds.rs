@@ -64,8 +64,6 @@ pub(super) struct EndKind {
 pub(super) struct Zone {
     /// By the old policy, by the new one.
     pub(super) names: [String; 2],
-    /// The order in which zones are shown.
-    pub(super) order: [u16; 2],
     /// Another network than the one that looks.
     pub(super) elsewhere: Option<String>,
     /// Whether the addresses are at home in the network that looks, by either policy.
@@ -200,7 +198,7 @@ impl<'p> Asker<'p> {
         let mut asker = Asker {
             policy,
             names: named.iter().copied().collect(),
-            asks_subnet: joint::conditions(policy).any(joint::asks_same_subnet),
+            asks_subnet: policy.rules.conditions().any(joint::asks_same_subnet),
             asks_az: false,
             labels: BTreeSet::new(),
         };
@@ -245,8 +243,8 @@ fn zone(views: [View<'_>; 2], seen: &[Seen; 2], named: [&BTreeSet<Name>; 2]) -> 
         let policy = views[at].policy;
         let name = policy.zone_name(ids[at]);
         match policy.zone_kind(ids[at]) {
-            ZoneKind::Aws if !is_named(name) => ("aws:*", u16::MAX),
-            _ => (name, ids[at].0),
+            ZoneKind::Aws if !is_named(name) => "aws:*",
+            _ => name,
         }
     };
     let is_home = |at: usize| seen[at].home == Some(views[at].network);
@@ -255,8 +253,7 @@ fn zone(views: [View<'_>; 2], seen: &[Seen; 2], named: [&BTreeSet<Name>; 2]) -> 
         Some(views[at].policy.network_name(home).to_owned())
     });
     Zone {
-        names: [0, 1].map(|at| shown(at).0.to_owned()),
-        order: [1, 0].map(|at| shown(at).1),
+        names: [0, 1].map(|at| shown(at).to_owned()),
         elsewhere,
         is_home: is_home(0) || is_home(1),
     }

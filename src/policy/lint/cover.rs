@@ -19,7 +19,8 @@ const MAX_STEPS: usize = 1 << 28;
 /// Whatever else is compared of two rules takes as long as this many words.
 const STEPS_BESIDE: usize = 16;
 
-/// How many (class, name) and (class, list of names) pairs are looked at. 64 million bits are 8 MiB, and half a second.
+/// How many (class, name) and (class, list of names) pairs are looked at. Each takes two bits:
+/// 64 million pairs are 16 MiB.
 const MAX_CELLS: usize = 1 << 26;
 
 /// How many pairs of classes are asked whether a require binds them. A require beyond that counts as binding.
@@ -251,7 +252,7 @@ fn check_size(policy: &Policy, rules: &Rules<'_>) -> Result<(), TooLarge> {
     for (list, except) in &lists {
         names.extend(list.iter().chain(*except));
     }
-    // A list takes two bits of a class, a name three and a look.
+    // A list and a name take two bits of a class each, a name also a look.
     let lists = lists.len() + names.len();
     if lists.saturating_mul(classes) > MAX_CELLS {
         return Err(TooLarge::Cells { lists, classes });

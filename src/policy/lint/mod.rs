@@ -220,9 +220,7 @@ impl<'a> Rules<'a> {
     fn new(policy: &'a Policy, file: &'a File, text: &str) -> Rules<'a> {
         let rules = &policy.rules;
         let conditions: HashMap<&str, &Condition> = rules
-            .allows
-            .iter()
-            .chain(&rules.denies)
+            .conditions()
             .map(|condition| (policy.rule(condition.rule).id.as_str(), condition))
             .collect();
         let mut all: Vec<Rule<'a>> = file

@@ -17,7 +17,7 @@ use super::set::Set;
 use super::table::{ACL_SIZE, LintLevel};
 use super::{Found, Rules};
 use crate::net::ports::PortSet;
-use crate::net::{Prefix, protocol};
+use crate::net::{Prefix, merged, protocol};
 
 /// Entries of one direction that a network ACL holds by default. Source: AWS, *Amazon VPC quotas*, rules per network ACL.
 const DEFAULT_ENTRIES: usize = 20;
@@ -85,7 +85,7 @@ impl Prefixes {
     fn of(policy: &Policy, ends: &Ends<'_>) -> Prefixes {
         let merged_of = |names: &[Name]| {
             let all = names.iter().flat_map(|name| prefixes_of(policy, *name));
-            merged(all.collect())
+            merged(all)
         };
         let mut all = merged_of(ends.names);
         all.extend(merged_of(ends.except));
@@ -185,60 +185,5 @@ fn prefixes_of(policy: &Policy, name: Name) -> Vec<Prefix> {
         Name::Group(group) => places.groups[usize::from(group)].cidrs.clone(),
         Name::Destination(id) => places.destinations[usize::from(id)].cidrs.clone(),
         Name::Aws(_) | Name::AnyAws | Name::SameSubnet => Vec::new(),
-    }
-}
-
-/// The fewest prefixes that hold the same addresses.
-fn merged(mut prefixes: Vec<Prefix>) -> Vec<Prefix> {
-    prefixes.sort_unstable_by_key(|prefix| (!prefix.is_v4(), *prefix));
-    let mut kept: Vec<Prefix> = Vec::new();
-    for prefix in prefixes {
-        if kept.last().is_some_and(|last| last.covers(prefix)) {
-            continue;
-        }
-        kept.push(prefix);
-        // Two halves of one prefix are that prefix, which may be a half itself.
-        while let [.., lower, upper] = kept.as_slice() {
-            let Some(whole) = parent(*lower)
-                .filter(|whole| lower.len() == upper.len() && parent(*upper) == Some(*whole))
-            else {
-                break;
-            };
-            kept.truncate(kept.len() - 2);
-            kept.push(whole);
-        }
-    }
-    kept
-}
-
-/// The prefix that is one bit shorter; none for all of a family.
-fn parent(prefix: Prefix) -> Option<Prefix> {
-    let shorter = prefix.len().checked_sub(1)?;
-    Some(Prefix::of(prefix.first(), shorter))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(prefixes: &str, expected: &str) {
-        let read = |text: &str| -> Vec<Prefix> {
-            let words = text.split(' ').filter(|word| !word.is_empty());
-            words.map(|word| word.parse().expect("a prefix")).collect()
-        };
-        assert_eq!(merged(read(prefixes)), read(expected), "{prefixes}");
-    }
-
-    #[test]
-    fn prefixes_are_merged_to_the_fewest() {
-        check("", "");
-        check("10.0.0.0/16 10.0.1.0/24", "10.0.0.0/16");
-        check("10.0.1.0/24 10.0.0.0/24", "10.0.0.0/23");
-        check("10.0.1.0/24 10.0.2.0/24", "10.0.1.0/24 10.0.2.0/24");
-        check("10.0.0.0/24 10.0.1.0/24 10.0.2.0/23", "10.0.0.0/22");
-        check("10.0.2.0/24 10.0.0.0/23 10.0.3.0/24", "10.0.0.0/22");
-        check("0.0.0.0/1 128.0.0.0/1", "0.0.0.0/0");
-        check("0.0.0.0/0 10.0.0.0/8 ::/0 2600::/12", "0.0.0.0/0 ::/0");
-        check("10.0.0.1/32 10.0.0.1/32", "10.0.0.1/32");
     }
 }

@@ -45,7 +45,7 @@ impl<'v> Reader<'_, 'v, '_> {
             "aws_subnet" | "aws_default_subnet" => self.subnet(one),
             "aws_security_group" | "aws_default_security_group" => self.security_group(one),
             "aws_ec2_managed_prefix_list" => self.prefix_list(one),
-            // Of what a configuration only reads, what it reads of networks, subnets and groups is of use.
+            // Of what a configuration only reads, what it reads of networks, subnets, groups and prefix lists is of use.
             _ if one.is_data => Ok(()),
             "aws_vpc_ipv4_cidr_block_association" => self.cidr(one, "cidr_block"),
             "aws_vpc_ipv6_cidr_block_association" => self.cidr(one, "ipv6_cidr_block"),

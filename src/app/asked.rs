@@ -23,6 +23,13 @@ pub struct Asked<'a> {
     pub rows: &'a Sender<RecordBatch>,
 }
 
+impl Asked<'_> {
+    /// Whether rulings on connections tell all that is asked, so that no object has to be read again.
+    pub fn is_of_rulings(&self) -> bool {
+        RecordBatches::new(self.columns).wants_rulings_only()
+    }
+}
+
 /// The judged records of one thread and slot on their way to whoever asks.
 pub(super) struct AskedRows<'a> {
     asked: &'a Asked<'a>,
@@ -42,6 +49,19 @@ impl<'a> AskedRows<'a> {
             source: Arc::default(),
             failed: Ok(()),
         }
+    }
+
+    /// Takes so many records that are judged alike, of which nothing else is asked.
+    ///
+    /// # Errors
+    /// As [`AskedRows::hand_on`].
+    pub fn take(&mut self, row: &JudgementRow<'_>, count: u64) -> anyhow::Result<()> {
+        for _ in 0..count {
+            if self.batches.push_ruled(self.hour, row) >= self.asked.batch_rows {
+                self.hand_on()?;
+            }
+        }
+        Ok(())
     }
 
     /// Hands on what has not been.

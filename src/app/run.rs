@@ -261,11 +261,13 @@ impl<'a> Run<'a> {
         let asked = self.asked.filter(|_| self.lake.is_none());
         let keep = match (self.lake, asked) {
             (Some(_), _) => self.settings.keep,
+            (None, Some(asked)) if asked.is_of_rulings() => Keep::None,
             (None, Some(_)) => Keep::All,
             (None, None) => Keep::None,
         };
         // Nothing is kept of rejected records, nor of rows for a lake, where all records are asked for.
-        let bodies = match asked {
+        let read_again = asked.filter(|_| keep != Keep::None);
+        let bodies = match read_again {
             Some(_) => shares.bodies + shares.rejected + shares.records,
             None => shares.bodies,
         };
@@ -292,7 +294,7 @@ impl<'a> Run<'a> {
                     Keep::None | Keep::All => 0,
                 },
                 // Each thread holds one before it is known whether there is room for it.
-                max_text: asked.map_or(0, |_| bodies / self.settings.threads.max(1)),
+                max_text: read_again.map_or(0, |_| bodies / self.settings.threads.max(1)),
                 ..DecodeOptions::default()
             },
             rulings_memory: shares.rulings / self.settings.threads.max(1),

@@ -16,10 +16,10 @@ use crate::judge::lines::HashFilter;
 use crate::judge::part::{Parts, SlotPart};
 use crate::judge::reporter::{KeyPlace, Reporters};
 use crate::policy::Policy;
-use crate::sink::ObjectRow;
+use crate::sink::{Hour, ObjectRow};
 use crate::source::{Body, FetchError, Fetcher, Object, ReadBuffer};
 
-use super::asked::Asked;
+use super::asked::{Asked, AskedRows};
 use super::comparing::Comparing;
 use super::coverage::CoverageGatherer;
 use super::hours::{HourState, Hours};
@@ -56,7 +56,8 @@ pub struct Batch<'a, 'h> {
     pub keep: Keep,
     /// Whether only what no later record can change is told.
     pub certain: bool,
-    /// Who asks for judged records, instead of the lake.
+    /// Who asks for judged records, instead of the lake: they come of objects that are read again, or, if nothing is kept
+    /// for that, of the rulings.
     pub asked: Option<&'a Asked<'a>>,
     /// The other policy that is asked of every connection, too.
     pub comparing: Option<&'a Comparing<'a>>,
@@ -79,6 +80,12 @@ pub struct Batch<'a, 'h> {
 }
 
 impl Batch<'_, '_> {
+    /// Takes records of a slot's rulings to whoever asks; none if nobody does, or asks for more than they tell.
+    pub fn asked_rulings(&self, slot: u32) -> Option<AskedRows<'_>> {
+        let asked = self.asked.filter(|_| self.keep == Keep::None)?;
+        Some(AskedRows::new(asked, Hour::of(slot)))
+    }
+
     /// The hour of a slot, opened.
     ///
     /// # Errors

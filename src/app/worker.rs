@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use anyhow::ensure;
 
+use crate::judge::JudgementRow;
 use crate::judge::close::{judge_piece, prove};
 use crate::judge::edges::Told;
 use crate::judge::evidence::{Evidence, Horizon};
 use crate::judge::facts::SlotFacts;
+use crate::judge::judgement_rows::JudgementRows;
 use crate::judge::part::{Parts, SlotPart};
-use crate::judge::records::Rulings;
+use crate::judge::records::{JudgedSink, Rulings};
 use crate::judge::ruling::{Judge, SlotContext};
 
 use super::comparing::Comparer;
@@ -142,6 +144,7 @@ impl<'a, 'h> Worker<'a, 'h> {
             Share::Judge(judging) => {
                 self.judge(slot, &judging, &hour)?;
                 if self.board.leave(slot) {
+                    self.tell_unjudgeable(start, &judging, &hour)?;
                     let recording = self.judged(slot, judging, &hour);
                     self.board.judged(slot, recording.map(Arc::new));
                 }
@@ -162,6 +165,24 @@ impl<'a, 'h> Worker<'a, 'h> {
     fn objects(&self, slot: usize) -> Vec<usize> {
         let own = self.board.objects(slot);
         (0..self.batch.num_timeless).chain(own).collect()
+    }
+
+    /// Tells whoever asks of the records of a slot that no ruling is about.
+    fn tell_unjudgeable(
+        &self,
+        start: u32,
+        judging: &Judging,
+        hour: &HourState,
+    ) -> anyhow::Result<()> {
+        let Some(mut asked) = self.batch.asked_rulings(start) else {
+            return Ok(());
+        };
+        let reporters = hour.reporters.snapshot();
+        let notes = &judging.part.notes;
+        let facts = SlotFacts::new(self.batch.policy, &reporters, &notes.interfaces);
+        let rows = JudgementRows::new(self.batch.policy, &facts, false);
+        rows.of_unjudgeable(&notes.unjudgeable, |row, count| asked.take(row, count))?;
+        asked.hand_on()
     }
 
     /// All connections of a slot are judged: the records to be read for it, if there are any.
@@ -200,6 +221,9 @@ impl<'a, 'h> Worker<'a, 'h> {
         let mut edges = hour.take_table();
         let mut rulings = wanted(self.batch.keep).map(Rulings::new);
         let objects = self.objects(slot);
+        let mut asked = self.batch.asked_rulings(start);
+        let wants_groups = asked.as_ref().is_some_and(JudgedSink::wants_groups);
+        let rows = JudgementRows::new(policy, &facts, wants_groups);
         let untold = &mut self.untold;
         let mut keep_edge = |told: &Told| match untold {
             Some(untold) if told.story.never_feeds(policy) => {
@@ -242,6 +266,11 @@ impl<'a, 'h> Worker<'a, 'h> {
                             record_now(rulings).map_err(io::Error::other)?;
                         }
                     }
+                    if let Some(asked) = &mut asked {
+                        let take = |row: &JudgementRow<'_>, count| asked.take(row, count);
+                        rows.of_connection(connection, views.clone(), traffic, ruling, take)
+                            .map_err(io::Error::other)?;
+                    }
                     if let Some((comparer, others)) = &mut comparer {
                         let views = || views.clone();
                         let other = SlotContext {
@@ -269,6 +298,9 @@ impl<'a, 'h> Worker<'a, 'h> {
                     hour.make_room(&mut edges)
                 },
             )?;
+        }
+        if let Some(asked) = &mut asked {
+            asked.hand_on()?;
         }
         hour.give_back(edges);
         if let Some(rulings) = rulings {

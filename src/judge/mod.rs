@@ -14,6 +14,7 @@ mod finding;
 pub mod findings;
 pub mod fold;
 mod judgement;
+pub mod judgement_rows;
 pub mod ladder;
 pub mod lines;
 mod memo;

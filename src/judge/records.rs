@@ -4,21 +4,19 @@
 use hashbrown::HashSet;
 
 use crate::flow::{Action, Field, Fields, MalformedLine, Record, RecordSink};
-use crate::net::protocol::has_ports;
-use crate::policy::{GroupId, NetworkId, Policy, ZoneKind};
+use crate::policy::{NetworkId, Policy, ZoneKind};
 
 use super::arena::HashArena;
-use super::connection::{Connection, End, Key, Kinds, Lane, Side, Tag, View};
-use super::facts::{Seat, SlotFacts};
+use super::connection::{Connection, Key, Lane, Side, Tag, View};
+use super::facts::SlotFacts;
 use super::fold::{ObjectFacts, connection_of, slot_of};
+use super::judgement_rows::{JudgementRows, Stored, is_copy};
 use super::lines::{HashFilter, LineHashes};
 use super::memo::Memo;
-use super::orient::syn_ack_confidence;
-use super::outcome::{Reject, classify};
 use super::reporter::{ReporterId, Reporters};
-use super::ruling::{Judged, Ruling, perspective};
+use super::ruling::Ruling;
 use super::traffic::Traffic;
-use super::{Confidence, Flags, JudgementRow, Observer, Orientation, Reason, Verdict};
+use super::{JudgementRow, Reason, Verdict};
 
 /// Which records are wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,17 +37,6 @@ pub struct Rulings {
     objects: u64,
     /// Whether records that no ruling is about are wanted as well.
     unjudgeable_too: bool,
-}
-
-struct Stored {
-    key: Key,
-    ruling: Ruling,
-    /// How sure a SYN with ACK of its own makes a record.
-    syn_ack: Confidence,
-    /// What both ends sent: such a SYN tells nobody's role.
-    from_both: Kinds,
-    /// What rejects are, by lane and sender.
-    rejects: [[Option<Reject>; 2]; 6],
 }
 
 impl Rulings {
@@ -111,31 +98,13 @@ impl Rulings {
             return;
         }
         let key = connection.key();
-        let mut rejects = [[None; 2]; 6];
-        for (tag, _) in views.clone().filter(|(tag, _)| tag.lane().is_reject()) {
-            let class = classify(&key, traffic, &ruling.oriented, tag.lane(), tag.sender());
-            rejects[tag.lane() as usize][tag.sender() as usize] = Some(class);
-        }
         for (tag, _) in views.clone() {
-            let reporter = facts.reporter(tag.reporter());
-            let is_copy = views.clone().any(|(other, _)| {
-                let other_reporter = facts.reporter(other.reporter());
-                other.sender() == tag.sender()
-                    && other_reporter.stream != reporter.stream
-                    && other_reporter.interface == reporter.interface
-                    && other_reporter.counts_before(reporter)
-            });
-            if is_copy {
-                self.copies.insert((key, tag.sender(), reporter.stream));
+            if is_copy(facts, views.clone(), tag) {
+                let stream = facts.reporter(tag.reporter()).stream;
+                self.copies.insert((key, tag.sender(), stream));
             }
         }
-        let stored = Stored {
-            key,
-            ruling: *ruling,
-            syn_ack: syn_ack_confidence(traffic, ruling.oriented.client),
-            from_both: traffic.sent[0].kinds.common(traffic.sent[1].kinds),
-            rejects,
-        };
+        let stored = Stored::of(connection, views, traffic, ruling);
         self.objects |= connection.objects;
         self.insert(stored);
     }
@@ -207,6 +176,7 @@ pub struct RecordJudge<'a, S: JudgedSink> {
     reporters: &'a Reporters,
     facts: &'a SlotFacts<'a>,
     rulings: &'a Rulings,
+    rows: JudgementRows<'a>,
     object: ObjectFacts<'a>,
     slot: u32,
     one_network: bool,
@@ -232,6 +202,7 @@ impl<'a, S: JudgedSink> RecordJudge<'a, S> {
             reporters,
             facts,
             rulings,
+            rows: JudgementRows::new(policy, facts, sink.wants_groups()),
             object,
             slot,
             one_network,
@@ -273,27 +244,7 @@ impl<'a, S: JudgedSink> RecordJudge<'a, S> {
         if !self.rulings.unjudgeable_too {
             return;
         }
-        let row = JudgementRow {
-            network: network.map(|network| self.policy.network_name(network)),
-            client_addr: None,
-            client_port: None,
-            server_addr: None,
-            server_port: None,
-            client_tier: None,
-            server_tier: None,
-            client_groups: &[],
-            server_groups: &[],
-            orientation: None,
-            confidence: None,
-            observer: None,
-            outcome: None,
-            via: None,
-            decision: None,
-            rule: reason.as_str(),
-            verdict: Verdict::Unjudged,
-            severity: None,
-            flags: Flags::default(),
-        };
+        let row = self.rows.unjudgeable(network, reason);
         self.sink.judged(record, fields, reporter, &row);
     }
 
@@ -302,7 +253,6 @@ impl<'a, S: JudgedSink> RecordJudge<'a, S> {
         record: &Record,
         fields: &impl Fields,
         reporter: S::Reporter,
-        network: NetworkId,
         key: &Key,
         tag: Tag,
     ) {
@@ -313,112 +263,18 @@ impl<'a, S: JudgedSink> RecordJudge<'a, S> {
         let Some(stored) = stored else {
             return;
         };
-        let ruling = &stored.ruling;
         let sender = tag.sender();
         let stream = self.facts.reporter(tag.reporter()).stream;
-        let judged = if self.rulings.copies.contains(&(*key, sender, stream)) {
-            Judged::Not(Reason::Duplicate)
-        } else {
-            match stored.rejects[tag.lane() as usize][sender as usize] {
-                Some(Reject::PostClose) => ruling.judged_alone(Reason::PostClose),
-                Some(Reject::Stray) => ruling.judged_alone(Reason::Stray),
-                _ => ruling.judged,
+        let is_copy = self.rulings.copies.contains(&(*key, sender, stream));
+        let own = stored.own_orientation(record, sender);
+        let (rulings, sink) = (self.rulings, &mut *self.sink);
+        let policy = self.policy;
+        self.rows.judged(stored, tag, is_copy, Some(own), |row| {
+            // A copy, or what came after the close, is not judged though its connection is.
+            if rulings.wanted == Wanted::All || is_flagged(policy, row.verdict, &stored.ruling) {
+                sink.judged(record, fields, reporter, row);
             }
-        };
-        let (client, server) = (
-            key.end(ruling.oriented.client),
-            key.end(ruling.oriented.client.other()),
-        );
-        let (orientation, confidence) = own_orientation(record, sender, stored);
-        let ports = has_ports(key.protocol);
-        let is_late = matches!(judged, Judged::Not(Reason::PostClose | Reason::Stray));
-        let (client_groups, server_groups) = if self.sink.wants_groups() {
-            (self.groups(key, client), self.groups(key, server))
-        } else {
-            Default::default()
-        };
-        let mut row = JudgementRow {
-            network: Some(self.policy.network_name(network)),
-            client_addr: Some(client.addr),
-            client_port: ports.then_some(client.port),
-            server_addr: Some(server.addr),
-            server_port: ports.then_some(server.port),
-            client_tier: Some(self.policy.zone_name(ruling.zones.client)),
-            server_tier: Some(self.policy.zone_name(ruling.zones.server)),
-            client_groups: &client_groups,
-            server_groups: &server_groups,
-            orientation: Some(orientation),
-            confidence: Some(confidence),
-            observer: Some(self.observer(tag, key, ruling)),
-            outcome: ruling.outcome.filter(|_| !is_late),
-            via: ruling.via,
-            decision: None,
-            rule: "",
-            verdict: Verdict::Unjudged,
-            severity: None,
-            flags: Flags::default(),
-        };
-        match judged {
-            Judged::Decided {
-                decision,
-                verdict,
-                severity,
-                flags,
-            } => {
-                row.decision = Some(decision.answer);
-                row.rule = &self.policy.rule(decision.rule).id;
-                row.verdict = verdict;
-                row.severity = Some(severity);
-                row.flags = flags;
-            }
-            Judged::Not(reason) => row.rule = reason.as_str(),
-        }
-        // A copy, or what came after the close, is not judged though its connection is.
-        if self.rulings.wanted == Wanted::All || is_flagged(self.policy, row.verdict, ruling) {
-            self.sink.judged(record, fields, reporter, &row);
-        }
-    }
-
-    fn observer(&self, tag: Tag, key: &Key, ruling: &Ruling) -> Observer {
-        match self
-            .facts
-            .seat(tag, key.end(Side::Low), key.end(Side::High))
-        {
-            Seat::End(side) if side == ruling.oriented.client => Observer::Client,
-            Seat::End(_) => Observer::Server,
-            Seat::Transit => Observer::Transit,
-            Seat::Unknown => Observer::Unknown,
-        }
-    }
-
-    /// The names of an end's groups, by prefix and by interface facts, sorted.
-    fn groups(&self, key: &Key, end: End) -> Vec<&'a str> {
-        let place = self.policy.place(perspective(key), end.addr);
-        let by_facts: &[GroupId] = if place.home.is_some() {
-            self.facts.groups(self.facts.address(end).groups_key)
-        } else {
-            &[]
-        };
-        let by_prefix = self.policy.groups_of(place.class);
-        let mut names: Vec<&str> = by_prefix
-            .iter()
-            .chain(by_facts)
-            .map(|group| self.policy.group_name(*group))
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        names
-    }
-}
-
-/// A record with a SYN of its own shows that, where only one end sent such, and it says the same as its connection.
-fn own_orientation(record: &Record, sender: Side, stored: &Stored) -> (Orientation, Confidence) {
-    let oriented = &stored.ruling.oriented;
-    match Kinds::of(record) {
-        kinds if stored.from_both.has(kinds) => (oriented.orientation, oriented.confidence),
-        Kinds::SYN if sender == oriented.client => (Orientation::Syn, Confidence::Certain),
-        Kinds::SYN_ACK if sender != oriented.client => (Orientation::SynAck, stored.syn_ack),
-        _ => (oriented.orientation, oriented.confidence),
+        });
     }
 }
 
@@ -444,7 +300,6 @@ impl<S: JudgedSink> RecordSink for RecordJudge<'_, S> {
             record,
             fields,
             own,
-            network,
             &key,
             Tag::new(id, record.told_direction(), Lane::of(record), sender),
         );

@@ -136,6 +136,16 @@ impl RecordBatches {
         self.wanted.groups
     }
 
+    /// Whether it looks at nothing in which the records of one reporter, direction and lane of a connection differ: no
+    /// column of the raw log, and not at their orientation.
+    pub fn wants_rulings_only(&self) -> bool {
+        let fields = JudgementBatch::fields();
+        let own = ["orientation", "confidence"];
+        let mut asked = fields.iter().zip(&self.wanted.judgements);
+        self.wanted.raw.is_empty()
+            && !asked.any(|(field, wanted)| *wanted && own.contains(&field.name().as_str()))
+    }
+
     /// Appends a record of the object `source`, judged with the slots of this hour; how many rows the batch has then.
     #[inline]
     pub fn push(
@@ -148,6 +158,12 @@ impl RecordBatches {
     ) -> usize {
         let times = (record.start, record.end);
         self.raw.push(times, texts, source, record.line);
+        self.push_ruled(hour, row)
+    }
+
+    /// Appends a record of which no raw column is wanted.
+    #[inline]
+    pub fn push_ruled(&mut self, hour: Hour, row: &JudgementRow<'_>) -> usize {
         let addr = |addr: Option<Addr>| addr.filter(|_| self.wanted.addrs).map(AddrText::of);
         let (client, server) = (addr(row.client_addr), addr(row.server_addr));
         let ends = Ends {

@@ -250,6 +250,43 @@ fn records_are_the_same_in_every_column_whoever_asks_for_which() {
     ] {
         assert_eq!(fly(question, &[]), of_lake(question), "{question}");
     }
+    // Of these no object is read again; with the others all are.
+    let of_rulings = [
+        "network",
+        "client_addr",
+        "client_port",
+        "server_addr",
+        "server_port",
+        "client_tier",
+        "server_tier",
+        "array_to_string(client_groups, ' ')",
+        "array_to_string(server_groups, ' ')",
+        "observer",
+        "outcome",
+        "via",
+        "decision",
+        "rule",
+        "verdict",
+        "severity",
+        "denied_attempt",
+        "egress_violation",
+        "cross_tier_violation",
+        "intra_tier_violation",
+        "ingress_violation",
+        "date",
+        "hour",
+    ];
+    let others = ["orientation", "confidence"];
+    for columns in [of_rulings.to_vec(), [&of_rulings[..], &others].concat()] {
+        let places: Vec<String> = (1..=columns.len()).map(|place| place.to_string()).collect();
+        let (columns, places) = (columns.join(", "), places.join(", "));
+        let question =
+            format!("select {columns}, count(*) from records group by {places} order by {places}");
+        let lake = of_lake(&question);
+        for more in [&[][..], &["--threads", "1", "--memory", "128MiB"]] {
+            assert!(fly(&question, more) == lake, "{columns} {more:?}");
+        }
+    }
     assert_eq!(
         fly("select verdict from records limit 7", &[])
             .lines()

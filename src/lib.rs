@@ -16,9 +16,10 @@
 //!
 //! [`generate`] stands beside the pipeline: it writes synthetic logs in AWS's own layout.
 //!
-//! [`config`] and [`draft`] lead to a policy: how AWS is configured, and what policy that amounts to. No I/O.
+//! [`config`] and [`draft`] lead to a policy: how AWS is configured, and what policy that amounts to. No I/O. What a policy's
+//! inventory holds is read by [`config`] too.
 //!
-//! Dependencies point down only (`cli → app → {sql → {source, sink}, alert, ledger} → detect → judge → policy → flow → net`); `tests/it/layers.rs`
+//! Dependencies point down only (`cli → app → {sql → {source, sink}, alert, ledger} → detect → judge → policy → {flow, config} → net`); `tests/it/layers.rs`
 //! holds them there.
 
 pub mod alert;

@@ -1,11 +1,11 @@
 -- title: Across labels
 -- answers: Which connections cross from one value of a label to another, such as prod to staging?
--- read: Labels are those of the policy's subnets; the longest prefix tells.
+-- read: Labels are those of the policy's subnets that have no end; the longest prefix tells.
 -- param label text env: The label.
 -- param most int 50: How many rows.
 -- tables: edges, policy_subnets
 with cidrs as (
-  select labels, unnest(cidrs) as cidr from policy_subnets
+  select labels, unnest(cidrs) as cidr from policy_subnets where valid_until is null
 ), labels as (
   select cidr, cast(split_part(cidr, '/', 2) as int) as bits, unnest(labels) as label from cidrs
 ), addrs as (

@@ -1,11 +1,11 @@
 -- title: Bytes across availability zones
 -- answers: Which traffic crosses zones, and what does it cost?
--- read: Bytes between subnets of different zones of the policy, both ways, times the price of a GB in each direction.
+-- read: Bytes between subnets of different zones of the policy, as far as they have no end, both ways, times the price of a GB in each direction.
 -- param price float 0.01: Dollars a GB and direction (AWS's price list of 2026).
 -- param most int 50: How many rows.
 -- tables: edges, policy_subnets
 with cidrs as (
-  select az, unnest(cidrs) as cidr from policy_subnets where az is not null
+  select az, unnest(cidrs) as cidr from policy_subnets where az is not null and valid_until is null
 ), addrs as (
   select client_addr as addr from edges union select server_addr from edges
 ), places as (

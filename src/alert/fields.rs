@@ -50,7 +50,12 @@ pub fn finding_fields(policy_id: &str, policy_hash: &str, finding: &Finding) -> 
         ("server_addresses", addresses),
         ("server_heaviest", heaviest),
     ]);
+    let names = &finding.server_names;
+    let level = names.level.map(|level| level.as_str());
     fields.extend([
+        ("server_names", json!(names.names)),
+        ("server_names_total", json!(names.total)),
+        ("server_names_level", json!(level)),
         ("server_port", json!(finding.server_port)),
         ("protocol", json!(finding.protocol)),
         ("rule", json!(finding.rule)),

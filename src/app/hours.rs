@@ -23,6 +23,7 @@ use super::malformed::MalformedLines;
 use super::memory::{Shares, give_back};
 use super::order::in_order;
 use super::over;
+use super::resolver::ResolverReport;
 use super::summary::Summary;
 
 /// What a thread's table of edges may take however little the share of the threads: below a few pieces of its memory it
@@ -189,6 +190,8 @@ pub struct Hours<'a> {
     /// Whether detectors look at all edges.
     detects: bool,
     counts_groups: bool,
+    /// The Resolver logs that the policy goes by.
+    resolver: Option<&'a ResolverReport>,
     temp: &'a Path,
     shares: Shares,
     /// Threads of the run, at least one.
@@ -241,6 +244,7 @@ impl<'a> Hours<'a> {
             keep_records,
             detects: detects.is_some(),
             counts_groups: false,
+            resolver: None,
             temp,
             shares,
             threads: threads.max(1),
@@ -258,6 +262,12 @@ impl<'a> Hours<'a> {
     /// Has bytes counted by group, too.
     pub fn counting_groups(mut self, counts: bool) -> Hours<'a> {
         self.counts_groups = counts;
+        self
+    }
+
+    /// Has hours say by which Resolver logs they were judged.
+    pub fn going_by(mut self, resolver: Option<&'a ResolverReport>) -> Hours<'a> {
+        self.resolver = resolver;
         self
     }
 
@@ -370,7 +380,9 @@ impl<'a> Hours<'a> {
                 groups.absorb(&counted);
             }
         }
-        let asides = hour.asides(&reporters, connections, &actions);
+        let mut asides = hour.asides(&reporters, connections, &actions);
+        let of_hour = |read: &ResolverReport| read.digest_of(Hour::of(hour.start));
+        asides.resolver_logs = self.resolver.map(of_hour);
         let mut guard = lock(&self.total);
         let total = &mut *guard;
         total.summary.add_asides(&asides);

@@ -45,7 +45,7 @@ impl Over {
     pub(super) fn scan(&self, policy: &Path, lake: Option<&Path>) -> ScanSettings {
         ScanSettings {
             sources: vec![self.what.clone()],
-            policy: policy.to_owned(),
+            policies: vec![policy.to_owned()],
             lake: lake.map(|lake| lake.to_string_lossy().into_owned()),
             keep: Keep::None,
             since: self.since,

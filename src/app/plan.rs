@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use super::batch::{no_objects, open_listing, runtime};
 use super::error::ScanError;
-use super::policy_file;
 use super::progress::Progress;
 use super::settings::ScanSettings;
+use super::terms::Terms;
 
 /// Lists what the settings name, and says what a run would read.
 ///
 /// # Errors
-/// When the sources or the policy are not as they should be.
+/// When the sources or the policies are not as they should be.
 pub fn plan(settings: &ScanSettings, progress: &dyn Progress) -> Result<Plan, ScanError> {
-    policy_file::load(&settings.policy)?;
+    Terms::load(&settings.policies)?;
     let runtime = runtime()?;
     progress.stage("listing");
     let (mut listing, _) = open_listing(settings, &runtime, settings.since, settings.until)?;

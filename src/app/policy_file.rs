@@ -1,6 +1,7 @@
 //! Reads a policy from disk: the file itself and what it pins, which lies beside it.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -8,6 +9,9 @@ use sha2::{Digest, Sha256};
 use super::error::ScanError;
 use crate::net::hex;
 use crate::policy::{Policy, PolicyLints};
+
+/// The largest file that a policy may name, bytes. What is read of it is held in memory as a whole.
+const MAX_PINNED_BYTES: u64 = 256 << 20;
 
 /// Reads and compiles a policy file; files that its `[data]` names are relative to it.
 ///
@@ -73,5 +77,15 @@ fn read(path: &Path) -> Result<String, ScanError> {
 /// A file that the policy at this path names.
 fn pinned(path: &Path, name: &str) -> std::io::Result<Vec<u8>> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    fs::read(folder.join(name))
+    let mut bytes = Vec::new();
+    let file = fs::File::open(folder.join(name))?;
+    file.take(MAX_PINNED_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_PINNED_BYTES {
+        let message = format!("expected at most {} MiB", MAX_PINNED_BYTES >> 20);
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::FileTooLarge,
+            message,
+        ));
+    }
+    Ok(bytes)
 }

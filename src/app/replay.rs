@@ -14,6 +14,7 @@ use super::over::{Over, outdated_note};
 use super::policy_file;
 use super::progress::Progress;
 use super::report::RunReport;
+use super::resolver;
 use crate::judge::EdgeRow;
 use crate::judge::replay::{Again, Change, Changed, Changes, Counts, Pair, Rejudge, Seen};
 use crate::policy::Policy;
@@ -103,10 +104,22 @@ pub fn replay(settings: &ReplaySettings, progress: &dyn Progress) -> Result<Repl
     }
     let other_ground = old.other_ground(&new);
     if other_ground.is_empty() {
+        let names = resolver::look_up(
+            &new,
+            &settings.new,
+            [settings.over.since, settings.over.until],
+            settings.over.memory,
+            &runtime,
+            progress,
+        )?;
         let comparing = Comparing::new(pair);
         let settings_of_scan = settings.over.scan(&settings.old, None);
         let report = scan_comparing(&settings_of_scan, &comparing, progress)?;
-        let replay = told(&settings.over, &pair, &comparing.finish(), true);
+        let mut replay = told(&settings.over, &pair, &comparing.finish(), true);
+        if let Some(names) = names {
+            replay.notes.extend(names.warnings());
+            replay.unreadable.extend(names.unreadable);
+        }
         return Ok(with_report(replay, report));
     }
     let folder = temp.path().join("judged");
@@ -119,7 +132,10 @@ pub fn replay(settings: &ReplaySettings, progress: &dyn Progress) -> Result<Repl
 
 fn with_report(mut replay: Replay, report: RunReport) -> Replay {
     replay.times = report.coverage.times;
-    replay.unreadable = report.coverage.unreadable;
+    let unreadable = report.coverage.unreadable;
+    replay.unreadable.extend(unreadable);
+    replay.unreadable.sort();
+    replay.unreadable.dedup();
     replay.notes.extend(report.warnings);
     replay
 }
@@ -143,6 +159,7 @@ fn over_lake(over: &Over, lake: &Lake, pair: &Pair<'_>) -> Result<Replay, ScanEr
                 .to_owned(),
         );
     }
+    replay.notes.extend(names_note([pair.old, pair.new]));
     let ground = pair.old.other_ground(pair.new);
     if !ground.is_empty() {
         replay.notes.push(format!(
@@ -152,6 +169,17 @@ fn over_lake(over: &Over, lake: &Lake, pair: &Pair<'_>) -> Result<Replay, ScanEr
         ));
     }
     Ok(replay)
+}
+
+/// Says so where a policy goes by names, which edges do not have.
+pub(super) fn names_note<'p>(policies: impl IntoIterator<Item = &'p Policy>) -> Option<String> {
+    let mut policies = policies.into_iter();
+    let goes_by_logs =
+        |policy: &Policy| policy.goes_by_names() && !policy.resolver_logs().is_empty();
+    policies.any(goes_by_logs).then(|| {
+        "edges do not tell by which names addresses were asked for: what is judged again of them goes by no Resolver logs"
+            .to_owned()
+    })
 }
 
 fn add(changes: &mut Changes, pair: &Pair<'_>, rejudge: &mut Rejudge<'_>, edge: &EdgeRow<'_>) {

@@ -3,19 +3,27 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::resolver::ResolverReport;
 use crate::flow::Tally;
 use crate::judge::{Finding, Kind};
-use crate::policy::Severity;
+use crate::policy::{Policy, Severity};
+use crate::sink::Day;
+
+use super::terms::{Term, Terms};
 
 /// The report of a `scan`.
 #[derive(Clone, Debug, Default)]
 pub struct RunReport {
-    /// `[policy] id`.
+    /// `[policy] id`; of several policies with different ones all of them.
     pub policy_id: String,
-    /// `[policy] title`.
+    /// `[policy] title`; of several policies that of the last to take effect.
     pub policy_title: String,
-    /// The policy's hash.
+    /// The policy's hash; of several policies the one over all of them.
     pub policy_hash: String,
+    /// The policies of a run of several, in the order of their time; empty where one judges all.
+    pub policies: Vec<PolicyInForce>,
+    /// The place in `policies` of the last that judged a finding, by finding id; empty where one judges all.
+    pub judged_by: BTreeMap<String, usize>,
     /// What was read, and how well it can be judged.
     pub coverage: Coverage,
     /// Connections by client zone, server zone and verdict.
@@ -36,11 +44,74 @@ pub struct RunReport {
     pub noise: Noise,
     /// Hours committed to the lake, and hours that were there already.
     pub lake: Option<LakeSummary>,
+    /// What was read of Resolver query logs; none where the policy names none, or several policies say so themselves.
+    pub resolver: Option<ResolverReport>,
     /// Warnings for people, in the order they arose.
     pub warnings: Vec<String>,
 }
 
 impl RunReport {
+    /// Nothing yet of a run by these policies.
+    pub(super) fn of(terms: &Terms) -> RunReport {
+        let in_force = |term: &Term| PolicyInForce {
+            id: term.policy.id().to_owned(),
+            title: term.policy.title().to_owned(),
+            hash: term.policy.hash().to_owned(),
+            from: term.from,
+            until: term.until,
+            resolver: None,
+        };
+        let is_one = terms.iter().len() == 1;
+        RunReport {
+            policy_id: terms.policy_id(),
+            policy_title: terms.last().title().to_owned(),
+            policy_hash: terms.policy_hash(),
+            policies: match is_one {
+                true => Vec::new(),
+                false => terms.iter().map(in_force).collect(),
+            },
+            ..RunReport::default()
+        }
+    }
+
+    /// Notes by which of several policies findings were judged. A policy that was in force later has the last word.
+    pub(super) fn note_judged_by(&mut self, policy: &Policy, findings: &[Finding]) {
+        let Some(place) = self.place_of(policy) else {
+            return;
+        };
+        for finding in findings {
+            let known = self.judged_by.entry(finding.finding_id.clone());
+            let known = known.or_insert(place);
+            *known = place.max(*known);
+        }
+    }
+
+    /// Takes what was read of Resolver query logs for the days of a policy.
+    pub(super) fn take_resolver(&mut self, policy: &Policy, read: &ResolverReport) {
+        let unreadable = read.unreadable.iter().cloned();
+        self.coverage.unreadable.extend(unreadable);
+        self.warnings.extend(read.warnings());
+        match self.place_of(policy) {
+            Some(place) => self.policies[place].resolver = Some(read.clone()),
+            None => self.resolver = Some(read.clone()),
+        }
+    }
+
+    /// The place of one of several policies.
+    fn place_of(&self, policy: &Policy) -> Option<usize> {
+        let is_it = |known: &PolicyInForce| known.id == policy.id() && known.hash == policy.hash();
+        self.policies.iter().position(is_it)
+    }
+
+    /// The id and the hash of the policy that judged a finding, of several that did the last.
+    pub fn policy_of(&self, finding: &Finding) -> (&str, &str) {
+        let place = self.judged_by.get(&finding.finding_id);
+        match place.and_then(|place| self.policies.get(*place)) {
+            Some(policy) => (&policy.id, &policy.hash),
+            None => (&self.policy_id, &self.policy_hash),
+        }
+    }
+
     /// Takes the findings of all days: each once, worst first, and counted. `let_go` findings were beyond their day's
     /// bound, `known` ids were accepted earlier.
     pub fn take_findings(&mut self, days: Vec<Finding>, let_go: u64, known: &BTreeSet<String>) {
@@ -137,6 +208,14 @@ pub struct Coverage {
     pub unjudged: BTreeMap<&'static str, u64>,
     /// Connections on which a rule with `via` matched though the path is unknown.
     pub via_unknown: u64,
+    /// Connections that are allowed by a name that their client asked for.
+    pub by_client: u64,
+    /// Connections that are allowed by a name that another client of the network asked for.
+    pub by_network: u64,
+    /// Connections that are allowed by a name that a pinned snapshot has the address of.
+    pub by_snapshot: u64,
+    /// Of all these, those to an address that also answered for a name that no allow is about.
+    pub shared: u64,
     /// Layouts met: field names joined by spaces, objects.
     pub layouts: BTreeMap<String, u64>,
     /// Whether any object's layout was assumed.
@@ -190,6 +269,33 @@ pub struct Noise {
     pub addresses: u64,
 }
 
+/// A policy of a run of several, and when it judges.
+#[derive(Clone, Debug, Default)]
+pub struct PolicyInForce {
+    /// `[policy] id`.
+    pub id: String,
+    /// `[policy] title`.
+    pub title: String,
+    /// Its hash.
+    pub hash: String,
+    /// Midnight of its first day, seconds since 1970; none of the earliest, which also judges what was before.
+    pub from: Option<u32>,
+    /// Midnight of the first day that the next one judges; none of the last.
+    pub until: Option<u32>,
+    /// What was read of Resolver query logs for its days; none where it names none.
+    pub resolver: Option<ResolverReport>,
+}
+
+impl PolicyInForce {
+    /// The days that it judges: `from 2026-01-01 until 2026-02-01`.
+    pub fn days(&self) -> String {
+        let from = self.from.map(|from| format!("from {}", Day::of(from)));
+        let until = self.until.map(|until| format!("until {}", Day::of(until)));
+        let words: Vec<String> = from.into_iter().chain(until).collect();
+        words.join(" ")
+    }
+}
+
 /// What a run did to its lake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LakeSummary {
@@ -201,4 +307,16 @@ pub struct LakeSummary {
     pub hours_kept: u64,
     /// Rows written, by table.
     pub rows: BTreeMap<&'static str, u64>,
+}
+
+impl LakeSummary {
+    /// Adds what another run did to the same lake.
+    pub(super) fn add(&mut self, other: LakeSummary) {
+        self.url = other.url;
+        self.hours_written += other.hours_written;
+        self.hours_kept += other.hours_kept;
+        for (table, rows) in other.rows {
+            *self.rows.entry(table).or_default() += rows;
+        }
+    }
 }

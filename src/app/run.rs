@@ -26,6 +26,7 @@ use super::leftovers::Leftovers;
 use super::memory::Shares;
 use super::pipeline::{Board, Gathered, Limits, SlotPlan};
 use super::progress::Progress;
+use super::resolver::ResolverReport;
 use super::room::TableMemory;
 use super::settings::{Keep, ScanSettings};
 use super::work::Batch;
@@ -47,6 +48,8 @@ pub(super) struct Run<'a> {
     /// How to judge: threads, memory, horizon, layout, which records are kept.
     pub settings: &'a ScanSettings,
     pub policy: &'a Policy,
+    /// What was read of the Resolver logs that the policy goes by; none where it names none.
+    pub resolver: Option<&'a ResolverReport>,
     pub runtime: &'a Runtime,
     pub temp: &'a Path,
     /// What takes the hours, or the open slots.
@@ -68,6 +71,8 @@ pub(super) struct Run<'a> {
     pub since: Option<u32>,
     /// Slots before this are judged; none until the last.
     pub until: Option<u32>,
+    /// Whether objects without key times, which each run of a scan reads, are counted here.
+    pub counts_timeless: bool,
     pub progress: &'a dyn Progress,
 }
 
@@ -78,13 +83,15 @@ pub(super) struct Shared<'a> {
     pub fetcher: Fetcher,
 }
 
+/// Committed hours that objects were found for, with these objects and their sizes.
+pub(super) type Kept = BTreeMap<Hour, Vec<(Arc<str>, u64)>>;
+
 /// What is carried from day to day of a run.
 #[derive(Default)]
 pub(super) struct Carried {
     /// What slots before those that come proved, by start.
     pub evidence: BTreeMap<u32, Arc<Evidence>>,
-    /// Committed hours that objects were found for, with these objects and their sizes.
-    pub kept: BTreeMap<Hour, Vec<(Arc<str>, u64)>>,
+    pub kept: Kept,
     pub timeless: Timeless,
 }
 
@@ -107,7 +114,9 @@ impl<'a> Run<'a> {
             whole_limit: shares.object,
             ..FetchOptions::default()
         };
-        let hours = hours.counting_groups(self.counts_groups);
+        let hours = hours
+            .counting_groups(self.counts_groups)
+            .going_by(self.resolver);
         Shared {
             hours: hours.of_open_slot(self.open_slot),
             coverage: CoverageGatherer::default(),
@@ -277,6 +286,7 @@ impl<'a> Run<'a> {
             urls: objects.iter().map(|object| object.url.clone()).collect(),
             objects,
             num_timeless,
+            counts_timeless: self.counts_timeless,
             hours: &shared.hours,
             coverage: &shared.coverage,
             progress: self.progress,

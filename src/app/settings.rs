@@ -16,8 +16,8 @@ use crate::policy::{Severity, words};
 pub struct ScanSettings {
     /// Files, folders, globs, `s3://` prefixes, `-`; at least one.
     pub sources: Vec<String>,
-    /// The policy file.
-    pub policy: PathBuf,
+    /// The policy file; of several, which only `scan` takes, each judges from its `effective` on. At least one.
+    pub policies: Vec<PathBuf>,
     /// The folder or `s3://` prefix that takes edges, findings and records; none writes no lake.
     pub lake: Option<String>,
     /// Which judged records the lake keeps.
@@ -59,7 +59,7 @@ pub struct ScanSettings {
 /// The settings of `watch`.
 #[derive(Clone, Debug)]
 pub struct WatchSettings {
-    /// What is read and how it is judged: `sources`, `policy`, `lake`, `keep`, `since`, accounts, regions, layout, threads,
+    /// What is read and how it is judged: `sources`, one of `policies`, `lake`, `keep`, `since`, accounts, regions, layout, threads,
     /// memory, horizon. Its sources are what is listed; where a queue alone is watched, the queue.
     pub judging: ScanSettings,
     /// The queue that tells of new objects: `sqs://NAME` or its URL; none has the sources listed again and again.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
 
-use crate::judge::edges::{GroupBytes, Story, Told};
+use crate::judge::edges::{Asides, GroupBytes, Story, Told};
 use crate::judge::sketch::Distinct;
 use crate::judge::{EdgeRow, Reason, Verdict};
 use crate::policy::{Policy, Severity, ZoneKind};
@@ -20,10 +20,13 @@ pub struct Summary<'a> {
     stories: HashMap<Story, Sums>,
     unjudged: BTreeMap<&'static str, u64>,
     noisy: Distinct,
-    via_unknown: u64,
+    connections: Asides,
     interfaces: Distinct,
     out_of_scope: BTreeMap<String, u64>,
     groups: GroupBytes,
+    /// Of policies beside this one: their tiers, and bytes by their groups.
+    other_tiers: Vec<String>,
+    other_groups: BTreeMap<String, [u64; 2]>,
 }
 
 /// What the edges of one story add up to.
@@ -48,10 +51,12 @@ impl<'a> Summary<'a> {
             stories: HashMap::new(),
             unjudged: BTreeMap::new(),
             noisy: Distinct::default(),
-            via_unknown: 0,
+            connections: Asides::default(),
             interfaces: Distinct::default(),
             out_of_scope: BTreeMap::new(),
             groups: GroupBytes::default(),
+            other_tiers: Vec::new(),
+            other_groups: BTreeMap::new(),
         }
     }
 
@@ -64,6 +69,43 @@ impl<'a> Summary<'a> {
             known.is_noise = sums.is_noise;
         }
         self.noisy.absorb(&other.noisy);
+    }
+
+    /// Takes what another one was told of the traffic of other days, by a policy that may have other names.
+    pub fn join(&mut self, other: Summary<'_>) {
+        for (story, sums) in other.stories {
+            let story = Story {
+                network: self.networks.number(other.networks.name(story.network)),
+                client_zone: self.zones.number(other.zones.name(story.client_zone)),
+                server_zone: self.zones.number(other.zones.name(story.server_zone)),
+                ..story
+            };
+            let known = self.stories.entry(story).or_default();
+            known.records += sums.records;
+            known.connections += sums.connections;
+            known.is_noise = sums.is_noise;
+        }
+        for (reason, records) in other.unjudged {
+            *self.unjudged.entry(reason).or_default() += records;
+        }
+        for (place, records) in other.out_of_scope {
+            *self.out_of_scope.entry(place).or_default() += records;
+        }
+        self.noisy.absorb(&other.noisy);
+        self.interfaces.absorb(&other.interfaces);
+        self.connections += other.connections;
+        self.other_tiers
+            .extend(other.policy.tiers().iter().cloned());
+        self.other_tiers.extend(other.other_tiers);
+        let groups = other.groups.iter();
+        let named = groups.map(|(group, bytes)| (other.policy.group_name(group).to_owned(), bytes));
+        for (group, [sent, received]) in named.chain(other.other_groups) {
+            let bytes = self.other_groups.entry(group).or_default();
+            *bytes = [
+                bytes[0].saturating_add(sent),
+                bytes[1].saturating_add(received),
+            ];
+        }
     }
 
     /// Takes an edge that the lake held, of a policy that may have had other names.
@@ -101,7 +143,7 @@ impl<'a> Summary<'a> {
 
     /// Takes what an hour tells beside its edges.
     pub fn add_asides(&mut self, asides: &HourAsides) {
-        self.via_unknown += asides.connections.via_unknown;
+        self.connections += asides.connections;
         let out_of_scope = asides.out_of_scope.values().sum();
         for (reason, records) in [
             (Reason::Duplicate, asides.connections.duplicates),
@@ -127,12 +169,23 @@ impl<'a> Summary<'a> {
     pub fn finish(self, report: &mut RunReport) {
         let coverage: &mut Coverage = &mut report.coverage;
         coverage.unjudged = self.unjudged;
-        coverage.via_unknown = self.via_unknown;
+        coverage.via_unknown = self.connections.via_unknown;
+        coverage.by_client = self.connections.by_client;
+        coverage.by_network = self.connections.by_network;
+        coverage.by_snapshot = self.connections.by_snapshot;
+        coverage.shared = self.connections.shared;
         coverage.interfaces = self.interfaces.estimate();
         coverage.out_of_scope = self.out_of_scope;
         let name = |group| self.policy.group_name(group).to_owned();
         let groups = self.groups.iter();
         report.group_bytes = groups.map(|(group, bytes)| (name(group), bytes)).collect();
+        for (group, [sent, received]) in self.other_groups {
+            let bytes = report.group_bytes.entry(group).or_default();
+            *bytes = [
+                bytes[0].saturating_add(sent),
+                bytes[1].saturating_add(received),
+            ];
+        }
         report.noise = Noise {
             addresses: self.noisy.estimate(),
             ..Noise::default()
@@ -164,19 +217,25 @@ impl<'a> Summary<'a> {
             };
             *count += sums.connections;
         }
-        report.zones = shown_zones(self.policy, report);
+        let mut tiers = self.policy.tiers().to_vec();
+        for tier in self.other_tiers {
+            if !tiers.contains(&tier) {
+                tiers.push(tier);
+            }
+        }
+        report.zones = shown_zones(&tiers, report);
     }
 }
 
-/// The zones of the matrix: tiers in the policy's order, then the others by name.
-fn shown_zones(policy: &Policy, report: &RunReport) -> Vec<String> {
+/// The zones of the matrix: tiers in the policies' order, then the others by name.
+fn shown_zones(tiers: &[String], report: &RunReport) -> Vec<String> {
     let shown: BTreeSet<&String> = report
         .matrix
         .keys()
         .flat_map(|(client, server)| [client, server])
         .collect();
-    let tiers = policy.tiers().iter().filter(|tier| shown.contains(tier));
-    let others = shown.iter().filter(|zone| !policy.tiers().contains(zone));
+    let others = shown.iter().filter(|zone| !tiers.contains(zone));
+    let tiers = tiers.iter().filter(|tier| shown.contains(tier));
     tiers.chain(others.copied()).cloned().collect()
 }
 

@@ -255,6 +255,7 @@ to = "aws:S3"
             network: "prod".to_owned(),
             client: end(words[1]),
             server: end(words[2]),
+            server_names: Default::default(),
             server_port: words[4].parse().ok(),
             protocol: protocol::number(words[3]),
             rule: words[5].to_owned(),

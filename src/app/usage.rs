@@ -8,7 +8,7 @@ use super::error::ScanError;
 use super::over::{Over, outdated_note};
 use super::policy_file;
 use super::progress::Progress;
-use super::replay::PolicyName;
+use super::replay::{PolicyName, names_note};
 use crate::judge::replay::{Again, Counts, Narrower, Pair, Rejudge, RuleUse, Said, Usage};
 use crate::judge::{EdgeRow, Reason};
 use crate::policy::{Effect, Policy, RuleId};
@@ -134,13 +134,14 @@ fn over_lake(over: &Over, lake: &Lake, policy: &Policy) -> Result<UsageReport, S
                 Again::Unknown => (None, recorded_zones),
             }
         };
-        usage.add(edge, said, rejudge.ends(edge, zones).as_ref());
+        usage.add(edge, said, rejudge.ends(edge, zones).as_deref());
     })?;
     let mut notes: Vec<String> = outdated_note(outdated).into_iter().collect();
     if !is_recorded {
         notes.push(
             "the lake was judged by another policy: this one is judged from its edges".to_owned(),
         );
+        notes.extend(names_note([policy]));
     }
     let used = usage.finish().into_iter().map(|usage| {
         let rule = policy.rule(usage.rule);

@@ -42,6 +42,8 @@ pub struct Batch<'a, 'h> {
     pub objects: &'a [Object],
     /// How many of them, the first, have no key time.
     pub num_timeless: usize,
+    /// Whether these are counted.
+    pub counts_timeless: bool,
     /// Their URLs.
     pub urls: Vec<Arc<str>>,
     /// The hours of the run.
@@ -392,23 +394,26 @@ impl Batch<'_, '_> {
     fn enter_timeless(&self, first: Option<u32>, accounts: Vec<Account>) -> anyhow::Result<()> {
         let hour = first.map(|slot| self.hour(slot)).transpose()?;
         for (row, malformed) in accounts {
-            self.enter(hour.as_deref(), row, malformed);
+            self.enter(hour.as_deref(), row, malformed, self.counts_timeless);
         }
         Ok(())
     }
 
-    /// Enters the account of an object in the report, and in the ledger of its hour.
+    /// Enters the account of an object in the report, if it counts, and in the ledger of its hour.
     pub(super) fn enter(
         &self,
         hour: Option<&HourState>,
         row: ObjectRow,
         malformed: MalformedLines,
+        counts: bool,
     ) {
         self.progress.advance(1, row.size, row.lines.records);
-        self.coverage.object(&row, &malformed);
+        if counts {
+            self.coverage.object(&row, &malformed);
+        }
         if let Some(hour) = hour {
-            let counts = row.layout.is_some();
-            hour.object(row, counts.then_some(malformed));
+            let is_read = row.layout.is_some();
+            hour.object(row, is_read.then_some(malformed));
         }
     }
 }

@@ -96,7 +96,7 @@ impl<'a, 'h> Worker<'a, 'h> {
             &mut self.memory,
         )?;
         if self.board.is_judged(slot) {
-            self.batch.enter(Some(&hour), row, malformed);
+            self.batch.enter(Some(&hour), row, malformed, true);
         } else {
             self.batch.leftovers.forget(&[object]);
         }

@@ -307,9 +307,9 @@ pub(super) struct ScanArgs {
     #[arg(value_name = "SOURCE", required = true)]
     pub sources: Vec<String>,
 
-    /// The policy file.
-    #[arg(long, value_name = "FILE")]
-    pub policy: PathBuf,
+    /// The policy file; of several, each judges from its `effective` day until that of the next.
+    #[arg(long, value_name = "FILE", required = true)]
+    pub policy: Vec<PathBuf>,
 
     #[command(flatten)]
     pub kept: Kept,
@@ -369,7 +369,7 @@ pub(super) struct WatchArgs {
 
     /// The policy file.
     #[arg(long, value_name = "FILE", required_unless_present = "status")]
-    pub policy: Option<PathBuf>,
+    pub policy: Vec<PathBuf>,
 
     /// The folder that remembers what was seen, judged and announced.
     #[arg(long, value_name = "DIR")]

@@ -54,7 +54,7 @@ pub(super) fn scan(args: &ScanArgs, now: u32) -> Result<ScanSettings, ScanError>
     }
     Ok(ScanSettings {
         sources: args.sources.clone(),
-        policy: args.policy.clone(),
+        policies: args.policy.clone(),
         lake: args.kept.lake.clone(),
         keep: args.kept.keep,
         since,
@@ -122,7 +122,7 @@ pub(super) fn watch(args: &WatchArgs, now: u32) -> Result<WatchSettings, ScanErr
     }
     let judging = ScanSettings {
         sources,
-        policy: args.policy.clone().unwrap_or_default(),
+        policies: args.policy.clone(),
         lake: args.kept.lake.clone(),
         keep: args.kept.keep,
         since: args.since.map(|when| when.resolve(now)),

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use super::report::words;
 use crate::app::error::ScanError;
+use crate::app::resolver::ResolverReport;
 
 use super::Exit;
 
@@ -47,6 +48,21 @@ pub(super) fn error(message: &str, hint: Option<&str>) {
 /// Tells people about something that did not stop the run.
 pub(super) fn warning(message: &str) {
     to_people("warning", message);
+}
+
+/// Tells people what there is to know of Resolver logs that were read for an answer, and says how that went.
+pub(super) fn resolver(read: &Option<ResolverReport>) -> Exit {
+    let Some(read) = read else {
+        return Exit::Done;
+    };
+    for (url, why) in &read.unreadable {
+        warning(&format!("could not read {url}: {why}"));
+    }
+    read.warnings().iter().for_each(|text| warning(text));
+    match read.unreadable.is_empty() {
+        true => Exit::Done,
+        false => Exit::Partial,
+    }
 }
 
 /// Tells people on standard error how it went, beside data on standard output.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::json::Wrong;
 use super::{
-    AclEntry, Config, ConfigError, Endpoint, Gap, GroupRule, Input, Interface, LoadBalancer,
-    NatGateway, NetworkAcl, PrefixList, SecurityGroup, Subnet, Vpc,
+    AclEntry, Config, ConfigError, Endpoint, Gap, GroupRule, Input, Instance, Interface,
+    LoadBalancer, NatGateway, NetworkAcl, PrefixList, SecurityGroup, Subnet, Vpc,
 };
 use crate::net::Prefix;
 
@@ -18,6 +18,7 @@ pub(super) struct Gathered {
     pub(super) groups: BTreeMap<String, SecurityGroup>,
     pub(super) acls: BTreeMap<String, NetworkAcl>,
     pub(super) interfaces: BTreeMap<String, Interface>,
+    pub(super) instances: BTreeMap<String, Instance>,
     pub(super) endpoints: BTreeMap<String, Endpoint>,
     pub(super) prefix_lists: BTreeMap<String, PrefixList>,
     pub(super) nats: BTreeMap<String, NatGateway>,
@@ -71,7 +72,7 @@ impl Gathered {
     }
 
     /// The whole.
-    fn finish(mut self) -> Config {
+    pub(super) fn finish(mut self) -> Config {
         self.attach_rules();
         self.attach_entries();
         self.attach_list_entries();
@@ -84,6 +85,7 @@ impl Gathered {
             groups: self.groups.into_values().collect(),
             acls: self.acls.into_values().collect(),
             interfaces: self.interfaces.into_values().collect(),
+            instances: self.instances.into_values().collect(),
             endpoints: self.endpoints.into_values().collect(),
             prefix_lists: self.prefix_lists.into_values().collect(),
             nats: self.nats.into_values().collect(),
@@ -223,8 +225,7 @@ impl Gathered {
             sort(&mut subnet.cidrs);
         }
         for interface in self.interfaces.values_mut() {
-            sort(&mut interface.addrs);
-            sort(&mut interface.groups);
+            interface.sort();
         }
         for endpoint in self.endpoints.values_mut() {
             sort(&mut endpoint.interfaces);
@@ -264,11 +265,27 @@ impl Gathered {
                 vpc.account.clone_from(&subnet.account);
             }
         }
+        for interface in self.interfaces.values_mut() {
+            let vpc = interface.vpc.as_ref().and_then(|id| self.vpcs.get(id));
+            let own = interface.account.take();
+            interface.account = own.or_else(|| vpc?.account.clone());
+            let own = interface.region.take();
+            interface.region = own.or_else(|| vpc?.region.clone());
+        }
+    }
+}
+
+impl Interface {
+    /// Brings its lists in order, each thing once.
+    pub(super) fn sort(&mut self) {
+        sort(&mut self.addrs);
+        sort(&mut self.public);
+        sort(&mut self.groups);
     }
 }
 
 /// `us-east-2` of `us-east-2a`; none for zones of other forms, such as Local Zones.
-fn region_of_zone(zone: &str) -> Option<String> {
+pub(super) fn region_of_zone(zone: &str) -> Option<String> {
     let region = zone.strip_suffix(|c: char| c.is_ascii_lowercase())?;
     let ends_in_a_number = region.ends_with(|c: char| c.is_ascii_digit());
     (ends_in_a_number && region.matches('-').count() == 2).then(|| region.to_owned())

@@ -63,6 +63,16 @@ impl<'v> Node<'v> {
         }
     }
 
+    /// A value that stands at a path of a file, in whatever form it is there.
+    pub(super) fn at(value: &'v Value, path: String) -> Node<'v> {
+        Node { value, path }
+    }
+
+    /// Where it stands.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// An error at this value.
     pub(super) fn wrong(&self, message: impl AsRef<str>) -> Wrong {
         let path = if self.path.is_empty() {

@@ -6,12 +6,14 @@
 //!
 //! In the order of what happens to a file: `json` walks it with places, `describe` and `terraform` read their shapes,
 //! `gather` puts together what stands apart (a rule in a resource of its own, an association) and brings all of it in order.
+//! `history` reads what AWS Config recorded of interfaces over time, and tells all these shapes apart.
 //!
 //! What an id is: AWS's own (`sg-0a1b…`), or, where a Terraform plan does not know it yet, the resource's address
 //! (`module.net.aws_security_group.web`). [`is_known`] tells them apart.
 
 mod describe;
 mod gather;
+mod history;
 mod json;
 mod terraform;
 mod traffic;
@@ -24,6 +26,7 @@ use std::collections::BTreeMap;
 use crate::net::Prefix;
 
 pub use describe::from_describe;
+pub use history::{History, Recorded, Told, from_any};
 pub use terraform::from_terraform;
 pub use traffic::Traffic;
 
@@ -65,6 +68,8 @@ pub struct Config {
     pub acls: Vec<NetworkAcl>,
     /// Network interfaces.
     pub interfaces: Vec<Interface>,
+    /// Instances; describe calls only.
+    pub instances: Vec<Instance>,
     /// VPC endpoints.
     pub endpoints: Vec<Endpoint>,
     /// Managed prefix lists.
@@ -215,7 +220,7 @@ pub struct AclEntry {
 }
 
 /// A network interface, or an instance where only that is known.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Interface {
     /// Its id; an instance's where that of its interface is not known.
     pub id: String,
@@ -227,12 +232,27 @@ pub struct Interface {
     pub kind: Option<String>,
     /// What its maker wrote.
     pub description: Option<String>,
-    /// Its private addresses, and prefixes delegated to it, sorted.
+    /// Its private addresses, its IPv6 addresses, and prefixes delegated to it, sorted.
     pub addrs: Vec<Prefix>,
+    /// The public IPv4 addresses that AWS maps to its private ones, sorted.
+    pub public: Vec<Prefix>,
+    /// The account that owns it; none where the input does not tell.
+    pub account: Option<String>,
+    /// Its region; none where the input does not tell.
+    pub region: Option<String>,
     /// The ids of the security groups that it carries, sorted.
     pub groups: Vec<String>,
     /// The instance that it is attached to.
     pub instance: Option<String>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// An instance, as far as its interfaces do not tell it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Instance {
+    /// Its id.
+    pub id: String,
     /// Its tags.
     pub tags: Tags,
 }

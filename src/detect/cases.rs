@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::trace::{Trace, TracedEnd};
+use crate::judge::server_names::NamesGatherer;
 use crate::judge::subject::{finding_id, is_muted};
-use crate::judge::{Confidence, Finding, Kind, Subject};
+use crate::judge::{Confidence, Finding, Kind, ServerNames, Subject};
 use crate::policy::{Detecting, Policy, Severity};
 
 /// Cases of one kind that a day may have. Nobody reads more; what comes later is counted.
@@ -183,6 +184,7 @@ fn begun(
         network: example.map_or_else(String::new, |example| example.network.clone()),
         client: end(&subjects[0]),
         server: end(&subjects[1]),
+        server_names: Default::default(),
         server_port: suspicion.port,
         protocol: suspicion.protocol,
         rule: String::new(),
@@ -210,6 +212,17 @@ fn begun(
     }
 }
 
+/// The names that led the heaviest clients to the heaviest servers.
+fn names(policy: &Policy, finding: &Finding, times: [u32; 2]) -> ServerNames {
+    let mut names = NamesGatherer::default();
+    for (client, _) in &finding.client.heaviest {
+        for (server, _) in &finding.server.heaviest {
+            names.add(policy, &finding.network, [*client, *server], times);
+        }
+    }
+    names.finish()
+}
+
 impl Case {
     fn finish(self, policy: &Policy) -> Finding {
         let Case {
@@ -220,6 +233,7 @@ impl Case {
         let server = name(self.about != About::Client, &finding.server.subject);
         finding.client = trace.client.subject(client.as_deref());
         finding.server = trace.server.subject(server.as_deref());
+        finding.server_names = names(policy, &finding, [trace.first_seen, trace.last_seen]);
         finding.first_seen = trace.first_seen;
         finding.last_seen = trace.last_seen;
         finding.records = trace.records;

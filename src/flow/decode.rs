@@ -161,7 +161,7 @@ pub struct Scratch {
 }
 
 /// Bytes that a stream is read by, and that are asked of [`Ranges`] at once.
-const CHUNK: usize = 1 << 20;
+pub(super) const CHUNK: usize = 1 << 20;
 
 /// Decodes an object: sniffs its dress (gzip, zstd, Parquet, plain text), takes it off, finds the layout, and hands
 /// every record, status line and malformed line to `sink`.
@@ -262,7 +262,7 @@ fn decode_lines<S: RecordSink>(
 }
 
 /// Reads, but not because of a signal.
-fn read(reader: &mut dyn Read, chunk: &mut [u8]) -> std::io::Result<usize> {
+pub(super) fn read(reader: &mut dyn Read, chunk: &mut [u8]) -> std::io::Result<usize> {
     loop {
         match reader.read(chunk) {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
@@ -335,9 +335,9 @@ fn decode_stream<S: RecordSink>(
 }
 
 /// Reads ranges from first to last byte.
-struct RangesReader<'a> {
-    ranges: &'a dyn Ranges,
-    at: u64,
+pub(super) struct RangesReader<'a> {
+    pub(super) ranges: &'a dyn Ranges,
+    pub(super) at: u64,
 }
 
 impl Read for RangesReader<'_> {

@@ -93,6 +93,16 @@ impl Record {
             _ => Direction::Unknown,
         }
     }
+
+    /// When it was: `start`, else `end`; 0 if it has neither.
+    #[inline]
+    pub fn instant(&self) -> u32 {
+        if self.start != 0 {
+            self.start
+        } else {
+            self.end
+        }
+    }
 }
 
 /// The text of a record's fields.

@@ -140,10 +140,15 @@ impl<'a> SlotFacts<'a> {
         self.carries[id.0 as usize]
     }
 
-    /// Whether an end is the address of an interface that carries others' flows.
-    pub fn is_transit_address(&self, policy: &Policy, end: End) -> bool {
+    /// Whether an end is, at an instant, the address of an interface that carries others' flows.
+    pub fn is_transit_address(&self, policy: &Policy, end: End, at: u32) -> bool {
+        let by_inventory = || {
+            let home = Some(NetworkId(end.home.network()));
+            policy.carries_others(policy.known(home, end.addr, at))
+        };
         (!self.transit.is_empty() && self.transit.contains(&(end.home, end.addr)))
             || policy.is_transit(Some(end.addr), None)
+            || by_inventory()
     }
 
     /// What is known of an address; nothing if no record of its own interface is in the slot.
@@ -205,7 +210,7 @@ fn own_addresses(policy: &Policy, notes: &InterfaceNotes) -> Vec<(Home, Addr)> {
     if common.len() < 2 {
         return common;
     }
-    let is_inside = |home: Home, addr| policy.place(NetworkId(home.network()), addr).home.is_some();
+    let is_inside = |home: Home, addr| policy.home(NetworkId(home.network()), addr).is_some();
     let inside: Vec<(Home, Addr)> = common
         .into_iter()
         .filter(|(home, addr)| is_inside(*home, *addr))
@@ -232,5 +237,5 @@ fn carries_others(
             .reporters
             .iter()
             .map(|id| &reporters[id.0 as usize])
-            .any(|reporter| reporter.carries_others() == Some(true) || listed(reporter))
+            .any(|reporter| reporter.carries_others(policy) == Some(true) || listed(reporter))
 }

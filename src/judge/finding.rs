@@ -1,6 +1,6 @@
 //! A finding: what a person is told, over a day, about one subject.
 
-use super::{Confidence, Kind, Outcome};
+use super::{Confidence, Kind, Outcome, ServerNames};
 use crate::policy::{Path, Severity};
 
 /// A finding of one day.
@@ -24,6 +24,8 @@ pub struct Finding {
     pub client: Subject,
     /// What the server is.
     pub server: Subject,
+    /// By which names addresses outside were asked for; empty where no Resolver logs were read.
+    pub server_names: ServerNames,
     /// The server's port; none where the protocol has no ports, or it is about no single port.
     pub server_port: Option<u16>,
     /// IANA protocol number; none where it is not about one protocol.
@@ -90,6 +92,7 @@ impl Finding {
         if self.via != later.via {
             self.via = None;
         }
+        self.server_names.absorb(&later.server_names);
         self.client.addresses = self.client.addresses.max(later.client.addresses);
         self.server.addresses = self.server.addresses.max(later.server.addresses);
     }

@@ -10,9 +10,10 @@ use hashbrown::HashMap;
 use crate::net::Addr;
 use crate::policy::{Policy, Severity, ZoneKind};
 
+use super::server_names::{NamesGatherer, ServerNames};
 use super::sketch::Distinct;
 use super::subject::{
-    client_subject, finding_id, heaviest, is_muted, service, shown, subject, zone_kind,
+    SELF_PUBLIC, client_subject, finding_id, heaviest, is_muted, service, shown, subject, zone_kind,
 };
 use super::verdict::{flags_of_kinds, kind};
 use super::{EdgeRow, Finding, Inside, Kind, Outcome, Subject, Verdict};
@@ -47,6 +48,7 @@ struct Gathered {
     finding: Finding,
     client: GatheredEnd,
     server: GatheredEnd,
+    names: NamesGatherer,
     via_differs: bool,
 }
 
@@ -92,12 +94,7 @@ impl<'a> DayFindings<'a> {
                         edge.client_addr,
                         edge.client_workload,
                     ),
-                    subject(
-                        server,
-                        edge.server_zone,
-                        edge.server_addr,
-                        edge.server_workload,
-                    ),
+                    self.server_subject(server, client.is_inside(), edge),
                 ];
                 self.feed(edge, kind, severity, subjects, true);
             }
@@ -116,6 +113,20 @@ impl<'a> DayFindings<'a> {
                 self.feed(edge, Kind::Unassigned, Severity::Low, subjects, false);
             }
         }
+    }
+
+    /// The subject of a server: of a connection from inside to a public address of one's own, just that.
+    fn server_subject(&self, kind: ZoneKind, is_from_inside: bool, edge: &EdgeRow<'_>) -> String {
+        let is_own = || self.policy.is_own_public(edge.server_addr, edge.first_seen);
+        if is_from_inside && !kind.is_inside() && is_own() {
+            return SELF_PUBLIC.to_owned();
+        }
+        subject(
+            kind,
+            edge.server_zone,
+            edge.server_addr,
+            edge.server_workload,
+        )
     }
 
     /// Ends an hour: of each finding and end the ten heaviest addresses of the hour count for the day.
@@ -181,6 +192,11 @@ impl<'a> DayFindings<'a> {
             )
         });
         gathered.add(edge, severity);
+        if paired {
+            let ends = [edge.client_addr, edge.server_addr];
+            let times = [edge.first_seen, edge.last_seen];
+            gathered.names.add(self.policy, edge.network, ends, times);
+        }
         if gathered.finding.kind != Kind::Unassigned {
             gathered.finding.muted |= is_muted(
                 self.policy,
@@ -249,6 +265,7 @@ impl Gathered {
             network: edge.network.to_owned(),
             client: subject(&client, edge.client_zone),
             server: subject(&server, edge.server_zone),
+            server_names: ServerNames::default(),
             server_port,
             protocol: (kind != Kind::Unassigned).then_some(protocol),
             rule: rule.to_owned(),
@@ -278,6 +295,7 @@ impl Gathered {
             finding,
             client: GatheredEnd::default(),
             server: GatheredEnd::default(),
+            names: NamesGatherer::default(),
             via_differs: false,
         }
     }
@@ -334,6 +352,7 @@ impl Gathered {
 
     fn finish(self) -> Finding {
         let mut finding = self.finding;
+        finding.server_names = self.names.finish();
         if self.via_differs {
             finding.via = None;
         }

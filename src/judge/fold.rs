@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::flow::{Action, Direction, Excerpt, Field, Fields, MalformedLine, Record, RecordSink};
 use crate::net::Addr;
-use crate::policy::{NetworkId, Policy};
+use crate::policy::{NetworkId, Policy, is_nat};
 
 use super::connection::{Contribution, End, Home, Key, Lane, Origin, Side, Tag, View};
 use super::lines::LineNotes;
@@ -193,7 +193,8 @@ impl<'a> Folder<'a> {
         );
         let notes = self.notes.interfaces.entry(reporter.interface).or_default();
         insert_sorted(&mut notes.reporters, id);
-        self.memo.insert(fields, Met::new(id, &reporter))
+        self.memo
+            .insert(fields, Met::new(self.policy, id, &reporter))
     }
 
     /// Notes what the record says of the interface's own addresses.
@@ -248,10 +249,13 @@ impl<'a> Folder<'a> {
     fn note_beyond(&mut self, met: usize, record: &Record) {
         let known = self.memo.at_mut(met);
         let Some(network) = known.network else { return };
-        let own_subnet = self
-            .policy
-            .subnet_of(self.policy.place(network, record.dst).class);
-        let target = self.policy.place(network, record.pkt_dst);
+        let at = match record.instant() {
+            0 => self.slot,
+            instant => instant,
+        };
+        let place = |addr| self.policy.place(network, addr, at);
+        let own_subnet = self.policy.subnet_of(place(record.dst).class);
+        let target = place(record.pkt_dst);
         let carries = match own_subnet {
             Some(subnet) => self.policy.subnet_of(target.class) != Some(subnet),
             None => target.home.is_none(),
@@ -308,24 +312,26 @@ pub fn home(policy: &Policy, one_network: bool, network: NetworkId, addr: Addr) 
     if one_network {
         return Home::inside(network.0);
     }
-    match policy.place(network, addr).home {
+    match policy.home(network, addr) {
         Some(home) => Home::inside(home.0),
         None => Home::outside(network.0),
     }
 }
 
-/// Whether the next hop is a NAT gateway: by its type, or because the policy lists the interface.
+/// Whether the next hop is a NAT gateway: by its type, because the policy lists the interface, or by the inventory.
 #[inline]
 fn is_nat_next_hop(policy: &Policy, fields: &impl Fields) -> bool {
-    let by_type = matches!(
-        fields.text(Field::NextHopInterfaceType),
-        Some(b"nat_gateway" | b"regional_nat_gateway")
-    );
-    by_type
+    let by_type = fields
+        .text(Field::NextHopInterfaceType)
+        .and_then(|kind| std::str::from_utf8(kind).ok());
+    by_type.is_some_and(is_nat)
         || fields
             .text(Field::NextHopInterfaceId)
             .and_then(|id| std::str::from_utf8(id).ok())
-            .is_some_and(|id| policy.is_transit(None, Some(id)))
+            .is_some_and(|id| {
+                let by_inventory = || policy.interface_type(id);
+                policy.is_transit(None, Some(id)) || by_inventory().is_some_and(is_nat)
+            })
 }
 
 /// Of a regional NAT gateway's record only the end that faces the internet can be its own: it has no interface, and the
@@ -336,7 +342,7 @@ fn is_address_of_regional_nat(
     record: &Record,
 ) -> bool {
     let Some(network) = network else { return false };
-    let is_inside = |addr| policy.place(network, addr).home.is_some();
+    let is_inside = |addr| policy.home(network, addr).is_some();
     !is_inside(record.src) && !is_inside(record.dst)
 }
 
@@ -469,16 +475,15 @@ struct Met {
 }
 
 impl Met {
-    fn new(id: ReporterId, reporter: &Reporter) -> Met {
-        let carries = reporter.carries_others();
+    fn new(policy: &Policy, id: ReporterId, reporter: &Reporter) -> Met {
+        let carries = reporter.carries_others(policy);
         Met {
             reporter: id,
             interface: reporter.interface,
             network: reporter.network,
             is_transit_gateway: reporter.is_transit_gateway(),
             is_regional_nat: reporter.is_regional_nat(),
-            may_carry: carries.is_none()
-                && reporter.text(Field::InterfaceType) != Some("network_load_balancer"),
+            may_carry: carries.is_none(),
             carries: carries == Some(true),
             last_own: [None; 2],
         }

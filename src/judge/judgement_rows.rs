@@ -200,7 +200,8 @@ impl<'a> JudgementRows<'a> {
         let ports = has_ports(key.protocol);
         let is_late = matches!(judged, Judged::Not(Reason::PostClose | Reason::Stray));
         let (client_groups, server_groups) = if self.groups {
-            (self.groups_of(key, client), self.groups_of(key, server))
+            let groups = |end| self.groups_of(key, end, ruling.at);
+            (groups(client), groups(server))
         } else {
             Default::default()
         };
@@ -256,22 +257,18 @@ impl<'a> JudgementRows<'a> {
         }
     }
 
-    /// The names of an end's groups, by prefix and by interface facts, sorted.
-    fn groups_of(&self, key: &Key, end: End) -> Vec<&'a str> {
-        let place = self.policy.place(perspective(key), end.addr);
+    /// The names of an end's groups at an instant, by prefix, by interface facts and by the inventory, sorted.
+    fn groups_of(&self, key: &Key, end: End, at: u32) -> Vec<&'a str> {
+        let place = self.policy.place(perspective(key), end.addr, at);
         let by_facts: &[GroupId] = if place.home.is_some() {
             self.facts.groups(self.facts.address(end).groups_key)
         } else {
             &[]
         };
-        let by_prefix = self.policy.groups_of(place.class);
-        let mut names: Vec<&str> = by_prefix
-            .iter()
-            .chain(by_facts)
-            .map(|group| self.policy.group_name(*group))
-            .collect();
+        let known = self.policy.known(place.home, end.addr, at);
+        let groups = self.policy.groups_of_end(place.class, by_facts, known);
+        let mut names: Vec<&str> = groups.map(|group| self.policy.group_name(group)).collect();
         names.sort_unstable();
-        names.dedup();
         names
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hashbrown::HashMap;
 
 use crate::flow::{Field, Fields};
-use crate::policy::{InterfaceFacts, NetworkId, Policy};
+use crate::policy::{InterfaceFacts, NetworkId, Policy, carries_others};
 
 use super::Inside;
 
@@ -59,21 +59,20 @@ impl Reporter {
             || self.text(Field::InterfaceType) == Some("regional_nat_gateway")
     }
 
-    /// Whether its type alone says that it carries others' flows; `None` where records do not tell the type.
-    pub fn carries_others(&self) -> Option<bool> {
+    /// The type of the interface: as its records tell it, else as the inventory does, where that matters for whose flows
+    /// it carries.
+    pub fn interface_type<'r>(&'r self, policy: &'r Policy) -> Option<&'r str> {
+        let by_inventory = || policy.interface_type(self.text(Field::InterfaceId)?);
+        self.text(Field::InterfaceType).or_else(by_inventory)
+    }
+
+    /// Whether its type alone says that it carries others' flows; `None` where neither records nor the inventory tell the
+    /// type.
+    pub fn carries_others(&self, policy: &Policy) -> Option<bool> {
         if self.is_regional_nat() {
             return Some(true);
         }
-        self.text(Field::InterfaceType).map(|kind| {
-            matches!(
-                kind,
-                "nat_gateway"
-                    | "regional_nat_gateway"
-                    | "transit_gateway"
-                    | "gateway_load_balancer"
-                    | "gateway_load_balancer_endpoint"
-            )
-        })
+        self.interface_type(policy).map(carries_others)
     }
 
     /// What groups may be defined by.

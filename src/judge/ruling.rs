@@ -5,7 +5,7 @@ use hashbrown::HashSet;
 use crate::net::protocol::TCP;
 use crate::net::{Addr, aws};
 use crate::policy::{
-    self, Answer, Decider, Decision, Explanation, FlowExplanation, NetworkId, Path, Policy,
+    self, Answer, ByName, Decider, Decision, Explanation, FlowExplanation, NetworkId, Path, Policy,
     Question, Severity, ZoneId, ZoneKind,
 };
 
@@ -32,6 +32,11 @@ pub struct Ruling {
     pub via: Option<Path>,
     /// What was decided, or why nothing was.
     pub judged: Judged,
+    /// The instant that the policy and its inventory were asked about, seconds since 1970: its earliest start in the slot,
+    /// or the slot's.
+    pub at: u32,
+    /// How the names are known that it is allowed by; none where it is not, or not by names.
+    pub by_name: Option<ByName>,
 }
 
 /// The policy's part of a ruling.
@@ -155,13 +160,38 @@ impl<'a> Judge<'a> {
             (None, Some(outcome)) => self.judge(&case, outcome, via),
             (None, None) => Judged::Not(Reason::Stray),
         };
+        let by_name = match judged {
+            Judged::Decided { decision, .. } if decision.answer == Answer::Allow => {
+                self.by_name(&case, &decision)
+            }
+            _ => None,
+        };
         Ruling {
             oriented,
             zones,
             outcome,
             via,
             judged,
+            at: case.at,
+            by_name,
         }
+    }
+
+    /// How the names are known that a connection is allowed by.
+    fn by_name(&self, case: &Case<'_>, decision: &Decision) -> Option<ByName> {
+        if !self.policy.has_names() {
+            return None;
+        }
+        let [question, reversed] = [case.question(None), case.reversed(None)];
+        let of = |question: &Question<'_>| {
+            self.policy
+                .by_name(decision.rule, &question.server, &question.client)
+        };
+        // Of peers either direction may have decided.
+        of(&question).or_else(|| match case.oriented.orientation {
+            Orientation::Peer => of(&reversed),
+            _ => None,
+        })
     }
 
     /// What the policy is asked about a connection that was ruled on, with its answer and how that comes about; where the
@@ -200,8 +230,16 @@ impl<'a> Judge<'a> {
         let oriented = orient(&key, traffic, context.horizon, context.peers);
         let rejects = Rejects::of(&key, traffic, &oriented);
         let outcome = outcome(traffic, &oriented, &rejects);
-        let client = self.end(context, connection, &key, oriented.client);
-        let server = self.end(context, connection, &key, oriented.client.other());
+        let at = traffic.start().unwrap_or(context.slot);
+        let [mut client, mut server] = [oriented.client, oriented.client.other()]
+            .map(|side| self.end(context, connection, &key, side, at));
+        if self.policy.has_names() {
+            self.look_up(
+                [&mut client, &mut server],
+                [oriented.client, oriented.client.other()].map(|side| key.end(side).addr),
+                at,
+            );
+        }
         let zones = Zones {
             client: self.policy.zone(&client),
             server: self.policy.zone(&server),
@@ -215,20 +253,30 @@ impl<'a> Judge<'a> {
             client,
             server,
             zones,
+            at,
         };
         (case, rejects)
     }
 
-    /// One end of a connection, as the policy is asked about it.
+    /// Has ends know by which names each is known as the one that was asked.
+    fn look_up(&self, [client, server]: [&mut policy::End<'_>; 2], addrs: [Addr; 2], at: u32) {
+        let (asking, asked) = ((&*client, addrs[0]), (&*server, addrs[1]));
+        let of_server = self.policy.domains([asking, asked], at);
+        let of_client = self.policy.domains([asked, asking], at);
+        (client.domains, server.domains) = (of_client, of_server);
+    }
+
+    /// One end of a connection, as the policy is asked about it at an instant.
     fn end<'c>(
         &self,
         context: &SlotContext<'c>,
         connection: &Connection,
         key: &Key,
         side: Side,
+        at: u32,
     ) -> policy::End<'c> {
         let end = key.end(side);
-        let place = self.policy.place(perspective(key), end.addr);
+        let place = self.policy.place(perspective(key), end.addr, at);
         let groups_key = if place.home.is_some() {
             context.facts.address(end).groups_key
         } else {
@@ -239,8 +287,10 @@ impl<'a> Judge<'a> {
             home: place.home,
             class: place.class,
             groups: context.facts.groups(groups_key),
+            known: self.policy.known(place.home, end.addr, at),
             services,
             services_known,
+            domains: Default::default(),
         }
     }
 
@@ -282,7 +332,7 @@ impl<'a> Judge<'a> {
         let is_transit = |side| {
             case.context
                 .facts
-                .is_transit_address(self.policy, case.key.end(side))
+                .is_transit_address(self.policy, case.key.end(side), case.at)
         };
         let gateway = [Side::Low, Side::High]
             .into_iter()
@@ -320,6 +370,9 @@ impl<'a> Judge<'a> {
             }
             worst = worst.min(Severity::Low);
         }
+        if case.client.home.is_some() && self.is_own_public(case) {
+            worst = worst.min(Severity::Low);
+        }
         let flags = flags(self.policy, case.zones, decision.answer, verdict);
         Judged::Decided {
             decision,
@@ -327,6 +380,12 @@ impl<'a> Judge<'a> {
             severity: worst,
             flags,
         }
+    }
+
+    /// Whether the server is a public address of one's own, so that the connection leaves the network only to come back.
+    fn is_own_public(&self, case: &Case<'_>) -> bool {
+        let server = case.key.end(case.oriented.client.other());
+        case.server.home.is_none() && self.policy.is_own_public(server.addr, case.at)
     }
 
     /// Where the client is ambiguous: at most low if the opposite direction would be allowed, at most what the opposite
@@ -393,8 +452,8 @@ impl<'a> Judge<'a> {
         if reporter.is_transit_gateway() {
             return false;
         }
-        match reporter.text(crate::flow::Field::InterfaceType) {
-            Some(kind) => matches!(kind, "nat_gateway" | "regional_nat_gateway"),
+        match reporter.interface_type(self.policy) {
+            Some(kind) => policy::is_nat(kind),
             None => self.policy.zone_kind(case.zones.server) != ZoneKind::Private,
         }
     }
@@ -423,6 +482,14 @@ fn is_gateway_service(server: &policy::End<'_>) -> bool {
     server.services & (bit("S3") | bit("DYNAMODB")) != 0
 }
 
+/// An end as a client: nobody asks for the name of who comes.
+fn nameless(end: policy::End<'_>) -> policy::End<'_> {
+    policy::End {
+        domains: Default::default(),
+        ..end
+    }
+}
+
 /// One connection before the policy.
 struct Case<'c> {
     context: &'c SlotContext<'c>,
@@ -433,17 +500,19 @@ struct Case<'c> {
     client: policy::End<'c>,
     server: policy::End<'c>,
     zones: Zones,
+    /// The instant that is asked about.
+    at: u32,
 }
 
 impl<'c> Case<'c> {
     fn question(&self, path: Option<Path>) -> Question<'c> {
         Question {
-            client: self.client,
+            client: nameless(self.client),
             server: self.server,
             protocol: self.key.protocol,
             server_port: self.key.end(self.oriented.client.other()).port,
             ipv4: self.key.low.is_v4() && self.key.high.is_v4(),
-            at: self.traffic.start().unwrap_or(self.context.slot),
+            at: self.at,
             path,
             encrypted: self.traffic.encrypted(),
         }
@@ -451,7 +520,7 @@ impl<'c> Case<'c> {
 
     fn reversed(&self, path: Option<Path>) -> Question<'c> {
         Question {
-            client: self.server,
+            client: nameless(self.server),
             server: self.client,
             server_port: self.key.end(self.oriented.client).port,
             ..self.question(path)

@@ -6,6 +6,10 @@ use crate::policy::{MuteQuestion, Policy, ZoneKind};
 
 use super::Kind;
 
+/// The subject of a server outside that is a public address of one's own, by the inventory: the connection leaves the
+/// network only to come back.
+pub const SELF_PUBLIC: &str = "self-public";
+
 /// How many of the heaviest addresses a finding names.
 const HEAVIEST: usize = 10;
 

@@ -3,7 +3,8 @@
 //! 1. A deny matches: **deny**, by that rule.
 //! 2. Among the allows that match and are in force, one has every require between these ends satisfied or is exempt from
 //!    it: **allow**, by that rule. If all of them fail on a require: **deny**, by the first such require by id.
-//! 3. An allow could have matched, or met its requires, but for evidence that is missing: **unproven**, by that rule.
+//! 3. An allow could have matched, or met its requires, but for evidence that is missing: **unproven**, by that rule. So
+//!    it is where an allow decides and a deny by domain could have matched at a time that no Resolver logs cover.
 //! 4. **deny**, by `default`.
 //!
 //! Where several rules of one class qualify, one names itself ([`Order`]), so that the order of the file means nothing.
@@ -11,7 +12,9 @@
 use super::fit::Truth;
 use super::ruleset::Condition;
 use super::weigh::{Order, Requires, Weighed};
-use super::{Answer, ClassId, GroupId, NetworkId, Path, Policy, RuleId, Severity};
+use super::{
+    Answer, ClassId, Domains, GroupId, Known, NetworkId, Path, Policy, RuleId, Severity,
+};
 
 /// One end of a connection, with all that rules may match on.
 #[derive(Clone, Copy, Debug)]
@@ -22,10 +25,14 @@ pub struct End<'a> {
     pub class: ClassId,
     /// Groups by interface facts, sorted; without those by prefix.
     pub groups: &'a [GroupId],
+    /// What the inventory knows of it.
+    pub known: Known,
     /// AWS services that any record of the connection names for this end: bit `i` is `net::aws::SERVICES[i]`.
     pub services: u64,
     /// Whether any record of the connection has the service field of this end (a `-` counts).
     pub services_known: bool,
+    /// What Resolver logs tell of it: of a server outside, nothing of others.
+    pub domains: Domains,
 }
 
 /// What the policy is asked.
@@ -107,17 +114,30 @@ impl Policy {
         allows: &[Weighed<'p>],
         question: &Question<'_>,
     ) -> Decision {
-        let denies = denies
+        let denies: Vec<(&Condition, Truth)> = denies
             .into_iter()
-            .filter(|deny| self.fit(deny, question).truth() == Truth::Yes);
-        if let Some(deny) = denies.min_by_key(|deny| self.order(deny, question, Truth::Yes)) {
+            .map(|deny| (deny, self.fit(deny, question).truth()))
+            .collect();
+        let standing = |truth| {
+            let denies = denies.iter().filter(move |(_, other)| *other == truth);
+            denies.map(|(deny, _)| *deny)
+        };
+        let matching = standing(Truth::Yes);
+        if let Some(deny) = matching.min_by_key(|deny| self.order(deny, question, Truth::Yes)) {
             let miss = self.nearest_miss(allows, question);
             return Decision {
                 via_unknown: is_via_unknown(deny, question),
                 ..self.decision(Answer::Deny, deny.rule, miss)
             };
         }
-        self.by_allow(allows, question)
+        let allowed = self.by_allow(allows, question);
+        let held_back = || {
+            let doubtful = standing(Truth::Unknown).filter(|deny| self.goes_by_domains(deny));
+            let deny = doubtful.min_by_key(|deny| self.order(deny, question, Truth::Unknown))?;
+            Some(self.doubted(deny, question))
+        };
+        allowed
+            .map(|allowed| held_back().unwrap_or(allowed))
             .or_else(|| self.by_require(allows, question))
             .or_else(|| self.by_missing_evidence(allows, question))
             .unwrap_or_else(|| {
@@ -201,15 +221,19 @@ impl Policy {
                 (Truth::Yes, Requires::Met) => unreachable!("such an allow has decided before"),
             });
         let best = could.min_by_key(|allow| self.order(allow.allow, question, Truth::Unknown))?;
+        Some(self.doubted(best.allow, question))
+    }
+
+    /// A rule would decide if the evidence that it goes by were there.
+    fn doubted(&self, condition: &Condition, question: &Question<'_>) -> Decision {
         let miss = Miss {
-            rule: best.allow.rule,
+            rule: condition.rule,
             lacked: Lacked::Evidence,
         };
-        let decision = self.decision(Answer::Unproven, best.allow.rule, Some(miss));
-        Some(Decision {
-            via_unknown: is_via_unknown(best.allow, question),
-            ..decision
-        })
+        Decision {
+            via_unknown: is_via_unknown(condition, question),
+            ..self.decision(Answer::Unproven, condition.rule, Some(miss))
+        }
     }
 
     /// The allow that fails on exactly one condition. Of several, one whose time is over is nearest, then one whose time

@@ -2,7 +2,7 @@
 
 use hashbrown::HashTable;
 
-use super::{Decision, End, GroupId, Policy, Question};
+use super::{Decision, End, GroupId, Known, Policy, Question};
 use crate::net::protocol;
 
 /// How many answers are remembered, some 100 bytes each. Traffic that needs more is hostile or the policy enormous; then
@@ -22,7 +22,7 @@ pub struct Decider<'p> {
 struct Key {
     client: EndKey,
     server: EndKey,
-    /// Protocol, interval of ports, epoch, path, encryption, family, and whether services are known.
+    /// Protocol, interval of ports, epoch, path, encryption, family, and whether services and domains are known.
     rest: u64,
 }
 
@@ -30,6 +30,10 @@ struct Key {
 struct EndKey {
     class_and_groups: u64,
     services: u64,
+    /// What the inventory knows.
+    known: Known,
+    /// Destinations by domain.
+    domains: u64,
 }
 
 impl Key {
@@ -39,11 +43,16 @@ impl Key {
             self.client.class_and_groups ^ 0x9e37_79b9_7f4a_7c15,
             self.server.class_and_groups ^ 0xd1b5_4a32_d192_ed03,
         );
+        let named = |end: &EndKey| end.services ^ end.domains.rotate_left(29);
         let two = mixed(
-            self.client.services ^ 0x8bb8_4b93_962e_acc9,
-            self.server.services ^ 0x2d35_8dcc_aa6c_78a5,
+            named(&self.client) ^ 0x8bb8_4b93_962e_acc9,
+            named(&self.server) ^ 0x2d35_8dcc_aa6c_78a5,
         );
-        mixed(one ^ self.rest, two.rotate_left(32) ^ 0x4b33_a62e_d433_d4a3)
+        let known = u64::from(self.client.known.0) << 32 | u64::from(self.server.known.0);
+        mixed(
+            one ^ self.rest,
+            two.rotate_left(32) ^ known ^ 0x4b33_a62e_d433_d4a3,
+        )
     }
 }
 
@@ -229,7 +238,9 @@ impl Policy {
             | encrypted.map_or(0, |encrypted| u64::from(encrypted) + 1) << 46
             | u64::from(*ipv4) << 48
             | u64::from(client.services_known) << 49
-            | u64::from(server.services_known) << 50;
+            | u64::from(server.services_known) << 50
+            | u64::from(client.domains.known) << 51
+            | u64::from(server.domains.known) << 52;
         Key {
             client: EndKey::of(client, client_groups),
             server: EndKey::of(server, server_groups),
@@ -244,6 +255,8 @@ impl EndKey {
         EndKey {
             class_and_groups: u64::from(end.class.0) << 32 | u64::from(groups),
             services: end.services,
+            known: end.known,
+            domains: end.domains.all(),
         }
     }
 }

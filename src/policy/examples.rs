@@ -21,24 +21,28 @@ pub struct AddressRange {
 }
 
 impl Policy {
-    /// The ranges of a network's own addresses, in order, IPv4 first.
-    pub fn ranges_inside(&self, network: NetworkId) -> Vec<AddressRange> {
-        self.ranges(Some(network), |class| {
+    /// The ranges of a network's own addresses at an instant, in order, IPv4 first.
+    pub fn ranges_inside(&self, network: NetworkId, at: u32) -> Vec<AddressRange> {
+        self.ranges(Some(network), at, |class| {
             self.space.class(class).home == Some(network)
         })
     }
 
-    /// The ranges outside, in order, IPv4 first, without local addresses. Networks may hold addresses of them.
-    pub fn ranges_outside(&self) -> Vec<AddressRange> {
-        self.ranges(None, |class| self.space.class(class).kind != Kind::Local)
+    /// The ranges outside at an instant, in order, IPv4 first, without local addresses. Networks may hold addresses of
+    /// them.
+    pub fn ranges_outside(&self, at: u32) -> Vec<AddressRange> {
+        self.ranges(None, at, |class| {
+            self.space.class(class).kind != Kind::Local
+        })
     }
 
     fn ranges(
         &self,
         network: Option<NetworkId>,
+        at: u32,
         is_wanted: impl Fn(ClassId) -> bool,
     ) -> Vec<AddressRange> {
-        let ranges = self.space.ranges(network);
+        let ranges = self.space.ranges(network, at);
         let wanted = ranges.filter(|(.., class)| is_wanted(*class));
         wanted
             .map(|(first, last, class)| AddressRange { first, last, class })
@@ -119,7 +123,7 @@ ports = ["tcp/443", "udp/65535", "gre"]
 
     #[test]
     fn ranges_inside_are_cut_where_memberships_change() {
-        let ranges = policy().ranges_inside(NetworkId(0));
+        let ranges = policy().ranges_inside(NetworkId(0), 0);
         assert_eq!(
             shown(&ranges),
             [
@@ -139,19 +143,19 @@ ports = ["tcp/443", "udp/65535", "gre"]
     fn every_address_of_a_range_is_in_its_class() {
         let policy = policy();
         let network = NetworkId(0);
-        for range in policy.ranges_inside(network) {
+        for range in policy.ranges_inside(network, 0) {
             for addr in [range.first, range.last] {
-                let place = policy.place(network, addr);
+                let place = policy.place(network, addr, 0);
                 assert_eq!((place.home, place.class), (Some(network), range.class));
             }
         }
-        for range in policy.ranges_outside() {
+        for range in policy.ranges_outside(0) {
             for addr in [range.first, range.last] {
-                let place = policy.place(network, addr);
+                let place = policy.place(network, addr, 0);
                 assert!(place.class == range.class || place.home.is_some(), "{addr}");
             }
         }
-        let outside = shown(&policy.ranges_outside());
+        let outside = shown(&policy.ranges_outside(0));
         assert!(outside.contains(&"192.0.2.0 192.0.2.255".to_owned()));
         assert!(!outside.iter().any(|range| range.starts_with("127.")));
     }

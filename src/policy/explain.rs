@@ -8,12 +8,8 @@ impl Policy {
     /// What a miss says to a person: `expired on 2026-03-31 (vendor-migration)`.
     pub fn explain_miss(&self, miss: Miss) -> String {
         let id = &self.rule(miss.rule).id;
-        let Some(allow) = self
-            .rules
-            .allows
-            .iter()
-            .find(|allow| allow.rule == miss.rule)
-        else {
+        let mut conditions = self.rules.conditions();
+        let Some(allow) = conditions.find(|condition| condition.rule == miss.rule) else {
             return format!("lacks a condition ({id})");
         };
         let lacked = match miss.lacked {
@@ -100,7 +96,14 @@ impl Policy {
     pub(super) fn evidence_for(&self, name: Name, wanted: &mut Vec<&'static str>) {
         match name {
             Name::Group(group) if self.places.groups[usize::from(group)].needs_inventory() => {
-                wanted.push("an inventory")
+                if !self.has_inventory() {
+                    wanted.push("an inventory");
+                    return;
+                }
+                wanted.push("an inventory that knows the address");
+                if !self.places.groups[usize::from(group)].tags.is_empty() {
+                    wanted.push("its instance's tags");
+                }
             }
             Name::Destination(destination) => {
                 let destination = &self.places.destinations[usize::from(destination)];

@@ -105,8 +105,9 @@ impl Policy {
         if class.kind != Kind::Internet {
             return Truth::No;
         }
-        let is_named =
-            !class.destinations.is_empty() || self.destination_by_field(class, end).is_some();
+        let is_named = !class.destinations.is_empty()
+            || end.domains.all() != 0
+            || self.destination_by_field(class, end).is_some();
         let is_listed = (class.services | end.services) & !self.anybodys != 0;
         if is_named || is_listed {
             return Truth::No;
@@ -120,7 +121,14 @@ impl Policy {
 
     fn is_in_group(&self, class: &Class, end: &End<'_>, group: u16) -> Truth {
         let id = super::GroupId(group);
-        if class.groups.binary_search(&id).is_ok() || end.groups.contains(&id) {
+        if class.groups.binary_search(&id).is_ok() {
+            return Truth::Yes;
+        }
+        if class.is_dormant(group) {
+            return Truth::No;
+        }
+        let by_inventory = self.inventory.is_in_group(end.known, id);
+        if end.groups.contains(&id) || by_inventory == Truth::Yes {
             return Truth::Yes;
         }
         let group = &self.places.groups[usize::from(group)];
@@ -128,7 +136,7 @@ impl Policy {
             .home
             .is_some_and(|home| group.network.is_none_or(|network| network == home));
         if could_be && group.needs_inventory() {
-            Truth::Unknown
+            by_inventory
         } else {
             Truth::No
         }
@@ -143,9 +151,20 @@ impl Policy {
         {
             return Truth::Yes;
         }
+        if class.is_dormant(id) {
+            return Truth::No;
+        }
         let destination = &self.places.destinations[usize::from(id)];
-        let by_name = class.kind != Kind::Local
-            && !(destination.domains.is_empty() && destination.missing_lists.is_empty());
+        if class.kind == Kind::Local {
+            return Truth::No;
+        }
+        if let Some(bit) = destination.domain_bit
+            && end.domains.all() >> bit & 1 == 1
+        {
+            return Truth::Yes;
+        }
+        let is_unheard = !destination.domains.is_empty() && !end.domains.known;
+        let by_name = is_unheard || !destination.missing_lists.is_empty();
         let by_service = destination.services != 0 && self.lacks_service_evidence(class, end);
         if by_name || by_service {
             Truth::Unknown
@@ -159,6 +178,9 @@ impl Policy {
     fn is_destination_by_field(&self, class: &Class, end: &End<'_>, id: u16) -> bool {
         let destination = &self.places.destinations[usize::from(id)];
         let mut named = end.services & destination.services;
+        if named == 0 || class.is_dormant(id) {
+            return false;
+        }
         if !destination.regions.is_empty() {
             named &= !class.services;
         }

@@ -3,6 +3,7 @@
 use super::fit::Truth;
 use super::names::Name;
 use super::ruleset::Condition;
+use super::validity::Validity;
 use super::{End, Policy, RuleId};
 use crate::net::Prefix;
 
@@ -47,43 +48,56 @@ impl Policy {
         conditions.find(|condition| condition.rule == rule)
     }
 
-    /// What an allow or deny covers; none for requires and the default.
-    pub fn granted(&self, rule: RuleId) -> Option<Granted> {
+    /// What an allow or deny covers, by the subnets, groups and destinations that were in force at some instant from the
+    /// first to the last, both included; without these, at any. None for requires and the default.
+    pub fn granted(&self, rule: RuleId, times: Option<(u32, u32)>) -> Option<Granted> {
         let condition = self.condition(rule)?;
+        let times = times.map_or(Validity::default(), |(first, last)| Validity {
+            from: Some(first.into()),
+            until: Some(i64::from(last) + 1),
+        });
         Some(Granted {
             pairs: condition.ports.as_set().num_pairs(),
-            from: self.prefixes(&condition.from),
-            to: self.prefixes(&condition.to),
+            from: self.prefixes(&condition.from, times),
+            to: self.prefixes(&condition.to, times),
         })
     }
 
-    /// The prefixes that names stand for; none where one stands for more, or for what prefixes do not tell.
-    fn prefixes(&self, names: &[Name]) -> Option<Vec<Prefix>> {
+    /// The prefixes that names stand for at some of these times; none where one stands for more, or for what prefixes do not
+    /// tell.
+    fn prefixes(&self, names: &[Name], times: Validity) -> Option<Vec<Prefix>> {
         let places = &self.places;
+        let subnets = || {
+            let subnets = places.subnets.iter();
+            subnets.filter(|subnet| subnet.validity.overlaps(times))
+        };
         let mut all = Vec::new();
         for name in names {
             match name {
                 Name::Tier(tier) => {
-                    let subnets = places.subnets.iter().filter(|subnet| subnet.tier == *tier);
+                    let subnets = subnets().filter(|subnet| subnet.tier == *tier);
                     all.extend(subnets.flat_map(|subnet| &subnet.cidrs));
                 }
-                Name::AnyTier => all.extend(places.subnets.iter().flat_map(|subnet| &subnet.cidrs)),
+                Name::AnyTier => all.extend(subnets().flat_map(|subnet| &subnet.cidrs)),
                 Name::Inside => {
                     all.extend(places.networks.iter().flat_map(|network| &network.cidrs))
                 }
                 Name::Group(group) => {
                     let group = &places.groups[usize::from(*group)];
-                    if group.is_by_facts() || group.needs_inventory() {
+                    if !group.validity.overlaps(times) {
+                        continue;
+                    }
+                    if group.is_beyond_prefixes() {
                         return None;
                     }
                     all.extend(&group.cidrs);
                 }
                 Name::Destination(destination) => {
                     let destination = &places.destinations[usize::from(*destination)];
-                    let has_more = destination.services != 0
-                        || !destination.domains.is_empty()
-                        || !destination.missing_lists.is_empty();
-                    if has_more {
+                    if !destination.validity.overlaps(times) {
+                        continue;
+                    }
+                    if destination.is_beyond_prefixes() {
                         return None;
                     }
                     all.extend(&destination.cidrs);
@@ -92,6 +106,30 @@ impl Policy {
             }
         }
         Some(all)
+    }
+
+    /// Whether every group and destination that an allow or deny names is in force from the first instant until the second,
+    /// seconds; true of requires and the default.
+    pub fn has_its_names(&self, rule: RuleId, from: u32, until: u32) -> bool {
+        let times = Validity {
+            from: Some(from.into()),
+            until: Some(until.into()),
+        };
+        let places = &self.places;
+        let holds = |name: &Name| match name {
+            Name::Group(group) => places.groups[usize::from(*group)].validity.covers(times),
+            Name::Destination(id) => places.destinations[usize::from(*id)].validity.covers(times),
+            _ => true,
+        };
+        self.condition(rule).is_none_or(|condition| {
+            let lists = [
+                &condition.from,
+                &condition.from_except,
+                &condition.to,
+                &condition.to_except,
+            ];
+            lists.into_iter().flatten().all(holds)
+        })
     }
 
     /// The names of a rule, none of them met.
@@ -113,7 +151,9 @@ impl Policy {
         let is_met = |name: &Name, end: &End<'_>, other: &End<'_>, zone: &str| {
             let by_facts = match name {
                 Name::Group(group) => {
-                    end.home.is_some() && self.places.groups[usize::from(*group)].is_by_facts()
+                    end.home.is_some()
+                        && self.places.groups[usize::from(*group)].is_by_facts()
+                        && !self.space.class(end.class).is_dormant(*group)
                 }
                 _ => false,
             };
@@ -134,7 +174,7 @@ mod tests {
     use super::*;
     use crate::net::Addr;
     use crate::net::ports::NUM_PAIRS;
-    use crate::policy::NetworkId;
+    use crate::policy::{Known, NetworkId};
 
     fn policy() -> Policy {
         let text = r#"
@@ -171,16 +211,16 @@ observable = false
     #[test]
     fn what_a_rule_grants_is_told_where_prefixes_tell_it() {
         let policy = policy();
-        let one = policy.granted(RuleId(0)).expect("an allow");
+        let one = policy.granted(RuleId(0), None).expect("an allow");
         assert_eq!(
             (one.pairs, one.from.is_none(), one.to.is_none()),
             (3, true, true)
         );
-        let two = policy.granted(RuleId(1)).expect("an allow");
+        let two = policy.granted(RuleId(1), None).expect("an allow");
         assert_eq!(two.pairs, NUM_PAIRS);
         assert_eq!(two.from.map(|prefixes| prefixes.len()), Some(2));
         assert_eq!(two.to.map(|prefixes| prefixes.len()), Some(2));
-        assert!(policy.granted(policy.default_rule()).is_none());
+        assert!(policy.granted(policy.default_rule(), None).is_none());
     }
 
     #[test]
@@ -188,13 +228,15 @@ observable = false
         let policy = policy();
         let end = |text: &str| {
             let addr: Addr = text.parse().expect("an address");
-            let place = policy.place(NetworkId(0), addr);
+            let place = policy.place(NetworkId(0), addr, 0);
             End {
                 home: place.home,
                 class: place.class,
                 groups: &[],
+                known: Known::default(),
                 services: 0,
                 services_known: false,
+                domains: Default::default(),
             }
         };
         let mut unmet = policy.unmet(RuleId(0));

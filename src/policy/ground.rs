@@ -3,11 +3,12 @@
 
 use super::meant::Group;
 use super::ruleset::What;
+use super::validity::Validity;
 use super::{GroupId, NetworkId, Policy};
 
 impl Policy {
     /// In what the two policies differ of what connections are put together by: which records belong to which network,
-    /// which addresses are inside, where subnets begin, who carries others' flows. Where they agree in all of it the same
+    /// which addresses are inside, where subnets begin, who carries others' flows, by list or inventory. Where they agree in all of it the same
     /// connections, with the same clients and outcomes, are judged by both. Tiers, groups, destinations, services and rules
     /// have no part in it.
     pub fn other_ground(&self, other: &Policy) -> Vec<&'static str> {
@@ -25,13 +26,14 @@ impl Policy {
             });
             networks.collect()
         };
-        let subnets = |policy: &Policy| -> Vec<(String, String)> {
+        let subnets = |policy: &Policy| -> Vec<(String, String, Validity)> {
             let subnets = policy.places.subnets.iter();
             subnets
                 .map(|subnet| {
                     (
                         policy.network_name(subnet.network).to_owned(),
                         join(subnet.cidrs.iter().map(ToString::to_string)),
+                        subnet.validity,
                     )
                 })
                 .collect()
@@ -42,6 +44,10 @@ impl Policy {
             (
                 self.transit.texts() != other.transit.texts(),
                 "transit addresses",
+            ),
+            (
+                self.inventory.carriers() != other.inventory.carriers(),
+                "interfaces that carry others' flows, by the inventory",
             ),
         ];
         differences
@@ -63,10 +69,18 @@ impl Policy {
         conditions.any(|condition| !condition.via.is_empty())
     }
 
-    /// Whether no rule begins or ends to be in force after the first instant, up to and with the last; seconds.
-    pub fn is_one_epoch(&self, first: u32, last: u32) -> bool {
-        let mut dates = self.rules.dates.iter();
-        !dates.any(|date| i64::from(first) < *date && *date <= i64::from(last))
+    /// The instants after the first, up to and with the last, at which a rule, a subnet, a group or a destination begins or
+    /// ends to be in force; seconds, in no order, some more than once. Between two of them the policy is the same.
+    pub fn dates_between(&self, first: u32, last: u32) -> impl Iterator<Item = u32> {
+        let of_rules = self
+            .rules
+            .dates
+            .iter()
+            .filter_map(|date| u32::try_from(*date).ok());
+        let of_places = self.space.begins().iter().copied();
+        of_rules
+            .chain(of_places)
+            .filter(move |date| first < *date && *date <= last)
     }
 
     /// The groups that facts of an interface could put an address of this network in where only its interface and
@@ -159,6 +173,12 @@ mod tests {
             &["prefixes of subnets"],
         );
         check(
+            &format!(
+                "{PROD}[[subnets]]\nnetwork = \"prod\"\ntier = \"app\"\nvalid_from = 2026-01-01\ncidrs = [\"10.0.1.0/24\"]\n"
+            ),
+            &["prefixes of subnets"],
+        );
+        check(
             &format!("{PROD}[transit]\nnat = [\"10.0.0.9\"]\n"),
             &["transit addresses"],
         );
@@ -175,8 +195,20 @@ mod tests {
             (100, 500, true),
             (99, 101, false),
         ] {
-            assert_eq!(policy.is_one_epoch(first, last), expected, "{first} {last}");
+            let is_one_epoch = policy.dates_between(first, last).next().is_none();
+            assert_eq!(is_one_epoch, expected, "{first} {last}");
         }
+    }
+
+    #[test]
+    fn an_epoch_ends_with_the_instant_at_which_a_place_does() {
+        let policy = policy(&format!(
+            "{PROD}[groups.web]\ncidrs = [\"10.0.0.0/28\"]\nvalid_from = 1970-01-01T00:01:40Z\n"
+        ));
+        let between = |first, last| policy.dates_between(first, last).collect::<Vec<u32>>();
+        assert_eq!(between(0, 99), [0; 0]);
+        assert_eq!(between(0, 100), [100]);
+        assert_eq!(between(100, 500), [0; 0]);
     }
 
     #[test]

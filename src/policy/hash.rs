@@ -3,11 +3,15 @@
 
 use sha2::{Digest, Sha256};
 
+use super::domains::DEFAULT_GRACE;
+use super::file::Data;
+use super::inventory::Inventory;
 use super::meant::Places;
 use super::names::{Name, ServiceNames};
 use super::pinned::Pinned;
 use super::ruleset::{Condition, Ports, Rules, What};
 use super::scope::Transit;
+use super::validity::Validity;
 use super::word::{Criticality, Path, Severity};
 use crate::net::hex;
 
@@ -46,6 +50,14 @@ impl Item {
             None => self.bytes(&[]),
         }
     }
+
+    /// Two fields more at the end of what is not always in force.
+    fn validity(self, validity: Validity) -> Item {
+        if validity.is_always() {
+            return self;
+        }
+        self.number(validity.from).number(validity.until)
+    }
 }
 
 /// The hash in hex.
@@ -55,6 +67,8 @@ pub(super) fn hash(
     rules: &Rules,
     transit: &Transit,
     pinned: &Pinned,
+    inventory: &Inventory,
+    data: &Data,
 ) -> String {
     let mut items: Vec<Vec<u8>> = Vec::new();
     place_items(places, &mut items);
@@ -96,6 +110,19 @@ pub(super) fn hash(
             .iter()
             .map(|digest| Item::new("pinned").bytes(digest).0),
     );
+    let files = inventory.digests().into_iter();
+    items
+        .extend(files.map(|(digest, valid_from)| {
+            Item::new("inventory").bytes(&digest).number(valid_from).0
+        }));
+    // Where the logs are, not what they hold: they grow while the policy stays, as flow logs do.
+    if !data.resolver_logs.is_empty() {
+        let mut places: Vec<&str> = data.resolver_logs.iter().map(|word| &**word).collect();
+        places.sort_unstable();
+        places.dedup();
+        let grace = i64::from(data.resolver_grace.unwrap_or(DEFAULT_GRACE));
+        items.push(Item::new("resolver").list(places).number(Some(grace)).0);
+    }
     items.sort_unstable();
     let mut hasher = Sha256::new();
     hasher.update(FORM);
@@ -133,7 +160,8 @@ fn place_items(places: &Places, items: &mut Vec<Vec<u8>>) {
             .text(network_name(subnet.network))
             .text(&places.tiers[usize::from(subnet.tier)].name);
         let labels = subnet.labels.iter().flat_map(|(key, value)| [key, value]);
-        items.push(item.list(&subnet.az).list(labels).list(&subnet.cidrs).0);
+        let item = item.list(&subnet.az).list(labels).list(&subnet.cidrs);
+        items.push(item.validity(subnet.validity).0);
     }
     for group in &places.groups {
         let item = Item::new("group")
@@ -148,7 +176,8 @@ fn place_items(places: &Places, items: &mut Vec<Vec<u8>>) {
             .list(&group.ecs_services);
         items.push(
             item.list(&group.interface_types)
-                .list(&group.by_inventory)
+                .list(group.by_inventory())
+                .validity(group.validity)
                 .0,
         );
     }
@@ -161,6 +190,7 @@ fn place_items(places: &Places, items: &mut Vec<Vec<u8>>) {
             item.list(&destination.regions)
                 .list(&destination.domains)
                 .list(&destination.missing_lists)
+                .validity(destination.validity)
                 .0,
         );
     }

@@ -5,8 +5,9 @@
 //! file pins (`[data]`) is handed in.
 //!
 //! In the order of what happens to a file: `tree` parses it with places, `section` and `file` read it as written, `pinned`
-//! what it pins; `names`, `meant` and `ruleset` resolve what it means, `problem` collects what is wrong with it; `table`
-//! and `space` compile addresses. Then questions are answered: `fit` says whether an end is what a name says, `weigh` how
+//! what it pins; `names`, `meant`, `validity` and `ruleset` resolve what it means, `problem` collects what is wrong with it; `table`,
+//! `timeline` and `space` compile addresses, `inventory` what interfaces have them. `lookups` gathers what Resolver logs
+//! tell of names, `domains` says which destinations they belong to. Then questions are answered: `fit` says whether an end is what a name says, `weigh` how
 //! the conditions of rules stand, `decide` what the policy says; `decider` remembers it, `explanation` says how it came
 //! about. Of policies as such, `lint` says what is not wrong but probably not meant, `diff` and `ground` how two differ,
 //! `granted` and `examples` what rules cover, `without` what is left of a file without its rules.
@@ -18,6 +19,7 @@ mod decider;
 mod deny;
 mod detector;
 pub mod diff;
+mod domains;
 mod examples;
 mod explain;
 mod explanation;
@@ -27,8 +29,10 @@ mod granted;
 mod ground;
 mod hash;
 mod instant;
+mod inventory;
 mod label;
 mod lint;
+mod lookups;
 mod meant;
 mod mute;
 mod names;
@@ -43,7 +47,9 @@ mod section;
 mod space;
 mod table;
 mod test_case;
+mod timeline;
 mod tree;
+mod validity;
 mod weigh;
 mod without;
 mod word;
@@ -56,14 +62,17 @@ pub use ask::Flow;
 pub use decide::{Decision, End, Lacked, Miss, Question};
 pub use decider::Decider;
 pub use detector::{COMMON, DETECTORS, Detecting, Detector, Parameter, Value, Watchlist};
+pub use domains::{ByName, DomainLevel, Domains};
 pub use examples::AddressRange;
 pub use explanation::{
-    Candidate, EndStory, Explanation, FlowExplanation, Holding, Part, RequireStanding,
+    Candidate, EndStory, Explanation, FlowExplanation, Holding, NamesStory, Part, RequireStanding,
     RequireState, RuleStanding, Standing, Step, SubnetStory, Tie, Unproven,
 };
 pub use fit::is_anybodys_zone;
 pub use granted::{Ends, Granted, Unmet};
+pub use inventory::{InterfaceStory, Known};
 pub use lint::{ERROR, LINTS, Lint, LintKind, LintLevel, PolicyLints};
+pub use lookups::{Gathered, Lookup, Lookups, LookupsBuilder};
 pub use mute::KINDS;
 pub use names::reserved_words;
 pub(crate) use nearest::nearest;
@@ -71,6 +80,7 @@ pub use problem::PolicyErrors;
 pub use remark::Remark;
 pub use rows::{DestinationRow, GroupRow, NetworkRow, RuleRow, SubnetRow};
 pub use ruleset::REASONS;
+pub use scope::{carries_others, is_nat};
 pub use test_case::TestCase;
 pub use without::without_sections;
 pub(crate) use word::words;
@@ -116,6 +126,7 @@ pub struct Policy {
     zones: zone::Zones,
     cuts: decider::Cuts,
     transit: scope::Transit,
+    inventory: inventory::Inventory,
     mutes: Vec<mute::Covering>,
     tests: Vec<TestCase>,
     tier_names: Vec<String>,
@@ -129,6 +140,16 @@ pub struct Policy {
     ranges: Vec<pinned::Range>,
     /// The bits of services whose addresses are anybody's.
     anybodys: u64,
+    /// Where Resolver logs are, as the file writes it.
+    resolver_logs: Vec<String>,
+    /// How long an answer speaks for connections, seconds.
+    resolver_grace: u32,
+    /// Which destinations names of domains belong to.
+    patterns: domains::Patterns,
+    /// What snapshots say of addresses; empty where the file pins none.
+    snapshot: domains::Snapshot,
+    /// What Resolver logs tell, once they were read.
+    lookups: std::sync::OnceLock<Lookups>,
 }
 
 /// Where an address belongs, seen from one network.
@@ -208,11 +229,11 @@ impl Policy {
         let tree = tree::read(text, problems)?;
         let mut file = file::read(&tree, problems);
         let mut services = ServiceNames::new();
-        let pinned = pinned::read(&file.data, &mut services, read, problems);
+        let mut pinned = pinned::read(&file.data, &mut services, read, problems);
         let mut names = Names::new(services);
         let places = meant::places(&file, &pinned, &mut names, problems);
-        let has_ranges = pinned.ranges.is_some();
-        let rules = ruleset::rules(&file, &places, &names, has_ranges, problems);
+        domains::check(&file, problems);
+        let rules = ruleset::rules(&file, &places, &names, &pinned, problems);
         let transit = scope::Transit::read(&file.transit, problems);
         let mutes = mute::mutes(&file, &places, &names, &rules, problems);
         let tests = test_case::tests(text, &file, &rules, problems);
@@ -229,13 +250,34 @@ impl Policy {
         let Ok(space) = space::build(&places, &pinned) else {
             problems.add_with_hint(
                 &(0..0),
-                "too many prefixes hold each other: the address space would fall into too many pieces",
-                "give long lists of prefixes to few groups and destinations",
+                "too many prefixes hold each other, or too many dates part them: the address space would fall into too many pieces",
+                "give long lists of prefixes to few groups and destinations, and let what changes together change at one instant",
             );
             return None;
         };
+        let stated = pinned.inventory.take();
+        let inventory =
+            match stated.map(|stated| inventory::compile(stated, &places, &space, &rules)) {
+                None => inventory::Inventory::default(),
+                Some(Ok(inventory)) => inventory,
+                Some(Err(too_much)) => {
+                    problems.add(&(0..0), too_much);
+                    return None;
+                }
+            };
+        let patterns = domains::Patterns::new(&places, &rules);
+        let resolved = pinned.snapshots.as_deref().unwrap_or_default();
         let policy = Policy {
-            hash: hash::hash(&places, &names.services, &rules, &transit, &pinned),
+            snapshot: domains::snapshot(resolved, &patterns),
+            hash: hash::hash(
+                &places,
+                &names.services,
+                &rules,
+                &transit,
+                &pinned,
+                &inventory,
+                &file.data,
+            ),
             zones: zone::Zones::new(&places, &names.services, space.classes()),
             cuts: decider::Cuts::new(&rules),
             tier_names,
@@ -249,14 +291,19 @@ impl Policy {
             id: std::mem::take(&mut file.header.id),
             title: std::mem::take(&mut file.header.title),
             effective: file.header.effective,
+            patterns,
+            resolver_logs: texts(&file.data.resolver_logs),
+            resolver_grace: file.data.resolver_grace.unwrap_or(domains::DEFAULT_GRACE),
+            lookups: Default::default(),
             places,
             services: names.services,
             rules,
             space,
             transit,
+            inventory,
             mutes,
             tests,
-            has_ranges,
+            has_ranges: pinned.ranges.is_some(),
             ranges: pinned.ranges.unwrap_or_default(),
             anybodys: fit::anybodys(),
         };
@@ -268,11 +315,19 @@ impl Policy {
         self.places.networks.len() == 1
     }
 
-    /// Where an address belongs, seen from `network`: a flat look-up for IPv4, longest prefix for IPv6. The network's own
-    /// prefixes come first, then those of the networks that it is connected to, then the outside.
+    /// Where an address belongs at an instant (seconds since 1970), seen from `network`: a flat look-up for IPv4, longest
+    /// prefix for IPv6. The network's own prefixes come first, then those of the networks that it is connected to, then the
+    /// outside.
     #[inline]
-    pub fn place(&self, network: NetworkId, addr: Addr) -> Place {
-        self.space.place(network, addr)
+    pub fn place(&self, network: NetworkId, addr: Addr, at: u32) -> Place {
+        self.space.place(network, addr, at)
+    }
+
+    /// The network that holds an address, seen from `network`, as [`Policy::place`] has it; none outside. Networks are what
+    /// they are at all times.
+    #[inline]
+    pub fn home(&self, network: NetworkId, addr: Addr) -> Option<NetworkId> {
+        self.space.home(network, addr)
     }
 
     /// The `[[subnets]]` entry (an index) that holds the class's addresses, if any. Two addresses of one network with the
@@ -281,7 +336,8 @@ impl Policy {
         self.space.class(class).subnet
     }
 
-    /// The groups that an interface's facts put its addresses in, beyond those by prefix; sorted, without duplicates.
+    /// The groups that an interface's facts put its addresses in, beyond those by prefix, whenever they are in force (of an
+    /// end only those count that are: [`Policy::groups_of_end`]); sorted, without duplicates.
     ///
     /// Of a group's tags all values have to be among those of the record, which has no keys.
     pub fn groups_by_facts(&self, network: NetworkId, facts: &InterfaceFacts<'_>) -> Vec<GroupId> {
@@ -303,6 +359,29 @@ impl Policy {
     /// The groups of a class by prefix, sorted.
     pub fn groups_of(&self, class: ClassId) -> &[GroupId] {
         &self.space.class(class).groups
+    }
+
+    /// All groups of an end of a class: by prefix, then those by facts and by what the inventory knows that are in force,
+    /// each once.
+    pub fn groups_of_end<'g>(
+        &'g self,
+        class: ClassId,
+        by_facts: &'g [GroupId],
+        known: Known,
+    ) -> impl Iterator<Item = GroupId> + 'g {
+        let class = self.space.class(class);
+        let by_inventory = self.groups_by_inventory(known).iter();
+        let others = by_facts
+            .iter()
+            .chain(by_inventory.filter(|group| !by_facts.contains(group)))
+            .filter(|group| !class.groups.contains(group) && !class.is_dormant(group.0));
+        class.groups.iter().chain(others).copied()
+    }
+
+    /// Whether subnets, groups or destinations are in force for a time only, so that the place of an address depends on the
+    /// instant.
+    pub fn has_dated_places(&self) -> bool {
+        !self.space.begins().is_empty()
     }
 
     /// The group's name.
@@ -377,6 +456,33 @@ impl Policy {
         &self.tier_names
     }
 
+    /// Where Resolver query logs are that tell who asked for which name: `[data] resolver_logs`, as the file writes it.
+    /// Local ones are relative to the file.
+    pub fn resolver_logs(&self) -> &[String] {
+        &self.resolver_logs
+    }
+
+    /// How long an answer speaks for connections, seconds: `[data] resolver_grace`.
+    pub fn resolver_grace(&self) -> u32 {
+        self.resolver_grace
+    }
+
+    /// Whether what Resolver logs tell can change what it says: a destination has domains.
+    pub fn goes_by_names(&self) -> bool {
+        let mut destinations = self.places.destinations.iter();
+        destinations.any(|destination| !destination.domains.is_empty())
+    }
+
+    /// Lets it go by what Resolver logs told, from before it is first asked until its end. Said once: more is not heard.
+    pub fn know(&self, lookups: Lookups) {
+        let _ = self.lookups.set(lookups);
+    }
+
+    /// What Resolver logs told, if they were read.
+    pub fn lookups(&self) -> Option<&Lookups> {
+        self.lookups.get()
+    }
+
     /// What holds of every detector, in the order of [`DETECTORS`].
     pub fn detecting(&self) -> &[Detecting] {
         &self.detecting
@@ -386,6 +492,10 @@ impl Policy {
     pub fn tests(&self) -> &[TestCase] {
         &self.tests
     }
+}
+
+fn texts(words: &[section::Word]) -> Vec<String> {
+    words.iter().map(|word| word.text.clone()).collect()
 }
 
 /// What kind of place a zone is.

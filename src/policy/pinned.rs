@@ -1,5 +1,5 @@
-//! Pinned inputs that `[data]` names: AWS's `ip-ranges.json` and managed prefix lists. They are read once, by the
-//! caller; what they hold is part of the policy, and so are their digests.
+//! Pinned inputs that `[data]` names: AWS's `ip-ranges.json`, managed prefix lists and the inventory. They are read once,
+//! by the caller; what they hold is part of the policy, and so are their digests.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,12 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::file::Data;
+use super::inventory::{self, Stated};
 use super::names::ServiceNames;
 use super::problem::{Problems, excerpt};
 use super::section::Word;
-use crate::net::Prefix;
+use crate::flow::resolver::domain_name;
+use crate::net::{Addr, Prefix};
 
 /// Reads a pinned file: its name as the policy has it, relative to the policy file.
 pub(super) type Read<'r> = &'r dyn Fn(&str) -> std::io::Result<Vec<u8>>;
@@ -22,8 +24,14 @@ pub(super) struct Pinned {
     pub(super) ranges: Option<Vec<Range>>,
     /// By id; none if the file pins none.
     pub(super) prefix_lists: Option<BTreeMap<String, Vec<Prefix>>>,
-    /// SHA-256 of every file read, sorted.
+    /// What names resolved to at some time, by snapshots; none if the file pins none.
+    pub(super) snapshots: Option<Vec<Resolved>>,
+    /// Whether Resolver logs are named, which are read when there is something to judge.
+    pub(super) has_resolver_logs: bool,
+    /// SHA-256 of every file read, those of the inventory aside; sorted.
     pub(super) digests: Vec<[u8; 32]>,
+    /// None if the file names none.
+    pub(super) inventory: Option<Stated>,
 }
 
 /// One range of `ip-ranges.json`.
@@ -35,6 +43,13 @@ pub(super) struct Range {
     pub(super) service: u8,
 }
 
+/// A name, and what it resolved to.
+pub(super) struct Resolved {
+    /// As compared: lower case, without a final dot.
+    pub(super) name: String,
+    pub(super) addresses: Vec<Addr>,
+}
+
 /// Reads all pinned files; services that only the ranges name get bits of their own.
 pub(super) fn read(
     data: &Data,
@@ -42,7 +57,10 @@ pub(super) fn read(
     read: Read<'_>,
     problems: &mut Problems,
 ) -> Pinned {
-    let mut pinned = Pinned::default();
+    let mut pinned = Pinned {
+        has_resolver_logs: !data.resolver_logs.is_empty(),
+        ..Pinned::default()
+    };
     if let Some(word) = &data.ip_ranges
         && let Some(bytes) = bytes_of(word, read, problems)
     {
@@ -77,10 +95,24 @@ pub(super) fn read(
             ),
         }
     }
+    for word in &data.domain_snapshots {
+        let Some(bytes) = bytes_of(word, read, problems) else {
+            continue;
+        };
+        pinned.digests.push(Sha256::digest(&bytes).into());
+        match snapshot(&bytes) {
+            Ok(names) => pinned.snapshots.get_or_insert_default().extend(names),
+            Err(error) => problems.add(
+                &word.span,
+                format!("cannot use `{}`: {error}", excerpt(word)),
+            ),
+        }
+    }
     if !data.prefix_list_files.is_empty() {
         pinned.prefix_lists.get_or_insert_default();
     }
     pinned.digests.sort_unstable();
+    pinned.inventory = inventory::read(&data.inventory, read, problems);
     pinned
 }
 
@@ -110,6 +142,10 @@ enum PinnedError {
     },
     #[error("expected a list of prefixes for `{0}`")]
     List(String),
+    #[error("expected a day like 2026-02-01 in `date`, got `{0}`")]
+    Date(String),
+    #[error("expected addresses for `{name}`, got `{text}`")]
+    Address { name: String, text: String },
     #[error("expected {{\"PrefixLists\": […]}} or {{\"pl-…\": [\"10.0.0.0/8\", …]}}")]
     Shape,
 }
@@ -212,6 +248,34 @@ fn prefix_lists(bytes: &[u8]) -> Result<Vec<(String, Vec<Prefix>)>, PinnedError>
         lists.push((id, prefixes));
     }
     Ok(lists)
+}
+
+/// A snapshot of what names resolved to on a day: `{"date": "2026-02-01", "names": {"a.example": ["192.0.2.7"]}}`. The day
+/// is for those who read the file: the snapshot holds for all times.
+fn snapshot(bytes: &[u8]) -> Result<Vec<Resolved>, PinnedError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Snapshot {
+        date: String,
+        names: BTreeMap<String, Vec<String>>,
+    }
+    let file: Snapshot = serde_json::from_slice(bytes)?;
+    if file.date.parse::<jiff::civil::Date>().is_err() {
+        return Err(PinnedError::Date(excerpt(&file.date)));
+    }
+    let resolved = |(name, addresses): (String, Vec<String>)| {
+        let addr = |text: &String| {
+            text.parse().map_err(|_| PinnedError::Address {
+                name: excerpt(&name),
+                text: excerpt(text),
+            })
+        };
+        Ok(Resolved {
+            addresses: addresses.iter().map(addr).collect::<Result<_, _>>()?,
+            name: domain_name(&name),
+        })
+    };
+    file.names.into_iter().map(resolved).collect()
 }
 
 #[cfg(test)]

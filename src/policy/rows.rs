@@ -52,6 +52,10 @@ pub struct SubnetRow<'p> {
     pub labels: Vec<(&'p str, &'p str)>,
     /// Its prefixes.
     pub cidrs: Vec<String>,
+    /// When it begins to be in force, seconds since 1970.
+    pub valid_from: Option<i64>,
+    /// When it ends to be, seconds since 1970.
+    pub valid_until: Option<i64>,
 }
 
 /// A group as a row.
@@ -64,6 +68,10 @@ pub struct GroupRow<'p> {
     pub cidrs: Vec<String>,
     /// What else makes a member, as `key value`.
     pub members: Vec<String>,
+    /// When it begins to be in force, seconds since 1970.
+    pub valid_from: Option<i64>,
+    /// When it ends to be, seconds since 1970.
+    pub valid_until: Option<i64>,
 }
 
 /// A destination as a row.
@@ -78,6 +86,10 @@ pub struct DestinationRow<'p> {
     pub regions: &'p [String],
     /// Its domains.
     pub domains: &'p [String],
+    /// When it begins to be in force, seconds since 1970.
+    pub valid_from: Option<i64>,
+    /// When it ends to be, seconds since 1970.
+    pub valid_until: Option<i64>,
 }
 
 impl Policy {
@@ -167,6 +179,8 @@ impl Policy {
                 .map(|(key, value)| (&**key, &**value))
                 .collect(),
             cidrs: subnet.cidrs.iter().map(ToString::to_string).collect(),
+            valid_from: subnet.validity.from,
+            valid_until: subnet.validity.until,
         })
     }
 
@@ -196,10 +210,9 @@ impl Policy {
                 name: &group.name,
                 network: group.network.map(|network| self.network_name(network)),
                 cidrs: group.cidrs.iter().map(ToString::to_string).collect(),
-                members: named
-                    .chain(tags)
-                    .chain(group.by_inventory.iter().cloned())
-                    .collect(),
+                members: named.chain(tags).chain(group.by_inventory()).collect(),
+                valid_from: group.validity.from,
+                valid_until: group.validity.until,
             }
         })
     }
@@ -215,6 +228,8 @@ impl Policy {
                 aws_services: &destination.service_names,
                 regions: &destination.regions,
                 domains: &destination.domains,
+                valid_from: destination.validity.from,
+                valid_until: destination.validity.until,
             })
     }
 }

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use super::deny;
 use super::file::{self, File, RulePorts};
+use super::inventory::Stated;
 use super::meant::{Places, Subnet};
 use super::names::{Name, Names, Place};
 use super::nearest::nearest;
+use super::pinned::Pinned;
 use super::problem::{Problems, excerpt};
 use super::section::Word;
 use super::{Effect, Path, Rule, RuleId};
@@ -154,7 +156,7 @@ pub(super) fn rules(
     file: &File,
     places: &Places,
     names: &Names,
-    has_ranges: bool,
+    pinned: &Pinned,
     problems: &mut Problems,
 ) -> Rules {
     let numbers = numbers(file, problems);
@@ -175,7 +177,7 @@ pub(super) fn rules(
     for rule in &file.rules {
         let condition = condition(rule, places, names, &numbers, &require_ids, problems);
         if rule.effect == file::Effect::Deny {
-            deny::check_evidence(rule, places, names, has_ranges, problems);
+            deny::check_evidence(rule, places, names, pinned, problems);
         }
         let Some(condition) = condition else { continue };
         let effect = match rule.effect {
@@ -196,7 +198,7 @@ pub(super) fn rules(
     }
     for require in &file.requires {
         let between = names.resolve_all(&require.between, Place::End, problems);
-        let what = asked_for(require, places, problems);
+        let what = asked_for(require, places, pinned, problems);
         let Some(&rule) = require
             .id
             .as_ref()
@@ -378,14 +380,21 @@ pub(super) fn service_ports(
     sets
 }
 
-fn asked_for(require: &file::Require, places: &Places, problems: &mut Problems) -> What {
+fn asked_for(
+    require: &file::Require,
+    places: &Places,
+    pinned: &Pinned,
+    problems: &mut Problems,
+) -> What {
     if require.same.is_empty() {
         return What::Encrypted;
     }
+    let tags = pinned.inventory.as_ref().map(Stated::tag_keys);
     let mut labels: Vec<String> = Vec::new();
     for word in require.same.iter().filter(|word| word.text != "az") {
         let has_label = |subnet: &Subnet| subnet.labels.contains_key(&word.text);
-        if places.subnets.iter().any(has_label) {
+        let is_tag = tags.as_ref().is_some_and(|keys| keys.contains(&*word.text));
+        if is_tag || places.subnets.iter().any(has_label) {
             labels.push(word.text.clone());
             continue;
         }

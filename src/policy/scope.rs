@@ -96,6 +96,20 @@ pub(super) fn network_of(
     }
 }
 
+/// Whether an interface of a type (as flow logs write it) is a NAT gateway's.
+pub fn is_nat(interface_type: &str) -> bool {
+    matches!(interface_type, "nat_gateway" | "regional_nat_gateway")
+}
+
+/// Whether interfaces of a type (as flow logs write it) carry others' flows. A network load balancer does not: it is an end.
+pub fn carries_others(interface_type: &str) -> bool {
+    is_nat(interface_type)
+        || matches!(
+            interface_type,
+            "transit_gateway" | "gateway_load_balancer" | "gateway_load_balancer_endpoint"
+        )
+}
+
 impl Policy {
     /// The network whose records these are; none is out of scope.
     ///

@@ -164,6 +164,17 @@ impl<'a, 't> Section<'a, 't> {
         }
     }
 
+    /// A value or the values of a list, whatever they are; empty if the key is not there.
+    pub(super) fn items(&mut self, key: &'static str) -> Vec<&'a Spanned<DeValue<'t>>> {
+        let Some(value) = self.take(key) else {
+            return Vec::new();
+        };
+        match value.get_ref() {
+            DeValue::Array(items) => items.iter().collect(),
+            _ => vec![value],
+        }
+    }
+
     /// `true` or `false`.
     pub(super) fn flag(&mut self, key: &'static str, problems: &mut Problems) -> Option<bool> {
         let value = self.take(key)?;

@@ -1,12 +1,19 @@
 //! Address space as the policy sees it: every address belongs to a class, and no rule can tell two addresses of one class
 //! apart. A network's addresses are looked up in the network's own table, which knows its prefixes and those of the
 //! networks that it is connected to; what is in neither, in a table of the outside that all networks share.
+//!
+//! Subnets, groups and destinations may be in force for a time only. Each view then has a table for every epoch between the
+//! instants at which something in it begins or ends, and classes are shared between epochs: what an address is a member of
+//! is all that its class says, so that whoever has an end's class need not ask for the instant again.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::meant::Places;
 use super::pinned::Pinned;
 use super::table::{self, NONE, Table, TooFragmented};
+use super::timeline::{self, Timeline};
+use super::validity::Validity;
 use super::{ClassId, GroupId, NetworkId, Place};
 use crate::net::{Addr, Prefix, aws};
 
@@ -23,7 +30,10 @@ pub(super) enum Kind {
     Internet,
 }
 
-/// A class of addresses: what they are members of by prefix.
+/// Numbers of groups or of destinations, ascending. Classes of one epoch share the list, which mostly is empty.
+pub(super) type Dormant = Arc<[u16]>;
+
+/// A class of addresses: what they are members of by prefix, and what they cannot be members of otherwise.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Class {
     pub(super) kind: Kind,
@@ -39,6 +49,16 @@ pub(super) struct Class {
     pub(super) services: u64,
     /// The service of the longest range, a specific one before EC2 before AMAZON.
     pub(super) service: Option<u8>,
+    /// Inside the groups, outside the destinations that records or evidence could tell members of, were they in force.
+    /// Sorted.
+    pub(super) dormant: Dormant,
+}
+
+impl Class {
+    /// Whether a group, or a destination, that evidence could put an end of the class in is not in force.
+    pub(super) fn is_dormant(&self, number: u16) -> bool {
+        self.dormant.binary_search(&number).is_ok()
+    }
 }
 
 /// All classes and the tables that lead to them.
@@ -46,17 +66,28 @@ pub(super) struct Space {
     classes: Vec<Class>,
     homes: Vec<Option<NetworkId>>,
     /// By network.
-    inside: Vec<Table>,
-    outside: Table,
+    inside: Vec<Timeline>,
+    outside: Timeline,
+    /// The instants at which an epoch of any view begins, sorted.
+    begins: Vec<u32>,
 }
 
 impl Space {
-    /// Where an address belongs, seen from a network.
+    /// The network that holds an address, seen from a network.
     #[inline]
-    pub(super) fn place(&self, network: NetworkId, addr: Addr) -> Place {
-        let inside = self.inside[usize::from(network.0)].get(addr);
+    pub(super) fn home(&self, network: NetworkId, addr: Addr) -> Option<NetworkId> {
+        match self.inside[usize::from(network.0)].at(0).get(addr) {
+            NONE => None,
+            class => self.homes[class as usize],
+        }
+    }
+
+    /// Where an address belongs at an instant, seen from a network.
+    #[inline]
+    pub(super) fn place(&self, network: NetworkId, addr: Addr, at: u32) -> Place {
+        let inside = self.inside[usize::from(network.0)].at(at).get(addr);
         let class = if inside == NONE {
-            self.outside.get(addr)
+            self.outside.at(at).get(addr)
         } else {
             inside
         };
@@ -66,10 +97,15 @@ impl Space {
         }
     }
 
-    /// Addresses, as bits, at which the class may change, seen from a network.
-    pub(super) fn cuts(&self, network: NetworkId) -> impl Iterator<Item = u128> {
-        let inside = &self.inside[usize::from(network.0)];
-        inside.starts().chain(self.outside.starts())
+    /// Addresses, as bits, at which the class may change at an instant, seen from a network.
+    pub(super) fn cuts(&self, network: NetworkId, at: u32) -> impl Iterator<Item = u128> {
+        let inside = self.inside[usize::from(network.0)].at(at);
+        inside.starts().chain(self.outside.at(at).starts())
+    }
+
+    /// The instants at which the class of an address may change, ascending; none of a policy without validities.
+    pub(super) fn begins(&self) -> &[u32] {
+        &self.begins
     }
 
     /// A class.
@@ -78,34 +114,49 @@ impl Space {
         &self.classes[class.0 as usize]
     }
 
-    /// Ranges of addresses, first and last included, each with its class: those of a network's view, or those outside.
+    /// Ranges of addresses, first and last included, each with its class at an instant: those of a network's view, or those
+    /// outside.
     pub(super) fn ranges(
         &self,
         network: Option<NetworkId>,
+        at: u32,
     ) -> impl Iterator<Item = (Addr, Addr, ClassId)> {
-        let table = network.map_or(&self.outside, |network| {
+        let timeline = network.map_or(&self.outside, |network| {
             &self.inside[usize::from(network.0)]
         });
+        let table = timeline.at(at);
         let numbered = table.intervals().filter(|(.., number)| *number != NONE);
         numbered.map(|(first, last, number)| (first, last, ClassId(number)))
     }
 
-    /// Whether an address can be of each class, by their numbers. A class of the outside that the networks' own addresses
-    /// cover is in no network's view.
+    /// Whether an address can be of each class at some time, by their numbers. A class of the outside that the networks' own
+    /// addresses cover is in no network's view.
     pub(super) fn seen(&self) -> Vec<bool> {
+        let mut seen = self.seen_at(0);
+        for at in &self.begins {
+            for (seen, is_seen) in seen.iter_mut().zip(self.seen_at(*at)) {
+                *seen |= is_seen;
+            }
+        }
+        seen
+    }
+
+    /// The same at one instant.
+    pub(super) fn seen_at(&self, at: u32) -> Vec<bool> {
         let firsts = |table: &Table| -> Vec<Addr> {
             let intervals = table.intervals();
             intervals.map(|(first, ..)| first).collect()
         };
         let mut seen = vec![false; self.classes.len()];
-        let mut left = firsts(&self.outside);
+        let outside = self.outside.at(at);
+        let mut left = firsts(outside);
         for (number, inside) in self.inside.iter().enumerate() {
             // The class of a view changes at no other addresses than these.
-            for addr in firsts(inside).iter().chain(&left) {
-                let place = self.place(NetworkId(number as u16), *addr);
+            for addr in firsts(inside.at(at)).iter().chain(&left) {
+                let place = self.place(NetworkId(number as u16), *addr, at);
                 seen[place.class.0 as usize] = true;
             }
-            left.retain(|addr| !seen[self.outside.get(*addr) as usize]);
+            left.retain(|addr| !seen[outside.get(*addr) as usize]);
         }
         seen
     }
@@ -150,11 +201,18 @@ pub(super) fn build(places: &Places, pinned: &Pinned) -> Result<Space, TooFragme
     }
     let outside = outside(places, pinned, &mut work, &mut classes)?;
     let homes = classes.all.iter().map(|class| class.home).collect();
+    let timelines = inside.iter().chain([&outside]);
+    let mut begins: Vec<u32> = timelines
+        .flat_map(|timeline| timeline.begins().iter().copied())
+        .collect();
+    begins.sort_unstable();
+    begins.dedup();
     Ok(Space {
         classes: classes.all,
         homes,
         inside,
         outside,
+        begins,
     })
 }
 
@@ -181,64 +239,86 @@ fn inside_of(
     places: &Places,
     work: &mut usize,
     classes: &mut Classes,
-) -> Result<Table, TooFragmented> {
+) -> Result<Timeline, TooFragmented> {
     let connected = &places.networks[usize::from(network.0)].connected;
     let in_view = |other: NetworkId| other == network || connected.binary_search(&other).is_ok();
-    let mut prefixes: Vec<(Prefix, Inside)> = Vec::new();
+    let mut prefixes: Vec<(Prefix, Validity, Inside)> = Vec::new();
+    let mut validities: Vec<Validity> = Vec::new();
+    let mut add = |cidrs: &[Prefix], validity: Validity, what: Inside| {
+        validities.push(validity);
+        prefixes.extend(cidrs.iter().map(|cidr| (*cidr, validity, what)));
+    };
     for (i, other) in places.networks.iter().enumerate() {
         let id = NetworkId(i as u16);
         if in_view(id) {
-            prefixes.extend(other.cidrs.iter().map(|cidr| (*cidr, Inside::Network(id))));
+            add(&other.cidrs, Validity::default(), Inside::Network(id));
         }
     }
     for (i, subnet) in places.subnets.iter().enumerate() {
         if in_view(subnet.network) {
-            prefixes.extend(
-                subnet
-                    .cidrs
-                    .iter()
-                    .map(|cidr| (*cidr, Inside::Subnet(subnet.network, i as u32))),
-            );
+            let what = Inside::Subnet(subnet.network, i as u32);
+            add(&subnet.cidrs, subnet.validity, what);
         }
     }
     for (i, group) in places.groups.iter().enumerate() {
         if group.network.is_none_or(in_view) {
-            prefixes.extend(
-                group
-                    .cidrs
-                    .iter()
-                    .map(|cidr| (*cidr, Inside::Group(group.network, GroupId(i as u16)))),
-            );
+            let what = Inside::Group(group.network, GroupId(i as u16));
+            add(&group.cidrs, group.validity, what);
         }
     }
-    table::build(&prefixes, work, |open| {
-        let Some(home) = home_of(network, open) else {
-            return NONE;
-        };
-        let subnet = open.iter().rev().find_map(|(_, what)| match what {
-            Inside::Subnet(of, subnet) if *of == home => Some(*subnet),
-            _ => None,
+    let dormant = |home: NetworkId, at: u32| -> Dormant {
+        let groups = places.groups.iter().enumerate();
+        let dormant = groups.filter(|(_, group)| {
+            let is_there = group.network.is_none_or(|of| of == home);
+            is_there && group.is_beyond_prefixes() && !group.validity.holds(at)
         });
-        let mut groups: Vec<GroupId> = open
-            .iter()
-            .filter_map(|(_, what)| match what {
-                Inside::Group(of, group) if of.is_none_or(|of| of == home) => Some(*group),
-                _ => None,
+        dormant.map(|(number, _)| number as u16).collect()
+    };
+    let num_looked_at = prefixes.len() + validities.len() * (1 + connected.len());
+    timeline::build(
+        &prefixes,
+        &validities,
+        num_looked_at,
+        work,
+        |prefixes, at, work| {
+            let mut dormant_of: HashMap<NetworkId, Dormant> = HashMap::new();
+            table::build(prefixes, work, |open| {
+                let Some(home) = home_of(network, open) else {
+                    return NONE;
+                };
+                let dormant = dormant_of.entry(home).or_insert_with(|| dormant(home, at));
+                classes.number(class_inside(home, open, dormant.clone()))
             })
-            .collect();
-        groups.sort_unstable();
-        groups.dedup();
-        classes.number(Class {
-            kind: Kind::Inside,
-            home: Some(home),
-            subnet,
-            groups,
-            destinations: Vec::new(),
-            destination: None,
-            services: 0,
-            service: None,
+        },
+    )
+}
+
+/// The class of addresses inside that these prefixes hold, shortest first.
+fn class_inside(home: NetworkId, open: &[(Prefix, Inside)], dormant: Dormant) -> Class {
+    let subnet = open.iter().rev().find_map(|(_, what)| match what {
+        Inside::Subnet(of, subnet) if *of == home => Some(*subnet),
+        _ => None,
+    });
+    let mut groups: Vec<GroupId> = open
+        .iter()
+        .filter_map(|(_, what)| match what {
+            Inside::Group(of, group) if of.is_none_or(|of| of == home) => Some(*group),
+            _ => None,
         })
-    })
+        .collect();
+    groups.sort_unstable();
+    groups.dedup();
+    Class {
+        kind: Kind::Inside,
+        home: Some(home),
+        subnet,
+        groups,
+        destinations: Vec::new(),
+        destination: None,
+        services: 0,
+        service: None,
+        dormant,
+    }
 }
 
 /// The network itself if it has the address, else the connected one with the longest prefix, of several the first by
@@ -291,67 +371,93 @@ fn outside(
     pinned: &Pinned,
     work: &mut usize,
     classes: &mut Classes,
-) -> Result<Table, TooFragmented> {
+) -> Result<Timeline, TooFragmented> {
+    let always = Validity::default();
     let special = |(text, kind): &(&str, Kind)| {
         (
             text.parse().expect("these are prefixes"),
+            always,
             Outside::Special(*kind),
         )
     };
-    let mut prefixes: Vec<(Prefix, Outside)> = SPECIAL.iter().map(special).collect();
+    let mut prefixes: Vec<(Prefix, Validity, Outside)> = SPECIAL.iter().map(special).collect();
     for (i, destination) in places.destinations.iter().enumerate() {
-        prefixes.extend(
-            destination
-                .cidrs
-                .iter()
-                .map(|cidr| (*cidr, Outside::Destination(i as u16))),
-        );
+        let what = Outside::Destination(i as u16);
+        let cidrs = destination.cidrs.iter();
+        prefixes.extend(cidrs.map(|cidr| (*cidr, destination.validity, what)));
     }
     for range in pinned.ranges.iter().flatten() {
-        prefixes.push((range.prefix, Outside::Service(range.service)));
+        prefixes.push((range.prefix, always, Outside::Service(range.service)));
     }
-    table::build(&prefixes, work, |open| {
-        let mut kind = Kind::Internet;
-        let mut destinations: Vec<u16> = Vec::new();
-        let mut longest: Option<(u8, u16)> = None;
-        let mut services = 0;
-        let mut service: Option<(u8, u8)> = None;
-        for (prefix, what) in open {
-            match what {
-                Outside::Destination(id) => {
-                    destinations.push(*id);
-                    let longer = longest.is_none_or(|(len, best)| {
-                        (prefix.len(), std::cmp::Reverse(*id)) > (len, std::cmp::Reverse(best))
-                    });
-                    if longer {
-                        longest = Some((prefix.len(), *id));
-                    }
+    let dormant = |at: u32| -> Dormant {
+        let destinations = places.destinations.iter().enumerate();
+        let dormant = destinations.filter(|(_, destination)| {
+            destination.is_beyond_prefixes() && !destination.validity.holds(at)
+        });
+        dormant.map(|(number, _)| number as u16).collect()
+    };
+    let destinations = places.destinations.iter();
+    let validities: Vec<Validity> = destinations
+        .map(|destination| destination.validity)
+        .collect();
+    let num_looked_at = prefixes.len() + validities.len();
+    timeline::build(
+        &prefixes,
+        &validities,
+        num_looked_at,
+        work,
+        |prefixes, at, work| {
+            let dormant = dormant(at);
+            table::build(prefixes, work, |open| {
+                classes.number(class_outside(open, dormant.clone()))
+            })
+        },
+    )
+}
+
+/// The class of addresses outside that these prefixes hold, shortest first.
+fn class_outside(open: &[(Prefix, Outside)], dormant: Dormant) -> Class {
+    let mut kind = Kind::Internet;
+    let mut destinations: Vec<u16> = Vec::new();
+    let mut longest: Option<(u8, u16)> = None;
+    let mut services = 0;
+    let mut service: Option<(u8, u8)> = None;
+    for (prefix, what) in open {
+        match what {
+            Outside::Destination(id) => {
+                destinations.push(*id);
+                let longer = longest.is_none_or(|(len, best)| {
+                    (prefix.len(), std::cmp::Reverse(*id)) > (len, std::cmp::Reverse(best))
+                });
+                if longer {
+                    longest = Some((prefix.len(), *id));
                 }
-                Outside::Service(bit) => {
-                    services |= 1 << bit;
-                    let better = service.is_none_or(|(len, best)| {
-                        (prefix.len(), how_specific(*bit)) > (len, how_specific(best))
-                    });
-                    if better {
-                        service = Some((prefix.len(), *bit));
-                    }
-                }
-                Outside::Special(special) => kind = *special,
             }
+            Outside::Service(bit) => {
+                services |= 1 << bit;
+                let better = service.is_none_or(|(len, best)| {
+                    (prefix.len(), how_specific(*bit)) > (len, how_specific(best))
+                });
+                if better {
+                    service = Some((prefix.len(), *bit));
+                }
+            }
+            Outside::Special(special) => kind = *special,
         }
-        destinations.sort_unstable();
-        destinations.dedup();
-        classes.number(Class {
-            kind,
-            home: None,
-            subnet: None,
-            groups: Vec::new(),
-            destinations,
-            destination: longest.map(|(_, id)| id),
-            services,
-            service: service.map(|(_, bit)| bit),
-        })
-    })
+    }
+    destinations.sort_unstable();
+    destinations.dedup();
+    Class {
+        kind,
+        home: None,
+        subnet: None,
+        groups: Vec::new(),
+        destinations,
+        destination: longest.map(|(_, id)| id),
+        services,
+        service: service.map(|(_, bit)| bit),
+        dormant,
+    }
 }
 
 /// Orders services of one range: a specific one above EC2 above AMAZON, of two specific ones the one with the lower bit.

@@ -10,7 +10,7 @@ use crate::net::{Addr, Prefix};
 pub(super) const NONE: u32 = u32::MAX;
 
 /// Numbers of addresses.
-#[derive(Debug)]
+#[derive(PartialEq, Eq, Debug)]
 pub(super) struct Table {
     /// The upper 16 bits of the first IPv4 address that `index` covers.
     first_block: u32,
@@ -23,6 +23,11 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// How large its index is, in pairs of [`MAX_WORK`].
+    pub(super) fn size_of_index(&self) -> usize {
+        self.index.len() / 4
+    }
+
     /// The first addresses of its intervals, as bits.
     pub(super) fn starts(&self) -> impl Iterator<Item = u128> {
         let v4 = self.v4_starts.iter();
@@ -86,8 +91,18 @@ impl Table {
 pub(super) struct TooFragmented;
 
 /// How many (interval, prefix that holds it) pairs all tables of a policy may have together. More would take minutes and
-/// gigabytes.
+/// gigabytes. Where a view has a table for each of several epochs, the prefixes looked through for each and its index count
+/// as well.
 pub(super) const MAX_WORK: usize = 1 << 24;
+
+/// Counts work up to [`MAX_WORK`].
+pub(super) fn spend(more: usize, work: &mut usize) -> Result<(), TooFragmented> {
+    *work = work.saturating_add(more);
+    if *work > MAX_WORK {
+        return Err(TooFragmented);
+    }
+    Ok(())
+}
 
 /// Builds a table: `number` is asked once per interval, with the values of all prefixes that hold it, shortest first;
 /// neighbours with equal numbers become one. `work` counts up to [`MAX_WORK`].
@@ -182,10 +197,7 @@ impl<T: Copy, F: FnMut(&[(Prefix, T)]) -> u32> Sweep<'_, T, F> {
         let Some(from) = self.cursor.filter(|from| *from <= last) else {
             return Ok(());
         };
-        *self.work += self.open.len() + 1;
-        if *self.work > MAX_WORK {
-            return Err(TooFragmented);
-        }
+        spend(self.open.len() + 1, self.work)?;
         let number = (self.number)(&self.open);
         if self
             .intervals

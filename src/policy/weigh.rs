@@ -3,7 +3,7 @@
 use super::fit::Truth;
 use super::names::Name;
 use super::ruleset::{Condition, Require, What};
-use super::{End, Lacked, Policy, Question, RuleId};
+use super::{Effect, End, Lacked, Policy, Question, RuleId};
 
 /// Which of several rules that qualify names itself, least first: the most specific name in `from`, then in `to`, the
 /// fewest (protocol, port) pairs, then the id.
@@ -47,11 +47,22 @@ impl Policy {
                 truth.or(self.is(end, *name, other))
             })
         };
+        // What the inventory does not know is no exception from a deny: that would let pass, silently, what it forbids.
+        let is_deny = self.rule(condition.rule).effect == Effect::Deny;
+        let any_exception = |names: &[Name], end: &End<'_>, other: &End<'_>| {
+            let shown = |name: &Name| match self.is(end, *name, other) {
+                Truth::Unknown if is_deny && matches!(name, Name::Group(_)) => Truth::No,
+                truth => truth,
+            };
+            names
+                .iter()
+                .fold(Truth::No, |truth, name| truth.or(shown(name)))
+        };
         let sides = [
             any(&condition.from, client, server),
-            any(&condition.from_except, client, server).not(),
+            any_exception(&condition.from_except, client, server).not(),
             any(&condition.to, server, client),
-            any(&condition.to_except, server, client).not(),
+            any_exception(&condition.to_except, server, client).not(),
         ];
         let at = i64::from(question.at);
         Fit {
@@ -156,23 +167,32 @@ impl Policy {
         let (client, server) = (subnet(&question.client), subnet(&question.server));
         let mut differs = false;
         let mut is_missing = false;
-        let mut compare = |one: Option<&String>, other: Option<&String>| match (one, other) {
+        let mut compare = |one: Option<&str>, other: Option<&str>| match (one, other) {
             (Some(one), Some(other)) => differs |= one != other,
             _ => is_missing = true,
         };
         if az {
             compare(
-                client.and_then(|subnet| subnet.az.as_ref()),
-                server.and_then(|subnet| subnet.az.as_ref()),
+                client.and_then(|subnet| subnet.az.as_deref()),
+                server.and_then(|subnet| subnet.az.as_deref()),
             );
         }
         for label in labels {
             compare(
-                client.and_then(|subnet| subnet.labels.get(label)),
-                server.and_then(|subnet| subnet.labels.get(label)),
+                self.label_of(&question.client, label),
+                self.label_of(&question.server, label),
             );
         }
         ((differs || is_missing).into(), is_missing && !differs)
+    }
+
+    /// A label of an end: the tag of its interface, else what its subnet says.
+    pub(super) fn label_of(&self, end: &End<'_>, label: &str) -> Option<&str> {
+        self.inventory.label(end.known, label).or_else(|| {
+            let subnet = self.space.class(end.class).subnet?;
+            let labels = &self.places.subnets[subnet as usize].labels;
+            labels.get(label).map(String::as_str)
+        })
     }
 }
 

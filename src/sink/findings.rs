@@ -9,8 +9,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use super::columns::{BATCH_ROWS, Columns, count_at, seconds_at, table, text_at};
 use super::table::{TableWriter, part_name};
 use super::{Day, Lake, LakeError, Table};
-use crate::judge::{Confidence, Finding, Kind, Outcome, Subject};
-use crate::policy::{Path, Severity};
+use crate::judge::{Confidence, Finding, Kind, Outcome, ServerNames, Subject};
+use crate::policy::{DomainLevel, Path, Severity};
 
 /// The note in a file of findings that says what it was made from.
 const MADE_FROM: &str = "tidegate.made_from";
@@ -41,6 +41,9 @@ table! {
         server_tier: Text = row.finding.server.zone.as_str();
         server_addresses: Count = row.finding.server.addresses;
         server_heaviest: Weights = row.finding.server.heaviest.as_slice();
+        server_names: Texts = &mut row.finding.server_names.names.iter().map(String::as_str);
+        server_names_total: Count = row.finding.server_names.total;
+        server_names_level: Text null = row.finding.server_names.level.map(DomainLevel::as_str);
         server_port: Int32 null = row.finding.server_port.map(i32::from);
         protocol: Int32 null = row.finding.protocol.map(i32::from);
         rule: Text = row.finding.rule.as_str();
@@ -100,7 +103,7 @@ impl Lake {
         let mut writer = TableWriter::new(Table::Findings, schema.clone(), notes, folder.path())?;
         writer.at_least_one()?;
 
-        let identity = self.identity();
+        let (policy_id, policy_hash) = self.policy();
         let mut order: Vec<&Finding> = findings.iter().collect();
         order.sort_by(|a, b| {
             b.severity
@@ -111,8 +114,8 @@ impl Lake {
         for finding in order {
             let row = FindingRow {
                 finding,
-                policy_id: &identity.policy_id,
-                policy_hash: &identity.policy_hash,
+                policy_id,
+                policy_hash,
             };
             if batch.push(&[row]) == BATCH_ROWS {
                 write(&mut writer, &mut batch, &schema)?;
@@ -208,6 +211,7 @@ fn read(file: &str, batch: &RecordBatch, day: Day) -> Result<Vec<Finding>, LakeE
     );
     let controls = columns.any("controls")?;
     let (client, server) = (End::new(&columns, "client")?, End::new(&columns, "server")?);
+    let server_names = Names::new(batch);
     let (server_port, protocol) = (columns.int32("server_port")?, columns.int32("protocol")?);
     let (account_id, region, vpc_id) = (text("account_id")?, text("region")?, text("vpc_id")?);
     let (subnet_id, interface_id, instance_id) = (
@@ -233,6 +237,7 @@ fn read(file: &str, batch: &RecordBatch, day: Day) -> Result<Vec<Finding>, LakeE
                 network: network.value(row).to_owned(),
                 client: client.subject(row),
                 server: server.subject(row),
+                server_names: server_names.at(row),
                 server_port: server_port
                     .is_valid(row)
                     .then(|| server_port.value(row) as u16),
@@ -292,6 +297,29 @@ fn texts(column: &dyn Array, row: usize) -> Vec<String> {
         return Vec::new();
     };
     texts.iter().flatten().map(str::to_owned).collect()
+}
+
+/// The columns of names; findings of earlier versions have none.
+struct Names<'b>([Option<&'b arrow::array::ArrayRef>; 3]);
+
+impl<'b> Names<'b> {
+    fn new(batch: &'b RecordBatch) -> Names<'b> {
+        let names = ["server_names", "server_names_total", "server_names_level"];
+        Names(names.map(|name| batch.column_by_name(name)))
+    }
+
+    fn at(&self, row: usize) -> ServerNames {
+        let [names, total, level] = self.0;
+        let total = total.and_then(|total| total.as_primitive_opt::<Int64Type>());
+        let level = level.and_then(|level| level.as_string_opt::<i32>());
+        ServerNames {
+            names: names.map(|names| texts(names, row)).unwrap_or_default(),
+            total: total.map_or(0, |total| count_at(total, row)),
+            level: level
+                .and_then(|level| text_at(level, row))
+                .and_then(DomainLevel::from_word),
+        }
+    }
 }
 
 /// The columns of one end.

@@ -24,6 +24,9 @@ pub struct HourAsides {
     /// Whether flow logs, by id, have any ACCEPT, any REJECT, and judged connections from public addresses.
     #[serde(default)]
     pub actions: BTreeMap<String, [bool; 3]>,
+    /// The digest of the Resolver logs that it was judged by; none where the policy goes by none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolver_logs: Option<String>,
 }
 
 impl HourAsides {

@@ -36,6 +36,8 @@ pub struct Lake {
     temp: Arc<Path>,
     identity: Arc<Identity>,
     digest: Arc<str>,
+    /// The id and the hash of the policy that what is written says it was judged by.
+    judged_by: Arc<(String, String)>,
     /// Whether hours of another identity may be among its own.
     mixed: bool,
 }
@@ -82,11 +84,13 @@ impl Lake {
             }
         }
         let digest = Arc::from(identity.digest());
+        let judged_by = (identity.policy_id.clone(), identity.policy_hash.clone());
         Ok(Lake {
             store,
             temp: Arc::from(temp),
             identity: Arc::new(identity),
             digest,
+            judged_by: Arc::new(judged_by),
             mixed: !description.earlier.is_empty(),
         })
     }
@@ -98,6 +102,20 @@ impl Lake {
     pub fn read(store: Store, temp: &Path) -> Result<Lake, LakeError> {
         let identity = LakeFiles::open(store.clone())?.identity().clone();
         Lake::open(store, identity, false, temp)
+    }
+
+    /// The same lake, what is written to which says that it was judged by this policy, one of several that the lake
+    /// belongs to.
+    pub fn judged_by(&self, policy_id: &str, policy_hash: &str) -> Lake {
+        Lake {
+            judged_by: Arc::new((policy_id.to_owned(), policy_hash.to_owned())),
+            ..self.clone()
+        }
+    }
+
+    /// The id and the hash of the policy that what is written says it was judged by.
+    pub(super) fn policy(&self) -> (&str, &str) {
+        (&self.judged_by.0, &self.judged_by.1)
     }
 
     /// Where its files are.
@@ -279,10 +297,8 @@ impl Lake {
 
     /// What every file says of the policy that made it.
     pub(super) fn notes(&self) -> Notes {
-        vec![
-            (POLICY_ID, self.identity.policy_id.clone()),
-            (POLICY_HASH, self.identity.policy_hash.clone()),
-        ]
+        let (id, hash) = self.policy();
+        vec![(POLICY_ID, id.to_owned()), (POLICY_HASH, hash.to_owned())]
     }
 
     /// What an hour's ledger says beside.

@@ -110,7 +110,7 @@ impl AwsLogs {
         let mut regions = Vec::new();
         for name in services.folders {
             let service = format!("{folder}{name}/");
-            if !is_flow_log_folder(&name) {
+            if !selection.logs.is_folder(&name) {
                 found.ignored += self.tree.count(&service).await?;
                 continue;
             }

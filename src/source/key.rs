@@ -1,5 +1,9 @@
 //! What an object's key says: AWS's own layouts, plain, hourly and hive.
 //!
+//! Resolver query logs lie beside flow logs, in `AWSLogs/<account>/vpcdnsquerylogs/<VPC>/YYYY/MM/DD/`, as
+//! `<VPC>_vpcdnsquerylogs_<account>_<YYYYMMDD>T<HHmm>Z_<hash>.log.gz` (AWS, *Querying Amazon Route 53 Resolver query logs*;
+//! the file's name is as seen in the field).
+//!
 //! Sources: AWS, *Flow log files* (VPC User Guide) and *Transit Gateway Flow Logs records in Amazon S3*. The folders are
 //! `AWSLogs/<account>/vpcflowlogs/<region>/YYYY/MM/DD/[HH/]` or the same with hive names, the file is
 //! `<account>_vpcflowlogs_<region>_<flow log>_<YYYYMMDD>T<HHmm>Z_<hash>.log.gz`. Everything that a run needs to know is
@@ -10,14 +14,48 @@ use std::sync::Arc;
 
 use jiff::civil::{Date, date};
 
-/// Facts in the name of a flow log object.
+/// Which logs are looked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Logs {
+    /// Flow logs of VPCs and transit gateways.
+    #[default]
+    Flow,
+    /// Route 53 Resolver query logs.
+    Resolver,
+}
+
+impl Logs {
+    /// Whether a folder's name says that such logs are below.
+    pub(super) fn is_folder(self, name: &str) -> bool {
+        match self {
+            Logs::Flow => is_flow_log_folder(name),
+            Logs::Resolver => name == RESOLVER_LOGS,
+        }
+    }
+
+    /// Whether a file that was found (not named) is read, as [`is_taken`]; queries are also exported as JSON.
+    pub(super) fn is_taken(self, relative: &str) -> bool {
+        match self {
+            Logs::Flow => is_taken(relative),
+            Logs::Resolver => {
+                let taken = ["log", "txt", "gz", "zst", "json", "jsonl", "ndjson"];
+                is_shown_with(relative, &taken)
+            }
+        }
+    }
+}
+
+/// The service's name in folders and files of Resolver query logs.
+const RESOLVER_LOGS: &str = "vpcdnsquerylogs";
+
+/// Facts in the name of a flow log object, or of one of Resolver query logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyFacts {
     /// The account in the name.
     pub account: Arc<str>,
-    /// The region in the name.
+    /// The region in the name; empty for Resolver query logs, whose names have none.
     pub region: Arc<str>,
-    /// The flow log's id (`fl-…`).
+    /// The flow log's id (`fl-…`); of Resolver query logs the VPC's.
     pub flow_log: Arc<str>,
     /// The publishing time in the name, seconds since 1970.
     pub time: u32,
@@ -46,6 +84,32 @@ impl KeyFacts {
             account: names.share(account),
             region: names.share(region),
             flow_log: names.share(flow_log),
+            time,
+        })
+    }
+
+    /// The facts that a key of these logs has.
+    pub(super) fn parse_of(logs: Logs, key: &str, names: &mut Names) -> Option<KeyFacts> {
+        match logs {
+            Logs::Flow => KeyFacts::parse_shared(key, names),
+            Logs::Resolver => KeyFacts::parse_resolver(key, names),
+        }
+    }
+
+    fn parse_resolver(key: &str, names: &mut Names) -> Option<KeyFacts> {
+        let mut parts = key.rsplit('/').next()?.split('_');
+        let vpc = parts.next().filter(|vpc| !vpc.is_empty())?;
+        if parts.next()? != RESOLVER_LOGS {
+            return None;
+        }
+        let account = parts.next().filter(|account| !account.is_empty())?;
+        let time = key_time(parts.next()?)?;
+        // The hash, and the extensions behind it.
+        parts.next()?;
+        Some(KeyFacts {
+            account: names.share(account),
+            region: names.share(""),
+            flow_log: names.share(vpc),
             time,
         })
     }
@@ -156,6 +220,10 @@ pub(super) fn is_flow_log_folder(name: &str) -> bool {
 /// Whether a file that was found (not named) is read: by its extension, and neither hidden nor in a hidden folder.
 /// `relative` is its path below what the user named.
 pub(super) fn is_taken(relative: &str) -> bool {
+    is_shown_with(relative, &["log", "txt", "gz", "zst", "parquet"])
+}
+
+fn is_shown_with(relative: &str, extensions: &[&str]) -> bool {
     if relative
         .split('/')
         .any(|component| component.starts_with('.'))
@@ -165,7 +233,7 @@ pub(super) fn is_taken(relative: &str) -> bool {
     let Some((_, extension)) = relative.rsplit_once('.') else {
         return false;
     };
-    ["log", "txt", "gz", "zst", "parquet"]
+    extensions
         .iter()
         .any(|taken| extension.eq_ignore_ascii_case(taken))
 }
@@ -218,6 +286,49 @@ mod tests {
             "./copied by hand/",
         ] {
             check(&format!("{folder}{name}"), facts);
+        }
+    }
+
+    #[test]
+    fn resolver_logs_are_told_by_their_own_names() {
+        let name = "vpc-0a1b_vpcdnsquerylogs_123456789012_20260225T0605Z_d8f6.log.gz";
+        let parse = |key: &str| KeyFacts::parse_of(Logs::Resolver, key, &mut Names::default());
+        let facts = parse(&format!(
+            "AWSLogs/123456789012/vpcdnsquerylogs/vpc-0a1b/2026/02/25/{name}"
+        ))
+        .expect("a name of AWS's");
+        assert_eq!(
+            (
+                &*facts.account,
+                &*facts.flow_log,
+                &*facts.region,
+                facts.time
+            ),
+            ("123456789012", "vpc-0a1b", "", 1_771_999_500)
+        );
+        check(name, "none");
+        for other in [
+            "1_vpcflowlogs_us-east-1_fl-1_20260225T0605Z_a.log.gz",
+            "vpc-1_vpcdnsquerylogs_1_20260225T0605Z",
+            "vpc-1_vpcdnsquerylogs__20260225T0605Z_a.log.gz",
+            "queries.json",
+        ] {
+            assert_eq!(parse(other), None, "{other}");
+        }
+        for (file, flow, resolver) in [
+            ("a.log.gz", true, true),
+            ("a.json", false, true),
+            ("b/a.NDJSON", false, true),
+            ("b/a.ndjson", false, true),
+            ("b/.a.json", false, false),
+            ("a.parquet", true, false),
+            ("a.csv", false, false),
+        ] {
+            assert_eq!(
+                (Logs::Flow.is_taken(file), Logs::Resolver.is_taken(file)),
+                (flow, resolver),
+                "{file}"
+            );
         }
     }
 

@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use jiff::civil::Date;
 
 use super::aws::{self, AwsLogs, Partition};
-use super::key::{Names, is_taken};
+use super::key::{Logs, Names};
 use super::s3::S3;
 use super::spec::{Kind, Place};
 use super::tree::Tree;
@@ -175,7 +175,7 @@ impl Listing {
     async fn add_place(&mut self, place: &Place) -> Result<(), SourceError> {
         match place {
             Place::File(path) => {
-                let object = named_file(path)?;
+                let object = named_file(path, self.selection.logs)?;
                 self.hold(object);
             }
             Place::Pipe(path) => self.hold(spool::pipe(path)?),
@@ -202,7 +202,7 @@ impl Listing {
         };
         let is_folder = prefix.is_empty() || prefix.ends_with('/');
         if !is_folder && first.path == prefix {
-            let object = tree.object(first, &mut self.names);
+            let object = tree.object(first, self.selection.logs, &mut self.names);
             self.hold(object);
             return Ok(());
         }
@@ -225,11 +225,12 @@ impl Listing {
         let except = except.and_then(|except| tree.inside(&given, except));
         let mut found = Vec::new();
         let mut ignored = 0;
+        let logs = self.selection.logs;
         let mut take = |entry: super::tree::Entry| {
             let excepted = except
                 .as_ref()
                 .is_some_and(|except| entry.path.starts_with(except));
-            if !excepted && is_taken(&entry.path[folder..]) {
+            if !excepted && logs.is_taken(&entry.path[folder..]) {
                 found.push(entry);
             } else {
                 ignored += 1;
@@ -238,7 +239,7 @@ impl Listing {
         let roots = tree.walk(&given, &mut take).await?;
         self.counts.ignored += ignored;
         for entry in found {
-            let object = tree.object(entry, &mut self.names);
+            let object = tree.object(entry, self.selection.logs, &mut self.names);
             self.hold(object);
         }
         for root in roots {
@@ -264,7 +265,10 @@ impl Listing {
                 self.partitions.push((root, partition));
             }
             for entry in found.files {
-                let object = self.roots[root].tree.object(entry, &mut self.names);
+                let object =
+                    self.roots[root]
+                        .tree
+                        .object(entry, self.selection.logs, &mut self.names);
                 self.hold(object);
             }
         }
@@ -283,7 +287,10 @@ impl Listing {
             let root = self.partitions[index].0;
             self.counts.ignored += found.ignored;
             for entry in found.files {
-                let mut object = self.roots[root].tree.object(entry, &mut self.names);
+                let mut object =
+                    self.roots[root]
+                        .tree
+                        .object(entry, self.selection.logs, &mut self.names);
                 if let Some(facts) = &mut object.key {
                     facts.time = aws::time_in_folder(facts.time, day);
                 }
@@ -329,13 +336,13 @@ impl Listing {
 }
 
 /// A file that was named, whatever its extension.
-fn named_file(path: &Path) -> Result<Object, SourceError> {
+fn named_file(path: &Path, logs: Logs) -> Result<Object, SourceError> {
     let url = path.to_string_lossy();
     match path.metadata() {
         Ok(metadata) => Ok(Object {
             size: metadata.len(),
             etag: None,
-            key: KeyFacts::parse(&url),
+            key: KeyFacts::parse_of(logs, &url, &mut Names::default()),
             url: url.into(),
             location: Location::File(path.to_owned()),
         }),

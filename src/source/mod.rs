@@ -27,7 +27,7 @@ mod tree;
 
 pub use error::SourceError;
 pub use fetch::{Body, FetchError, FetchOptions, Fetcher, LocalFile, ReadBuffer, Unreadable};
-pub use key::KeyFacts;
+pub use key::{KeyFacts, Logs};
 pub use listing::{Batch, Counts, Listing, WHAT_IS_TAKEN};
 pub use notice::{Noticed, noticed};
 pub use queue::{Kept, Message, Queue};
@@ -107,6 +107,8 @@ pub enum Location {
 /// Which objects are wanted. Objects whose keys say nothing are always wanted.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
+    /// Which logs.
+    pub logs: Logs,
     /// Key times from here on, seconds, inclusive.
     pub since: Option<u32>,
     /// Key times before this, seconds, exclusive.

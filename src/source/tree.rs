@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::key::Names;
+use super::key::{Logs, Names};
 use super::s3::S3;
 use super::{KeyFacts, Location, Object, SourceError, local};
 
@@ -106,8 +106,8 @@ impl Tree {
     }
 
     /// The object of an entry.
-    pub fn object(&self, entry: Entry, names: &mut Names) -> Object {
-        let key = KeyFacts::parse_shared(&entry.path, names);
+    pub fn object(&self, entry: Entry, logs: Logs, names: &mut Names) -> Object {
+        let key = KeyFacts::parse_of(logs, &entry.path, names);
         let (url, location) = match self {
             Tree::Local => {
                 let file = entry.file.unwrap_or_else(|| PathBuf::from(&entry.path));

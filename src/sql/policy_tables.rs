@@ -37,11 +37,6 @@ pub(super) fn tables(policy: &Policy) -> Result<Vec<(&'static str, MemTable)>> {
 
 fn rules(policy: &Policy) -> Result<RecordBatch> {
     let rows = policy.rule_rows();
-    let seconds = |time: Option<i64>| time.map(|time| time.saturating_mul(1_000_000));
-    let times = |times: Vec<Option<i64>>| -> ArrayRef {
-        let times = TimestampMicrosecondArray::from_iter(times.into_iter().map(seconds));
-        Arc::new(times.with_timezone("UTC"))
-    };
     let severity = rows
         .iter()
         .map(|row| row.rule.severity.map(|severity| severity.as_str()));
@@ -63,14 +58,8 @@ fn rules(policy: &Policy) -> Result<RecordBatch> {
         ),
         ("ports", text(rows.iter().map(|row| row.ports.as_deref()))),
         ("via", lists(rows.iter().map(|row| &row.via))),
-        (
-            "not_before",
-            times(rows.iter().map(|row| row.not_before).collect()),
-        ),
-        (
-            "expires",
-            times(rows.iter().map(|row| row.expires).collect()),
-        ),
+        ("not_before", times(rows.iter().map(|row| row.not_before))),
+        ("expires", times(rows.iter().map(|row| row.expires))),
         ("severity", text(severity)),
         (
             "reason",
@@ -108,6 +97,8 @@ fn subnets(policy: &Policy) -> Result<RecordBatch> {
         ("az", text(rows.iter().map(|row| row.az))),
         ("cidrs", lists(rows.iter().map(|row| &row.cidrs))),
         ("labels", lists(labels.iter())),
+        ("valid_from", times(rows.iter().map(|row| row.valid_from))),
+        ("valid_until", times(rows.iter().map(|row| row.valid_until))),
     ])
 }
 
@@ -118,6 +109,8 @@ fn groups(policy: &Policy) -> Result<RecordBatch> {
         ("network", text(rows.iter().map(|row| row.network))),
         ("cidrs", lists(rows.iter().map(|row| &row.cidrs))),
         ("members", lists(rows.iter().map(|row| &row.members))),
+        ("valid_from", times(rows.iter().map(|row| row.valid_from))),
+        ("valid_until", times(rows.iter().map(|row| row.valid_until))),
     ])
 }
 
@@ -132,6 +125,8 @@ fn destinations(policy: &Policy) -> Result<RecordBatch> {
         ),
         ("regions", lists(rows.iter().map(|row| row.regions))),
         ("domains", lists(rows.iter().map(|row| row.domains))),
+        ("valid_from", times(rows.iter().map(|row| row.valid_from))),
+        ("valid_until", times(rows.iter().map(|row| row.valid_until))),
     ])
 }
 
@@ -144,6 +139,16 @@ fn batch(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
 
 fn text<'t>(values: impl Iterator<Item = Option<&'t str>>) -> ArrayRef {
     Arc::new(values.collect::<StringArray>())
+}
+
+/// Instants, given in seconds since 1970.
+fn times(times: impl Iterator<Item = Option<i64>>) -> ArrayRef {
+    let micros = times.map(|time| time.map(|seconds| seconds.saturating_mul(1_000_000)));
+    Arc::new(
+        micros
+            .collect::<TimestampMicrosecondArray>()
+            .with_timezone("UTC"),
+    )
 }
 
 fn not_empty(text: &str) -> Option<&str> {

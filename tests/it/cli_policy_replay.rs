@@ -12,10 +12,10 @@ use tidegate::sink::{Hour, Lake, Store};
 use super::cli_program::{ok, run};
 
 /// Change, old rule, new rule, zones by the old and by the new policy, port, protocol.
-type Key = (String, String, String, [String; 4], Option<u64>, u64);
+pub(super) type Key = (String, String, String, [String; 4], Option<u64>, u64);
 
 /// Records, connections, bytes.
-type Counts = [u64; 3];
+pub(super) type Counts = [u64; 3];
 
 const SAMPLE: &str = include_str!("../../policies/sec-003.toml");
 
@@ -42,14 +42,18 @@ pub(super) fn scan(folder: &Path, policy: &str, lake: &str) {
 }
 
 fn replay(folder: &Path, new: &str, over: &str) -> Value {
+    replay_of(folder, "old.toml", new, over)
+}
+
+pub(super) fn replay_of(folder: &Path, old: &str, new: &str, over: &str) -> Value {
     let arguments = [
-        "policy", "replay", "old.toml", new, "--over", over, "--format", "json",
+        "policy", "replay", old, new, "--over", over, "--format", "json",
     ];
     serde_json::from_str(&ok(folder, &arguments).stdout).expect("JSON")
 }
 
 /// The groups of a replay.
-fn changes(replay: &Value) -> BTreeMap<Key, Counts> {
+pub(super) fn changes(replay: &Value) -> BTreeMap<Key, Counts> {
     let groups = replay["changes"].as_array().expect("a list");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let number = |value: &Value| value.as_u64().expect("a number");
@@ -76,7 +80,7 @@ fn changes(replay: &Value) -> BTreeMap<Key, Counts> {
         .collect()
 }
 
-fn total(changes: &BTreeMap<Key, Counts>) -> u64 {
+pub(super) fn total(changes: &BTreeMap<Key, Counts>) -> u64 {
     changes
         .values()
         .map(|[_, connections, _]| connections)
@@ -103,7 +107,7 @@ fn amounts(edge: &Edge) -> Counts {
 }
 
 /// What changes between the edges of two scans: edges of the same ends, service, evidence and outcome are the same traffic.
-fn joined(old: &Path, new: &Path) -> BTreeMap<Key, Counts> {
+pub(super) fn joined(old: &Path, new: &Path) -> BTreeMap<Key, Counts> {
     type Rows = [Vec<Edge>; 2];
     let mut by_traffic: BTreeMap<String, Rows> = BTreeMap::new();
     for (side, lake) in [old, new].into_iter().enumerate() {
@@ -216,6 +220,22 @@ fn variants() -> Vec<(&'static str, String, bool)> {
             with(
                 "id = \"time\"\n",
                 "id = \"time\"\nexpires = 2026-02-25T06:00:00Z\nticket = \"T-1\"\n",
+            ),
+            true,
+        ),
+        (
+            "group ended within the traffic",
+            with(
+                "cidrs = [\"10.0.33.0/24\", ",
+                "valid_until = 2026-02-25T06:00:00Z\ncidrs = [\"10.0.33.0/24\", ",
+            ),
+            true,
+        ),
+        (
+            "destination begun within the traffic",
+            with(
+                "cidrs = [\"198.51.100.0/24\"]",
+                "cidrs = [\"198.51.100.0/24\"]\nvalid_from = 2026-02-25T06:02:00Z",
             ),
             true,
         ),

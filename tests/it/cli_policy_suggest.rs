@@ -141,8 +141,8 @@ fn count(found: &Suggestion, keep: impl Fn(Why) -> bool) -> u64 {
 /// and what records may say of AWS services.
 fn places(policy: &Policy, addr: &str) -> BTreeSet<String> {
     let addr = addr.parse().expect("an address");
-    let mut words: BTreeSet<String> = policy.groups_of_addr(addr).map(str::to_owned).collect();
-    let zone = policy.zone_of(addr);
+    let mut words: BTreeSet<String> = policy.groups_of_addr(addr, 0).map(str::to_owned).collect();
+    let zone = policy.zone_of(addr, 0);
     words.insert(zone.to_owned());
     if zone == "internet" {
         words.extend(["s3", "dynamodb", "cloudfront"].map(str::to_owned));
@@ -152,7 +152,7 @@ fn places(policy: &Policy, addr: &str) -> BTreeSet<String> {
 
 /// What an end is called in the sample, whose groups are by prefix and hold no address twice.
 fn word<'p>(policy: &'p Policy, addr: Addr, zone: &'p str) -> &'p str {
-    policy.groups_of_addr(addr).next().unwrap_or(zone)
+    policy.groups_of_addr(addr, 0).next().unwrap_or(zone)
 }
 
 /// The threshold, by brute force over the edges of the base's lake.

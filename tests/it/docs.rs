@@ -200,6 +200,10 @@ fn prepared_folder() -> tempfile::TempDir {
     for name in ["sample-logs", "policies"] {
         std::os::unix::fs::symlink(root().join(name), folder.path().join(name)).expect("a link");
     }
+    // The next issue of a policy, as a reader would have it.
+    let policy = fs::read_to_string(root().join("policies/sec-003.toml")).expect("a policy");
+    let next = policy.replace("effective = 2025-11-15", "effective = 2026-02-25");
+    fs::write(folder.path().join("sec-003-2026.toml"), next).expect("written");
     folder
 }
 

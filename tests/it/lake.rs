@@ -17,7 +17,7 @@ use tidegate::flow::field::{Field as RawField, Kind as RawKind};
 use tidegate::judge::findings::may_feed;
 use tidegate::judge::{Confidence, Edge, Finding, Kind, Orientation, Outcome, Subject, Verdict};
 use tidegate::net::Addr;
-use tidegate::policy::{Answer, Path as Way, Severity, UNASSIGNED};
+use tidegate::policy::{Answer, DomainLevel, Path as Way, Severity, UNASSIGNED};
 use tidegate::sink::{
     Day, Hour, HourWriter, Identity, Lake, ObjectRow, Publication, QuarantineRow, Store,
     records_schema,
@@ -306,6 +306,13 @@ pub(super) fn finding(index: usize) -> Finding {
         network: "prod".to_owned(),
         client: end("etl", index),
         server: end("10.0.64.9", 1),
+        server_names: tidegate::judge::ServerNames {
+            names: (0..index % 4)
+                .map(|name| format!("{name}.example"))
+                .collect(),
+            total: 12,
+            level: DomainLevel::ALL.get(index % 3).copied(),
+        },
         server_port: (!index.is_multiple_of(3)).then_some(5432),
         protocol: Some(6),
         rule: "default".to_owned(),

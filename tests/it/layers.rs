@@ -29,7 +29,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("detect", &["judge", "policy", "net"]),
     ("judge", &["policy", "flow", "net"]),
     ("draft", &["config", "policy", "net"]),
-    ("policy", &["flow", "net"]),
+    ("policy", &["config", "flow", "net"]),
     ("config", &["net"]),
     ("flow", &["net"]),
     ("net", &[]),

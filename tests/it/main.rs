@@ -58,6 +58,8 @@ mod lake;
 mod lake_records;
 // The same lake in S3, over HTTP: as in a folder, and through throttling, broken answers and refusals.
 mod lake_s3;
+// An inventory: groups, types and public addresses by files beside the policy.
+mod inventory;
 // Dependencies between modules point down only, and the core does no I/O.
 mod layers;
 // A memory limit holds: the kernel is asked for the peak of a run.
@@ -76,10 +78,14 @@ mod prompt;
 mod queries;
 // Samples: all that was planted is found, and nothing else.
 mod sample;
+// Rules by domain, judged by Resolver logs.
+mod resolver_logs;
 // The policies that ship: whole, with tests that hold, and traffic from each is judged as planted.
 mod shipped_policies;
 // An S3 server for the tests, over real HTTP.
 mod s3_server;
+// A scan by several policies, each of which judges its days.
+mod several_policies;
 // One answer, byte for byte, whatever the threads, the memory, the order, the division in time, or a kill.
 mod same_lake;
 // Sources: which objects are found, by which requests; half an object never counts.

@@ -14,7 +14,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 use tidegate::net::aws::Service;
 use tidegate::net::{Addr, protocol};
 use tidegate::policy::diff::{Change, ChangeKind, Diff, Membership, Options, Side, diff};
-use tidegate::policy::{End, GroupId, InterfaceFacts, NetworkId, Path, Policy, Question};
+use tidegate::policy::{End, GroupId, InterfaceFacts, Known, NetworkId, Path, Policy, Question};
 
 /// Pairs of policies of one run; `TIDEGATE_DIFF_CASES` asks for more.
 const CASES: u32 = 60;
@@ -51,6 +51,7 @@ fn changes_hold_every_question_with_another_answer_and_no_other() {
         "path",
         "encrypted",
         "dates",
+        "moved for a time",
         "family",
         "another zone",
     ];
@@ -124,9 +125,6 @@ impl World {
         toml += "[[subnets]]\nnetwork = \"prod\"\ntier = \"c\"\naz = \"x\"\nlabels = { env = \"p\" }\ncidrs = [\"10.0.0.14/31\"]\n";
         toml += &self.subnets.concat();
         toml += &self.groups.concat();
-        toml += "[destinations.office]\ncidrs = [\"203.0.113.0/24\"]\n";
-        toml += "[destinations.store]\naws_services = [\"S3\"]\n";
-        toml += "[destinations.names]\ndomains = [\"packages.example\"]\n";
         for (at, rule) in self.rules.iter().enumerate() {
             let (effect, rest) = rule.split_once('\n').expect("an effect and the rest");
             let _ = write!(toml, "[[{effect}]]\nid = \"rule-{at}\"\n{rest}");
@@ -248,7 +246,7 @@ fn subnet(cidr: &'static str) -> impl Strategy<Value = String> {
     let tier = select(vec!["a", "a", "b", "c", "-"]);
     let az = select(vec!["x", "x", "y", "-"]);
     let env = select(vec!["p", "p", "q", "-"]);
-    (tier, az, env).prop_map(move |(tier, az, env)| {
+    (tier, az, env, validity()).prop_map(move |(tier, az, env, validity)| {
         if tier == "-" {
             return String::new();
         }
@@ -260,11 +258,24 @@ fn subnet(cidr: &'static str) -> impl Strategy<Value = String> {
         if env != "-" {
             text += &format!("labels = {{ env = \"{env}\" }}\n");
         }
-        text
+        text + validity
     })
 }
 
-/// Every group that rules name exists; what is in it varies.
+/// When an entry is in force; mostly at all times.
+fn validity() -> impl Strategy<Value = &'static str> {
+    select(vec![
+        "",
+        "",
+        "",
+        "",
+        "valid_from = 1970-01-01T00:16:40Z\n",
+        "valid_until = 1970-01-01T00:33:20Z\n",
+        "valid_from = 1970-01-01T00:10:00Z\nvalid_until = 1970-01-01T00:16:40Z\n",
+    ])
+}
+
+/// Every group and destination that rules name exists; what is in it varies, and when it is in force.
 fn groups() -> impl Strategy<Value = Vec<String>> {
     let cidrs = || {
         subsequence(
@@ -285,16 +296,22 @@ fn groups() -> impl Strategy<Value = Vec<String>> {
         interfaces(),
         select(vec!["blue", "green"]),
         select(vec!["etl", "web"]),
+        vec(validity(), 9),
     )
-        .prop_map(|(g, h, interfaces, colour, service)| {
-            vec![
+        .prop_map(|(g, h, interfaces, colour, service, validities)| {
+            let all = vec![
                 format!("[groups.g]\nnetwork = \"prod\"\ncidrs = {g:?}\n"),
                 format!("[groups.h]\nnetwork = \"prod\"\ncidrs = {h:?}\n"),
                 format!("[groups.by-interface]\ninterfaces = {interfaces:?}\n"),
                 format!("[groups.by-tag]\ntags = {{ colour = \"{colour}\" }}\n"),
                 format!("[groups.by-service]\necs_services = [\"{service}\"]\n"),
                 "[groups.secured]\nsecurity_groups = [\"sg-1\"]\n".to_owned(),
-            ]
+                "[destinations.office]\ncidrs = [\"203.0.113.0/24\"]\n".to_owned(),
+                "[destinations.store]\naws_services = [\"S3\"]\n".to_owned(),
+                "[destinations.names]\ndomains = [\"packages.example\"]\n".to_owned(),
+            ];
+            let dated = all.into_iter().zip(validities);
+            dated.map(|(text, validity)| text + validity).collect()
         })
 }
 
@@ -523,11 +540,13 @@ impl Random {
     }
 }
 
-/// One policy with its text, as one of its networks sees it.
+/// One policy with its text, as one of its networks sees it at an instant.
+#[derive(Clone, Copy)]
 struct Seer<'c> {
     world: &'c World,
     policy: &'c Policy,
     network: NetworkId,
+    at: u32,
 }
 
 /// Facts in the words of [`FACTS`], which are those of the changes.
@@ -549,7 +568,7 @@ fn facts_of<'w>(words: &[&'w str]) -> InterfaceFacts<'w> {
 
 impl Seer<'_> {
     fn home(&self, addr: Addr) -> Option<NetworkId> {
-        self.policy.place(self.network, addr).home
+        self.policy.home(self.network, addr)
     }
 
     fn is_public(&self, addr: Addr) -> bool {
@@ -564,15 +583,17 @@ impl Seer<'_> {
     }
 
     fn end<'g>(&self, end: &Asked, groups: &'g [GroupId]) -> End<'g> {
-        let place = self.policy.place(self.network, end.addr);
+        let place = self.policy.place(self.network, end.addr, self.at);
         End {
             home: place.home,
             class: place.class,
             groups,
+            known: Known::default(),
             services: end
                 .service
                 .map_or(0, |code| Service::from_text(code.as_bytes()).bits()),
             services_known: end.service.is_some(),
+            domains: Default::default(),
         }
     }
 
@@ -604,9 +625,10 @@ impl Seer<'_> {
 
     /// All groups of an end, by prefix and by facts, by their names.
     fn group_names(&self, addr: Addr, facts: &[&str]) -> BTreeSet<String> {
-        let place = self.policy.place(self.network, addr);
-        let by_prefix = self.policy.groups_of(place.class).to_vec();
-        let all = by_prefix.into_iter().chain(self.groups(addr, facts));
+        let place = self.policy.place(self.network, addr, self.at);
+        let by_facts = self.groups(addr, facts);
+        let known = self.policy.known(place.home, addr, self.at);
+        let all = self.policy.groups_of_end(place.class, &by_facts, known);
         all.map(|group| self.policy.group_name(group).to_owned())
             .collect()
     }
@@ -629,6 +651,7 @@ fn check(case: &Case) -> Result<Vec<&'static str>, String> {
             world: [&case.old, &case.new][at],
             policy: &policies[at],
             network: networks[at],
+            at: 0,
         });
         for _ in 0..QUESTIONS {
             check_one(&seers, &diff, case, random.ask())?;
@@ -652,6 +675,7 @@ fn check_one(seers: &[Seer<'_>; 2], diff: &Diff, case: &Case, mut ask: Ask) -> R
     if let Some(at) = case.options.at {
         ask.at = at;
     }
+    let seers = &seers.map(|seer| Seer { at: ask.at, ..seer });
     // What is no question: beside the times asked for, between families, of an address with itself, outside.
     let [client, server] = ask.ends.each_ref().map(|end| end.addr);
     let is_home = |addr| {
@@ -829,6 +853,9 @@ fn says(text: &str, end: &Asked, seers: &[Seer<'_>; 2]) -> bool {
 
 fn met(diff: &Diff) -> Vec<&'static str> {
     let mut met = Vec::new();
+    if diff.moved.iter().any(|moved| !moved.dates.is_empty()) {
+        met.push("moved for a time");
+    }
     for change in &diff.changes {
         met.push(change.kind.as_str());
         let conditions = [

@@ -146,6 +146,8 @@ fn every_key_of_the_language_is_explained() {
         "ip_ranges",
         "prefix_list_files",
         "resolver_logs",
+        "resolver_grace",
+        "domain_snapshots",
         "name",
         "flow",
         "at",

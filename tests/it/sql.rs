@@ -429,6 +429,41 @@ fn errors_name_what_is_nearest() {
 }
 
 #[test]
+fn places_of_a_policy_that_changes_are_asked_for_with_a_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let policy = "[policy]\nid = \"P\"\n[networks.prod]\ncidrs = [\"10.0.0.0/16\"]\n\
+                  [[subnets]]\ntier = \"old\"\ncidrs = [\"10.0.1.0/24\"]\nvalid_until = 2026-01-01\n\
+                  [[subnets]]\ntier = \"new\"\ncidrs = [\"10.0.1.0/24\"]\nvalid_from = 2026-01-01\n\
+                  [groups.web]\ncidrs = [\"10.0.1.0/28\"]\nvalid_from = 2026-01-01T12:00:00Z\n";
+    std::fs::write(folder.path().join("p.toml"), policy).expect("written");
+    let ask = |question: &str| {
+        let options = [
+            "sql", "--policy", "p.toml", "--format", "csv", "-c", question,
+        ];
+        run(folder.path(), &options)
+    };
+    let ran = ask(
+        "select zone('10.0.1.7', at) as zone, array_to_string(groups('10.0.1.7', at), ' ') as of from \
+         (values (timestamp '2025-12-31T23:59:59'), (timestamp '2026-01-01'), (timestamp '2026-01-01T12:00:00'), (null)) as t(at)",
+    );
+    assert_eq!(
+        (ran.code, &*ran.stdout),
+        (0, "zone,of\nold,\nnew,\nnew,web\n,\n"),
+        "{}",
+        ran.stderr
+    );
+    for question in ["select zone('10.0.1.7')", "select groups('10.0.1.7')"] {
+        ask(question).refused(2, &["has more than one answer", "(addr, at)"]);
+    }
+    let ran = ask(
+        "select tier, valid_from is null as a, valid_until is null as b from policy_subnets order by tier",
+    );
+    assert_eq!(ran.stdout, "tier,a,b\nnew,false,true\nold,true,false\n");
+    let ran = ask("select valid_from from policy_groups");
+    assert!(ran.stdout.contains("2026-01-01T12:00:00"), "{}", ran.stdout);
+}
+
+#[test]
 fn a_query_that_takes_too_much_ends_with_advice() {
     let heavy = "select sum(a.value * b.value) from generate_series(1, 10000000) a cross join generate_series(1, 100000) b";
     let ran = sql(&["--timeout", "1", "-c", heavy]);

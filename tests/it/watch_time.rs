@@ -48,7 +48,7 @@ pub(crate) fn settings(root: &Path) -> WatchSettings {
     WatchSettings {
         judging: ScanSettings {
             sources: vec![text(root.join("logs"))],
-            policy: policy(),
+            policies: vec![policy()],
             lake: Some(text(root.join("watched"))),
             keep: Keep::Flagged,
             since: None,

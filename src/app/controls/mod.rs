@@ -17,7 +17,7 @@ use crate::judge::EdgeRow;
 use crate::judge::controls::{
     Checked, ControlRule, Coverage, State, Stretch, Why, in_order, state,
 };
-use crate::policy::{Answer, Effect, Policy, Rule, RuleRow};
+use crate::policy::{Answer, Effect, Policy, Rule, RuleId, RuleRow};
 use crate::sink::{Hour, Identity};
 
 const HOUR: u32 = 3600;
@@ -253,6 +253,7 @@ impl<'p> Gatherer<'p> {
         (from, until): Stretch,
         is: &dyn Fn(&Rule) -> bool,
     ) -> Vec<(usize, ControlRule)> {
+        let has_names = |place: usize| policy.has_its_names(RuleId(place as u16), from, until);
         let rows = policy.rule_rows();
         let rows = rows.iter().enumerate().filter(|(_, row)| is(row.rule));
         rows.map(|(place, row)| {
@@ -262,7 +263,7 @@ impl<'p> Gatherer<'p> {
                 id: row.rule.id.clone(),
                 effect: row.rule.effect,
                 observable: row.rule.observable,
-                in_force: begins && lasts,
+                in_force: begins && lasts && has_names(place),
                 checked: self.decided[place].checked,
             };
             (place, rule)

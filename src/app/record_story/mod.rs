@@ -8,11 +8,14 @@ mod objects;
 mod reader;
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::batch::runtime;
 use super::error::ScanError;
 use super::memory::Shares;
+use super::progress::Unwatched;
+use super::resolver::{ResolverReport, look_up};
 use super::settings::DEFAULT_MEMORY;
 use super::work::Memory;
 use crate::flow::{DecodeOptions, Layout};
@@ -43,6 +46,8 @@ pub struct RecordSettings<'a> {
     pub logs: &'a [String],
     /// Slots of five minutes that evidence is carried over.
     pub horizon: u32,
+    /// The policy's file: the Resolver logs that it names are relative to it.
+    pub policy_file: &'a Path,
     /// The layout of lines without a header.
     pub layout: Option<Arc<Layout>>,
 }
@@ -66,6 +71,8 @@ pub struct RecordStory<'p> {
     pub objects: u64,
     /// Those that could not be, and why.
     pub unreadable: Vec<(Arc<str>, String)>,
+    /// What was read of Resolver logs; none where the policy names none.
+    pub resolver: Option<ResolverReport>,
     /// Its judgement: the row that a lake would have of it.
     pub judged: JudgedRecord,
     /// The connection that it belongs to; none where a field is missing, or no network claims it.
@@ -166,6 +173,15 @@ pub fn tell<'p>(
         Some(key) => slot_at(key.time),
         None => slot_of(&found.record),
     };
+    let times = [Some(slot), Some(slot.saturating_add(SLOT_SECS))];
+    let resolver = look_up(
+        policy,
+        settings.policy_file,
+        times,
+        DEFAULT_MEMORY,
+        &runtime,
+        &Unwatched,
+    )?;
     let first = slot.saturating_sub(settings.horizon.saturating_mul(SLOT_SECS));
     let logs = match settings.logs {
         [] => vec![folder_of(settings.source)],
@@ -183,6 +199,7 @@ pub fn tell<'p>(
         horizon_with_objects: slots_with_objects(&objects, (first, slot)),
         objects: reader.num_read,
         unreadable: reader.unreadable,
+        resolver,
         judged,
         connection,
     })

@@ -230,11 +230,14 @@ impl<'p> Ground<'p> {
     fn key(&self, edge: &EdgeRow<'_>, told: &Told) -> Option<Key> {
         let network = *self.networks.get(edge.network)?;
         let ends = [edge.client_addr, edge.server_addr];
+        // Of groups that change in between, those count in which it was first seen.
+        let group = |addr| {
+            let place = self.policy.place(network, addr, edge.first_seen);
+            self.policy.narrowest_group(place.class, addr)
+        };
         let [client, server] = [0, 1].map(|end| Spot {
             zone: told.old_zones[end],
-            group: self
-                .policy
-                .narrowest_group(self.policy.place(network, ends[end]).class, ends[end]),
+            group: group(ends[end]),
         });
         let port = edge.server_port.unwrap_or(0);
         Some(Key {

@@ -42,10 +42,10 @@ use super::batch::{open_lake, runtime};
 use super::days::Detects;
 use super::error::ScanError;
 use super::lock;
-use super::policy_file;
 use super::run::Run;
 use super::settings::{ScanSettings, WatchSettings};
 use super::stop::{Clock, Stop, UntilAborted};
+use super::terms::Terms;
 use meters::Meters;
 use tide::{Tide, Waits};
 
@@ -74,6 +74,21 @@ pub struct WatchEnd {
     pub is_cut_short: bool,
 }
 
+/// Resolver logs come while it runs, and it reads none: what it would say of names would be out of date, silently.
+fn refuse_resolver_logs(policy: &Policy) -> Result<(), ScanError> {
+    if policy.resolver_logs().is_empty() {
+        return Ok(());
+    }
+    Err(ScanError::Usage {
+        message: "watch reads no Resolver logs, and the policy goes by them: `resolver_logs`".to_owned(),
+        hint: Some(
+            "have `scan --lake` judge settled hours by this policy, and give `watch` one without `resolver_logs`: \
+             what is allowed by a name is unproven there"
+                .to_owned(),
+        ),
+    })
+}
+
 /// Watches until the end is asked for, or nothing is left to do.
 ///
 /// # Errors
@@ -84,8 +99,22 @@ pub fn watch(
     clock: &dyn Clock,
     stop: &Stop,
 ) -> Result<WatchEnd, ScanError> {
-    let policy = policy_file::load(&settings.judging.policy)?;
-    let baseline = super::baseline::load(settings.judging.baseline.as_deref(), &policy)?;
+    if settings.judging.policies.len() > 1 {
+        return Err(ScanError::Usage {
+            message: format!(
+                "expected one policy, got {}: watch judges by one from its start to its end",
+                settings.judging.policies.len()
+            ),
+            hint: Some(
+                "end it on the day that the policy changes, and start it again with the new one; `tidegate scan` takes several"
+                    .to_owned(),
+            ),
+        });
+    }
+    let terms = Terms::load(&settings.judging.policies)?;
+    let policy = terms.last();
+    refuse_resolver_logs(policy)?;
+    let baseline = super::baseline::load(settings.judging.baseline.as_deref(), policy)?;
     let listener = settings.listen.map(listen::bind).transpose()?;
     let runtime = runtime()?;
     let senders = settings.alerts.iter().map(|target| {
@@ -103,7 +132,7 @@ pub fn watch(
     };
     let ledger = Ledger::open(&settings.state, &scope(settings))?;
     let temp = temp(&settings.state)?;
-    let lake = open_lake(&settings.judging, &policy, &runtime, temp.path())?;
+    let lake = open_lake(&settings.judging, &terms, &runtime, temp.path())?;
     let held = match &lake {
         Some(lake) => match lease::wait(lake, &ledger, settings.lease, stop)? {
             Some(held) => Some(held),
@@ -122,7 +151,7 @@ pub fn watch(
     }
     let watch = Watch {
         settings,
-        policy: &policy,
+        policy,
         runtime: &runtime,
         temp: temp.path(),
         lake: lake.as_ref(),
@@ -393,6 +422,7 @@ impl Watch<'_> {
         Run {
             settings,
             policy: self.policy,
+            resolver: None,
             runtime: self.runtime,
             temp: self.temp,
             lake: None,
@@ -405,6 +435,7 @@ impl Watch<'_> {
             committed: BTreeSet::new(),
             since: None,
             until: None,
+            counts_timeless: true,
             progress,
         }
     }

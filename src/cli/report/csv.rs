@@ -32,7 +32,7 @@ pub(super) fn render(report: &RunReport) -> String {
 }
 
 /// The header, there even when no finding is.
-const NAMES: [&str; 41] = [
+const NAMES: [&str; 44] = [
     "finding_id",
     "kind",
     "severity",
@@ -47,6 +47,9 @@ const NAMES: [&str; 41] = [
     "server_tier",
     "server_addresses",
     "server_heaviest",
+    "server_names",
+    "server_names_total",
+    "server_names_level",
     "server_port",
     "protocol",
     "rule",

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::fields;
 use crate::alert::instant;
-use crate::app::report::{Coverage, LakeSummary, RunReport};
+use crate::app::report::{Coverage, LakeSummary, PolicyInForce, RunReport};
+use crate::app::resolver::ResolverReport;
 
 /// The whole report as one object.
 pub(super) fn report(report: &RunReport) -> String {
@@ -31,7 +32,7 @@ pub(super) fn report(report: &RunReport) -> String {
             })
         })
         .collect();
-    let whole = fields::Fields(vec![
+    let mut whole = fields::Fields(vec![
         (
             "tool",
             json!({"name": "tidegate", "version": env!("CARGO_PKG_VERSION")}),
@@ -56,8 +57,16 @@ pub(super) fn report(report: &RunReport) -> String {
             }),
         ),
         ("lake", json!(report.lake.as_ref().map(lake))),
+        (
+            "resolver_logs",
+            json!(report.resolver.as_ref().map(resolver_logs)),
+        ),
         ("warnings", json!(report.warnings)),
     ]);
+    if !report.policies.is_empty() {
+        let policies: Vec<fields::Fields> = report.policies.iter().map(policy).collect();
+        whole.0.insert(2, ("policies", json!(policies)));
+    }
     let mut text =
         serde_json::to_string_pretty(&whole).expect("values of the report are plain JSON");
     text.push('\n');
@@ -74,6 +83,21 @@ pub(super) fn findings(report: &RunReport) -> String {
         text.push('\n');
     }
     text
+}
+
+/// One of several policies.
+fn policy(policy: &PolicyInForce) -> fields::Fields {
+    fields::Fields(vec![
+        ("id", json!(policy.id)),
+        ("title", json!(policy.title)),
+        ("hash", json!(policy.hash)),
+        ("from", json!(policy.from.map(instant))),
+        ("until", json!(policy.until.map(instant))),
+        (
+            "resolver_logs",
+            json!(policy.resolver.as_ref().map(resolver_logs)),
+        ),
+    ])
 }
 
 fn coverage(coverage: &Coverage) -> Value {
@@ -104,11 +128,42 @@ fn coverage(coverage: &Coverage) -> Value {
         "orientation": coverage.orientation,
         "unjudged": coverage.unjudged,
         "via_unknown": coverage.via_unknown,
+        "by_name": {
+            "client": coverage.by_client,
+            "network": coverage.by_network,
+            "snapshot": coverage.by_snapshot,
+            "shared": coverage.shared,
+        },
         "layouts": coverage.layouts,
         "assumed_layouts": coverage.assumed_layouts,
         "lacking": lacking,
         "advised_format": coverage.advised_format,
         "evidence_let_go": coverage.evidence_let_go,
+    })
+}
+
+fn resolver_logs(read: &ResolverReport) -> Value {
+    let malformed = read.malformed_samples.iter();
+    let malformed: Vec<Value> = malformed
+        .map(|(url, line, why)| json!({"source": url, "line": line, "reason": why}))
+        .collect();
+    let gathered = &read.gathered;
+    json!({
+        "objects": read.objects,
+        "bytes": read.bytes,
+        "lines": read.lines,
+        "blank": read.blank,
+        "malformed": read.malformed,
+        "malformed_samples": malformed,
+        "queries": gathered.queries,
+        "answers": gathered.answers,
+        "out_of_scope": gathered.out_of_scope,
+        "first_query": gathered.times.map(|(first, _)| instant(first)),
+        "last_query": gathered.times.map(|(_, last)| instant(last)),
+        "grace_seconds": read.grace,
+        "let_go": gathered.let_go,
+        "needed_let_go": gathered.needed_let_go,
+        "digest": read.digest,
     })
 }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::app::report::{Cell, Coverage, LakeSummary, MalformedSample, Noise, RunReport};
+use crate::app::resolver::ResolverReport;
 use crate::flow::Tally;
-use crate::judge::{Confidence, Finding, Kind, Outcome, Subject};
-use crate::policy::{Path, Severity};
+use crate::judge::{Confidence, Finding, Kind, Outcome, ServerNames, Subject};
+use crate::policy::{DomainLevel, Gathered, Path, Severity};
 
 /// 2026-02-25T06:00:00Z.
 const SIX: u32 = 1_771_999_200;
@@ -13,6 +14,8 @@ const SIX: u32 = 1_771_999_200;
 pub(super) fn report() -> RunReport {
     RunReport {
         group_bytes: Default::default(),
+        policies: Vec::new(),
+        judged_by: BTreeMap::new(),
         policy_id: "SEC-003".to_owned(),
         policy_title: "Network policy and segmentation".to_owned(),
         policy_hash: "1f0c".repeat(16),
@@ -35,6 +38,30 @@ pub(super) fn report() -> RunReport {
             hours_written: 2,
             hours_kept: 1,
             rows: BTreeMap::from([("edges", 1200), ("findings", 4), ("records", 88)]),
+        }),
+        resolver: Some(ResolverReport {
+            objects: 12,
+            bytes: 44_000,
+            lines: 5_020,
+            blank: 1,
+            malformed: 2,
+            malformed_samples: vec![(
+                "dns/a.log.gz".to_owned(),
+                17,
+                "expected an IPv4 or IPv6 address in `srcaddr`, got ``".to_owned(),
+            )],
+            unreadable: Vec::new(),
+            gathered: Gathered {
+                queries: 5_000,
+                answers: 9_000,
+                out_of_scope: 17,
+                times: Some((SIX - 86_400, SIX + 3600)),
+                let_go: 3,
+                needed_let_go: 0,
+            },
+            digest: "d16e".repeat(16),
+            grace: 86_400,
+            states: Vec::new(),
         }),
         warnings: vec![
             "--since was widened to 2026-02-25T06:00:00Z: with a lake, whole hours are judged"
@@ -85,6 +112,10 @@ fn coverage() -> Coverage {
             ("stray", 96),
         ]),
         via_unknown: 7,
+        by_client: 1_200,
+        by_network: 30,
+        by_snapshot: 0,
+        shared: 12,
         layouts: BTreeMap::from([("version account-id".to_owned(), 42)]),
         assumed_layouts: 2,
         lacking: vec![(
@@ -166,6 +197,11 @@ fn reverse_shell() -> Finding {
         network: "prod".to_owned(),
         client: subject("etl", "app", 2, &[("10.0.32.17", 3_000_000), ("10.0.32.18", 400_000)]),
         server: subject("203.0.113.0/24", "internet", 14, &[("203.0.113.9", 3_400_000)]),
+        server_names: ServerNames {
+            names: vec!["a.evil.example".to_owned(), "evil.example".to_owned()],
+            total: 2,
+            level: Some(DomainLevel::Client),
+        },
         server_port: Some(4444),
         protocol: Some(6),
         rule: "no-way-out-but-https".to_owned(),
@@ -237,6 +273,7 @@ fn muted() -> Finding {
         title: "=HYPERLINK(\"http://x\",1) & <co>\u{1b}[31m is in no tier".to_owned(),
         client: subject("=HYPERLINK(\"http://x\",1)", "unassigned", 1, &[]),
         server: subject("internet", "internet", 1, &[]),
+        server_names: ServerNames::default(),
         server_port: None,
         protocol: Some(1),
         rule: "default".to_owned(),

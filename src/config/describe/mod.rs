@@ -4,7 +4,7 @@
 
 mod acl;
 mod group;
-mod place;
+pub(super) mod place;
 
 use serde_json::Value;
 
@@ -16,11 +16,12 @@ use super::{Config, ConfigError, Input, PrefixList, Tags};
 type Read = fn(&Node<'_>, &mut Gathered) -> Result<(), Wrong>;
 
 /// The lists that are read, with what reads an element.
-const LISTS: [(&str, Read); 9] = [
+const LISTS: [(&str, Read); 10] = [
     ("NatGateways", place::nat_gateway),
     ("NetworkAcls", acl::network_acl),
     ("NetworkInterfaces", place::interface),
     ("PrefixLists", prefix_list),
+    ("Reservations", place::reservation),
     ("SecurityGroupRules", group::group_rule),
     ("SecurityGroups", group::security_group),
     ("Subnets", place::subnet),
@@ -41,8 +42,12 @@ pub fn from_describe(inputs: &[Input<'_>]) -> Result<Config, Vec<ConfigError>> {
 }
 
 fn file(input: Input<'_>, gathered: &mut Gathered) -> Result<(), Wrong> {
-    let value = parse(input)?;
-    let root = Node::root(&value);
+    read(&parse(input)?, input.name, gathered)
+}
+
+/// Reads a parsed file; `name` is how it is called.
+pub(super) fn read(value: &Value, name: &str, gathered: &mut Gathered) -> Result<(), Wrong> {
+    let root = Node::root(value);
     if let Some(token) = root.get("NextToken")?
         && token.value.as_str() != Some("")
     {
@@ -57,7 +62,7 @@ fn file(input: Input<'_>, gathered: &mut Gathered) -> Result<(), Wrong> {
         }
         num_lists += 1;
         if key == ENTRIES {
-            entries(&root, input.name, gathered)?;
+            entries(&root, name, gathered)?;
             continue;
         }
         let Some((_, read)) = LISTS.iter().find(|(known, _)| *known == key) else {

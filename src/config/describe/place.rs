@@ -1,9 +1,9 @@
 //! Where things are: VPCs, subnets, interfaces, endpoints, NAT gateways.
 
 use super::{region, tags};
-use crate::config::gather::Gathered;
+use crate::config::gather::{Gathered, region_of_zone};
 use crate::config::json::{Node, Wrong};
-use crate::config::{Endpoint, EndpointKind, Interface, NatGateway, Subnet, Vpc};
+use crate::config::{Endpoint, EndpointKind, Instance, Interface, NatGateway, Subnet, Vpc};
 use crate::net::Prefix;
 
 pub(super) fn vpc(node: &Node<'_>, gathered: &mut Gathered) -> Result<(), Wrong> {
@@ -66,8 +66,18 @@ pub(super) fn subnet(node: &Node<'_>, gathered: &mut Gathered) -> Result<(), Wro
 }
 
 pub(super) fn interface(node: &Node<'_>, gathered: &mut Gathered) -> Result<(), Wrong> {
-    let id = node.required("NetworkInterfaceId")?.to_owned();
+    let interface = interface_of(node)?;
+    gathered
+        .interfaces
+        .entry(interface.id.clone())
+        .or_insert(interface);
+    Ok(())
+}
+
+/// One interface, its lists as they stand.
+pub(in crate::config) fn interface_of(node: &Node<'_>) -> Result<Interface, Wrong> {
     let mut addrs: Vec<_> = node.prefix("PrivateIpAddress")?.into_iter().collect();
+    let mut public: Vec<_> = public_of(node)?.into_iter().collect();
     for (list, key) in [
         ("PrivateIpAddresses", "PrivateIpAddress"),
         ("Ipv6Addresses", "Ipv6Address"),
@@ -76,24 +86,56 @@ pub(super) fn interface(node: &Node<'_>, gathered: &mut Gathered) -> Result<(), 
     ] {
         for address in node.list(list)? {
             addrs.extend(address.prefix(key)?);
+            public.extend(public_of(&address)?);
         }
     }
     let instance = match node.get("Attachment")? {
         Some(attachment) => attachment.owned("InstanceId")?,
         None => None,
     };
-    let interface = Interface {
-        id: id.clone(),
+    Ok(Interface {
+        id: node.required("NetworkInterfaceId")?.to_owned(),
         vpc: node.owned("VpcId")?,
         subnet: node.owned("SubnetId")?,
-        kind: node.owned("InterfaceType")?,
+        kind: node.text("InterfaceType")?.map(kind),
         description: node.owned("Description")?,
         addrs,
+        public,
+        account: node.owned("OwnerId")?,
+        region: node.text("AvailabilityZone")?.and_then(region_of_zone),
         groups: group_ids(node)?,
         instance,
         tags: tags(node, "TagSet")?,
-    };
-    gathered.interfaces.entry(id).or_insert(interface);
+    })
+}
+
+/// The public address that is mapped to a private one.
+fn public_of(address: &Node<'_>) -> Result<Option<Prefix>, Wrong> {
+    match address.get("Association")? {
+        Some(association) => association.prefix("PublicIp"),
+        None => Ok(None),
+    }
+}
+
+/// The type as flow logs write it: the API's own list has one word spelt otherwise.
+fn kind(written: &str) -> String {
+    match written {
+        "natGateway" => "nat_gateway".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// The instances of a reservation, as `describe-instances` lists them.
+pub(super) fn reservation(node: &Node<'_>, gathered: &mut Gathered) -> Result<(), Wrong> {
+    for instance in node.list("Instances")? {
+        let id = instance.required("InstanceId")?.to_owned();
+        let tags = tags(&instance, "Tags")?;
+        let instance = Instance {
+            id: id.clone(),
+            tags,
+        };
+        gathered.instances.entry(id).or_insert(instance);
+    }
     Ok(())
 }
 

@@ -41,8 +41,12 @@ pub fn from_terraform(inputs: &[Input<'_>]) -> Result<Config, Vec<ConfigError>> 
 }
 
 fn file(input: Input<'_>, gathered: &mut Gathered) -> Result<(), Wrong> {
-    let value = parse(input)?;
-    let root = Node::root(&value);
+    read(&parse(input)?, gathered)
+}
+
+/// Reads a parsed file.
+pub(super) fn read(value: &Value, gathered: &mut Gathered) -> Result<(), Wrong> {
+    let root = Node::root(value);
     check_format(&root)?;
     let mut all = Vec::new();
     let planned = root.get("planned_values")?;

@@ -33,8 +33,8 @@ use world::{Spot, World};
 pub struct PolicyOptions {
     /// Fixes every choice.
     pub seed: u64,
-    /// The publishing time of the first objects, seconds since 1970, a multiple of 300. Rules are taken as they are in force
-    /// then.
+    /// The publishing time of the first objects, seconds since 1970, a multiple of 300. Rules and places are
+    /// taken as they are in force then.
     pub start: u32,
     /// Over how many slots of five minutes the connections are spread; at least 1.
     pub slots: u32,
@@ -98,7 +98,7 @@ pub fn generate_from(
 ) -> Result<(Summary, Vec<Unmade>), GenerateError> {
     options::check_times(options.start, options.slots)?;
     let logs = super::new_logs(dir)?;
-    let world = World::of(policy);
+    let world = World::of(policy, options.start);
     if world.logs.is_empty() {
         return Err(GenerateError::NoNetwork);
     }

@@ -73,7 +73,7 @@ pub(super) fn search(policy: &Policy, world: &World, dice: &mut Dice, at: u32) -
     let mut work = 0;
     for (client, server) in pairs {
         let ends = (&world.spots[client], &world.spots[server]);
-        if !can_meet(policy, ends) {
+        if !can_meet(policy, ends, at) {
             continue;
         }
         for way in search.ways.between(ends) {
@@ -195,10 +195,10 @@ impl Shown {
 
 /// Whether packets between two ends can be judged: of one family, one of them inside, each seen from the other's network as
 /// it is at home.
-fn can_meet(policy: &Policy, (client, server): (&Spot, &Spot)) -> bool {
+fn can_meet(policy: &Policy, (client, server): (&Spot, &Spot), at: u32) -> bool {
     let sees = |spot: &Spot, other: &Spot| {
         spot.home.is_none_or(|network| {
-            let place = policy.place(network, other.addr);
+            let place = policy.place(network, other.addr, at);
             (place.home, place.class) == (other.home, other.class)
         })
     };

@@ -12,7 +12,9 @@ use crate::generate::connection::End;
 use crate::generate::fleet::{Fleet, Interface, REGION, Role, Tier, Vpc};
 use crate::generate::flowlog::{FlowLog, Format, Partition, up_to};
 use crate::net::{Addr, aws};
-use crate::policy::{self, AddressRange, ClassId, NetworkId, NetworkRow, Policy, ZoneId, ZoneKind};
+use crate::policy::{
+    self, AddressRange, ClassId, Known, NetworkId, NetworkRow, Policy, ZoneId, ZoneKind,
+};
 
 /// The account of networks that name none.
 const ACCOUNT: &str = "123456789012";
@@ -40,8 +42,10 @@ impl Spot {
             home: self.home,
             class: self.class,
             groups: &[],
+            known: Known::default(),
             services: self.services,
             services_known: true,
+            domains: Default::default(),
         }
     }
 }
@@ -59,10 +63,11 @@ pub(super) struct World {
 }
 
 impl World {
-    /// The world of a policy. A network that no record would belong to has no ends in it.
-    pub(super) fn of(policy: &Policy) -> World {
+    /// The world of a policy at an instant, seconds since 1970. A network that no record would belong to has no ends in it.
+    pub(super) fn of(policy: &Policy, at: u32) -> World {
         let mut builder = Builder {
             policy,
+            at,
             interfaces: Vec::new(),
             spots: Vec::new(),
             logs: Vec::new(),
@@ -114,6 +119,8 @@ fn recorded_as(
 
 struct Builder<'p> {
     policy: &'p Policy,
+    /// When, seconds since 1970.
+    at: u32,
     interfaces: Vec<Interface>,
     spots: Vec<Spot>,
     logs: Vec<FlowLog>,
@@ -136,14 +143,15 @@ impl Builder<'_> {
             partition: Partition::Daily,
             shards: 1,
         });
-        let policy = self.policy;
-        let ranges = policy.ranges_inside(network);
+        let (policy, at) = (self.policy, self.at);
+        let ranges = policy.ranges_inside(network, at);
         for ((class, _), ranges) in by_class(&ranges) {
             let own = |addr: &Addr| {
-                let place = policy.place(network, *addr);
+                let place = policy.place(network, *addr, at);
                 (place.home, place.class) == (Some(network), class)
                     && !addr.is_local()
                     && !policy.is_transit(Some(*addr), None)
+                    && !policy.is_in_inventory(network, *addr)
             };
             let addrs = ranges.iter().flat_map(low_addresses).filter(own).take(2);
             for (number, addr) in addrs.enumerate() {
@@ -175,12 +183,12 @@ impl Builder<'_> {
     /// One address for each class outside, where networks leave one; on the internet also one for each AWS service that the
     /// policy names.
     fn add_outside(&mut self, recorded: &[NetworkId]) {
-        let policy = self.policy;
+        let (policy, at) = (self.policy, self.at);
         let services = services_named(policy);
-        for ((class, v6), ranges) in by_class(&policy.ranges_outside()) {
+        for ((class, v6), ranges) in by_class(&policy.ranges_outside(at)) {
             let is_free = |addr: &Addr| {
                 recorded.iter().all(|network| {
-                    let place = policy.place(*network, *addr);
+                    let place = policy.place(*network, *addr, at);
                     place.home.is_none() && place.class == class
                 }) && !addr.is_local()
             };

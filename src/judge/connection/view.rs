@@ -224,11 +224,7 @@ impl View {
     /// The view of one record.
     #[inline]
     pub fn of(record: &Record, origin: Origin, next_hop_nat: bool) -> View {
-        let start = if record.start != 0 {
-            record.start
-        } else {
-            record.end
-        };
+        let start = record.instant();
         let mut ways = Ways::of_traffic_path(record.traffic_path);
         if next_hop_nat {
             ways.0 |= Ways::NEXT_HOP_NAT.0;

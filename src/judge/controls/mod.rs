@@ -76,7 +76,7 @@ pub struct ControlRule {
     pub effect: Effect,
     /// Whether what it decides can show in flow logs.
     pub observable: bool,
-    /// Whether it was in force from the beginning of the period to its end.
+    /// Whether it, and what it names, was in force from the beginning of the period to its end.
     pub in_force: bool,
     /// What it decided.
     pub checked: Checked,

@@ -29,15 +29,14 @@ impl GroupBytes {
             (client.other(), to_client, to_server),
         ] {
             let end = key.end(side);
-            let place = policy.place(perspective(key), end.addr);
+            let place = policy.place(perspective(key), end.addr, ruling.at);
             let by_facts = match place.home {
                 Some(_) => facts.groups(facts.address(end).groups_key),
                 None => &[],
             };
-            let by_prefix = policy.groups_of(place.class);
-            let others = by_facts.iter().filter(|group| !by_prefix.contains(group));
-            for group in by_prefix.iter().chain(others) {
-                let bytes = self.0.entry(*group).or_default();
+            let known = policy.known(place.home, end.addr, ruling.at);
+            for group in policy.groups_of_end(place.class, by_facts, known) {
+                let bytes = self.0.entry(group).or_default();
                 bytes[0] = bytes[0].saturating_add(sent);
                 bytes[1] = bytes[1].saturating_add(received);
             }

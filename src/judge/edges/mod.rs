@@ -28,7 +28,7 @@ use super::reporter::Reporters;
 use super::ruling::{Judged, Ruling};
 use super::traffic::Traffic;
 use crate::net::Addr;
-use crate::policy::Policy;
+use crate::policy::{ByName, DomainLevel, Policy};
 
 /// How many entries wait for their cache lines together.
 const BATCH: usize = 64;
@@ -66,12 +66,43 @@ pub struct Asides {
     pub duplicates: u64,
     /// Connections on which a rule with a path matched although theirs is unknown.
     pub via_unknown: u64,
+    /// Connections that are allowed by a name that their client asked for.
+    #[serde(default)]
+    pub by_client: u64,
+    /// Connections that are allowed by a name that another client of the network asked for.
+    #[serde(default)]
+    pub by_network: u64,
+    /// Connections that are allowed by a name that a pinned snapshot has the address of.
+    #[serde(default)]
+    pub by_snapshot: u64,
+    /// Of all these, those to an address that also answered for a name that no allow is about.
+    #[serde(default)]
+    pub shared: u64,
+}
+
+impl Asides {
+    /// Takes how a connection is allowed by a name, if it is.
+    fn add(&mut self, by_name: Option<ByName>) {
+        let Some(ByName { level, shared }) = by_name else {
+            return;
+        };
+        match level {
+            DomainLevel::Client => self.by_client += 1,
+            DomainLevel::Network => self.by_network += 1,
+            DomainLevel::Snapshot => self.by_snapshot += 1,
+        }
+        self.shared += u64::from(shared);
+    }
 }
 
 impl std::ops::AddAssign for Asides {
     fn add_assign(&mut self, other: Asides) {
         self.duplicates += other.duplicates;
         self.via_unknown += other.via_unknown;
+        self.by_client += other.by_client;
+        self.by_network += other.by_network;
+        self.by_snapshot += other.by_snapshot;
+        self.shared += other.shared;
     }
 }
 
@@ -120,6 +151,7 @@ impl EdgeTable {
         if let Judged::Decided { decision, .. } = ruling.judged {
             self.asides.via_unknown += u64::from(decision.via_unknown);
         }
+        self.asides.add(ruling.by_name);
         let mut connections = 1;
         for share in Share::ALL {
             let judged = match share {

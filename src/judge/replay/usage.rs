@@ -119,9 +119,9 @@ impl<'p> Usage<'p> {
         }
     }
 
-    /// Takes what the policy says of an edge, none where nobody can tell, and its ends; none where the policy has no such
-    /// network.
-    pub fn add(&mut self, edge: &EdgeRow<'_>, said: Option<Said>, ends: Option<&Ends<'_>>) {
+    /// Takes what the policy says of an edge, none where nobody can tell, and its ends, each time that the policy changed
+    /// while it was seen once more; none where the policy has no such network.
+    pub fn add(&mut self, edge: &EdgeRow<'_>, said: Option<Said>, ends: Option<&[Ends<'_>]>) {
         let counts = Counts {
             records: edge.records,
             connections: edge.connections,
@@ -165,13 +165,15 @@ impl<'p> Usage<'p> {
             used.unmet = Unmet::default();
             return;
         };
-        for (zones, zone) in used.zones.iter_mut().zip(ends.zones) {
-            if !zones.contains(zone) {
-                zones.insert(zone.to_owned());
+        for ends in ends {
+            for (zones, zone) in used.zones.iter_mut().zip(ends.zones) {
+                if !zones.contains(zone) {
+                    zones.insert(zone.to_owned());
+                }
             }
-        }
-        if !used.unmet.is_empty() {
-            self.policy.meet(&mut used.unmet, ends);
+            if !used.unmet.is_empty() {
+                self.policy.meet(&mut used.unmet, ends);
+            }
         }
     }
 
@@ -207,7 +209,7 @@ impl<'p> Usage<'p> {
     }
 
     fn narrower(&self, rule: RuleId, used: &Used, names: [&Vec<String>; 2]) -> Narrower {
-        let Some(granted) = self.policy.granted(rule) else {
+        let Some(granted) = self.policy.granted(rule, self.times) else {
             return Narrower::default();
         };
         let ports = ranges(&used.ports)

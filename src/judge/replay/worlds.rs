@@ -13,6 +13,7 @@ use std::rc::Rc;
 use super::{Pair, Said, Told};
 use crate::judge::directions::{Directions, is_stray_icmp};
 use crate::judge::{EdgeRow, Inside, Orientation, Reason};
+use crate::net::Addr;
 use crate::net::aws::{OTHER_BIT, SERVICES};
 use crate::net::protocol::is_icmp;
 use crate::policy::{
@@ -69,15 +70,30 @@ struct World<'w> {
     /// Whether the same pair also had an accepted connection of another protocol.
     talks: bool,
     path: Option<Path>,
-    at: u32,
 }
 
-/// What a policy sees of an edge in any world.
+/// What a policy sees of an edge at an instant, in any world.
 #[derive(Clone, Copy)]
 struct Ground<'p> {
     policy: &'p Policy,
     /// Of client and server.
+    addrs: [Addr; 2],
     places: [Place; 2],
+    /// Seconds since 1970.
+    at: u32,
+}
+
+impl<'p> Ground<'p> {
+    /// What a policy sees from one of its networks.
+    fn new(policy: &'p Policy, network: NetworkId, edge: &EdgeRow<'_>, at: u32) -> Ground<'p> {
+        let ends = [edge.client_addr, edge.server_addr];
+        Ground {
+            policy,
+            addrs: ends,
+            places: ends.map(|addr| policy.place(network, addr, at)),
+            at,
+        }
+    }
 }
 
 impl<'p> Rejudge<'p> {
@@ -122,20 +138,23 @@ impl<'p> Rejudge<'p> {
         if self.may_carry_others(edge) {
             return Again::Unknown;
         }
-        let grounds = [self.pair.old, self.pair.new];
-        let [old, new] = std::array::from_fn(|which| {
-            let (policy, network) = (grounds[which], networks[which]);
-            Ground {
-                policy,
-                places: [edge.client_addr, edge.server_addr]
-                    .map(|addr| policy.place(network, addr)),
+        let views = [
+            (self.pair.old, networks[0]),
+            (self.pair.new, networks[1]),
+        ];
+        let mut found = None;
+        for at in instants(views, edge) {
+            let [old, new] = views.map(|(policy, network)| Ground::new(policy, network, edge, at));
+            // Whether a NAT gateway counts as the way depends on whether the server is private.
+            let is_same_way = old.is_private(edge) == new.is_private(edge);
+            if !is_same_way || !self.agree_in_all_worlds(edge, [old, new], &mut found) {
+                return Again::Unknown;
             }
-        });
-        // Whether a NAT gateway counts as the way depends on whether the server is private.
-        if old.is_private(edge) != new.is_private(edge) {
-            return Again::Unknown;
         }
-        self.in_all_worlds(edge, [old, new])
+        found.map_or(Again::Unknown, |(told, via_unknown)| Again::Told {
+            told,
+            via_unknown,
+        })
     }
 
     /// The paths that its connections may have had. An edge without one had connections of an unknown path, of several, or
@@ -148,8 +167,14 @@ impl<'p> Rejudge<'p> {
         std::iter::once(None).chain(known).collect()
     }
 
-    /// What both say in every world that the edge could come from.
-    fn in_all_worlds(&mut self, edge: &EdgeRow<'_>, grounds: [Ground<'p>; 2]) -> Again {
+    /// Whether both say the same in every world that the edge could come from at an instant, and the same as was found
+    /// before.
+    fn agree_in_all_worlds(
+        &mut self,
+        edge: &EdgeRow<'_>,
+        grounds: [Ground<'p>; 2],
+        found: &mut Option<(Told, bool)>,
+    ) -> bool {
         let paths = self.paths(edge);
         let services = [0, 1].map(|end| self.services(edge, &grounds[0], end));
         let groups = self.groups(edge, &grounds);
@@ -160,12 +185,6 @@ impl<'p> Rejudge<'p> {
         let talks: &[bool] = match is_icmp(edge.protocol) {
             true => &[false, true],
             false => &[false],
-        };
-        let is_one_epoch = |policy: &Policy| policy.is_one_epoch(edge.first_seen, edge.last_seen);
-        let first_and_last = [edge.first_seen, edge.last_seen];
-        let instants = match is_one_epoch(self.pair.old) && is_one_epoch(self.pair.new) {
-            true => &first_and_last[..1],
-            false => &first_and_last,
         };
         let mut worlds = vec![World::default()];
         in_each(&mut worlds, &services[0], |world, of| {
@@ -180,26 +199,21 @@ impl<'p> Rejudge<'p> {
         in_each(&mut worlds, encrypted, |world, of| world.encrypted = *of);
         in_each(&mut worlds, talks, |world, of| world.talks = *of);
         in_each(&mut worlds, &paths, |world, of| world.path = *of);
-        in_each(&mut worlds, instants, |world, of| world.at = *of);
-        let mut found: Option<(Told, bool)> = None;
         for world in &worlds {
             let Some((told, via_unknown)) = self.told(edge, &grounds, world) else {
                 continue;
             };
-            match &mut found {
+            match found {
                 Some((known, is_unknown))
                     if *known == told || self.by_answer && has_same_answers(known, &told) =>
                 {
                     *is_unknown |= via_unknown
                 }
-                Some(_) => return Again::Unknown,
-                None => found = Some((told, via_unknown)),
+                Some(_) => return false,
+                None => *found = Some((told, via_unknown)),
             }
         }
-        found.map_or(Again::Unknown, |(told, via_unknown)| Again::Told {
-            told,
-            via_unknown,
-        })
+        true
     }
 
     /// What both say in a world, and whether the new one goes by an unknown path; none if the edge does not come from it.
@@ -210,7 +224,7 @@ impl<'p> Rejudge<'p> {
         world: &World<'_>,
     ) -> Option<(Told, bool)> {
         let (old_said, _) = say(old, &mut self.deciders[0], edge, 0, world)?;
-        if self.is_recorded && !is_what_is_recorded(old.policy, old_said, edge) {
+        if self.is_recorded && !is_what_is_recorded(old, old_said, edge) {
             return None;
         }
         let (new_said, via_unknown) = say(new, &mut self.deciders[1], edge, 1, world)?;
@@ -310,36 +324,40 @@ impl<'p> Rejudge<'p> {
         all
     }
 
-    /// The ends of an edge as the new policy sees them, with what evidence the edge has; none if it has no such network.
-    /// `zones` are those that the new policy found them in.
-    pub fn ends<'e>(&self, edge: &EdgeRow<'_>, zones: [&'e str; 2]) -> Option<Ends<'e>> {
+    /// The ends of an edge as the new policy sees them, with what evidence the edge has: at the instant when it was first
+    /// seen, and wherever the policy changes before it was last seen. None if it has no such network. `zones` are those that
+    /// the new policy found them in.
+    pub fn ends<'e>(&self, edge: &EdgeRow<'_>, zones: [&'e str; 2]) -> Option<Vec<Ends<'e>>> {
         let [_, network] = *self.networks.get(edge.network)?;
-        let policy = self.pair.new;
-        let ground = Ground {
-            policy,
-            places: [edge.client_addr, edge.server_addr].map(|addr| policy.place(network, addr)),
+        let ends_at = |at: u32| {
+            let ground = Ground::new(self.pair.new, network, edge, at);
+            let end = |end: usize, zone: &str| {
+                let bit = zone.strip_prefix("aws:").map_or(0, service_bit);
+                ground.plain_end(end, bit, bit != 0)
+            };
+            Ends {
+                client: end(0, edge.client_zone),
+                server: end(1, edge.server_zone),
+                zones,
+            }
         };
-        let end = |end: usize, zone: &str| {
-            let bit = zone.strip_prefix("aws:").map_or(0, service_bit);
-            ground.plain_end(end, bit, bit != 0)
-        };
-        Some(Ends {
-            client: end(0, edge.client_zone),
-            server: end(1, edge.server_zone),
-            zones,
-        })
+        let instants = instants([(self.pair.new, network)], edge);
+        Some(instants.into_iter().map(ends_at).collect())
     }
 }
 
 impl Ground<'_> {
+    /// An end with what prefixes and the inventory say of it.
     fn plain_end(&self, end: usize, services: u64, services_known: bool) -> End<'static> {
         let Place { home, class } = self.places[end];
         End {
             home,
             class,
             groups: &[],
+            known: self.policy.known(home, self.addrs[end], self.at),
             services,
             services_known,
+            domains: Default::default(),
         }
     }
 
@@ -423,14 +441,23 @@ fn say(
         Some(_) => return None,
     }
     edge.outcome?;
-    let [client, server] = [0, 1].map(|end| ground.end(end, which, world));
+    let ends = [0, 1].map(|end| ground.end(end, which, world));
+    let addrs = [edge.client_addr, edge.server_addr];
+    // Edges do not tell who asked for which name; snapshots do for all.
+    let named = |asking: usize, asked: usize| End {
+        domains: ground.policy.domains(
+            [asking, asked].map(|end| (&ends[end], addrs[end])),
+            ground.at,
+        ),
+        ..ends[asked]
+    };
     let ahead = Question {
-        client,
-        server,
+        client: ends[0],
+        server: named(0, 1),
         protocol: edge.protocol,
         server_port: edge.server_port.unwrap_or(0),
         ipv4: edge.client_addr.is_v4() && edge.server_addr.is_v4(),
-        at: world.at,
+        at: ground.at,
         path: world.path,
         encrypted: world.encrypted,
     };
@@ -439,8 +466,8 @@ fn say(
     let directions = Directions {
         ahead,
         reverse: are_peers.then_some(Question {
-            client: server,
-            server: client,
+            client: ends[1],
+            server: named(1, 0),
             ..ahead
         }),
         are_peers,
@@ -497,9 +524,35 @@ fn has_same_answers(one: &Told, other: &Told) -> bool {
         && one.new_zones == other.new_zones
 }
 
-fn is_what_is_recorded(policy: &Policy, said: Said, edge: &EdgeRow<'_>) -> bool {
+/// Whether the policy of a lake says what that holds. The zone of an end outside was seen to before.
+fn is_what_is_recorded(ground: &Ground<'_>, said: Said, edge: &EdgeRow<'_>) -> bool {
+    let policy = ground.policy;
+    let zones = [edge.client_zone, edge.server_zone];
+    let are_zones = [0, 1].into_iter().all(|end| {
+        let zone = || policy.zone(&ground.plain_end(end, 0, false));
+        ground.places[end].home.is_none() || policy.zone_name(zone()) == zones[end]
+    });
     let answer: Option<Answer> = said.answer();
-    answer == edge.decision && said.rule(policy) == edge.rule
+    are_zones && answer == edge.decision && said.rule(policy) == edge.rule
+}
+
+/// The instants that an edge is judged at: when it was first seen, and whenever a policy, seen from its network, or what its
+/// inventory knows of the ends changes until it was last seen. Each stands for the time up to the next.
+fn instants<const N: usize>(views: [(&Policy, NetworkId); N], edge: &EdgeRow<'_>) -> Vec<u32> {
+    let seen = (edge.first_seen, edge.last_seen);
+    let mut instants = vec![edge.first_seen];
+    for (policy, network) in views {
+        instants.extend(policy.dates_between(seen.0, seen.1));
+        if policy.has_inventory() {
+            for addr in [edge.client_addr, edge.server_addr] {
+                let home = policy.place(network, addr, edge.first_seen).home;
+                instants.extend(policy.changes_of(home, addr, seen));
+            }
+        }
+    }
+    instants.sort_unstable();
+    instants.dedup();
+    instants
 }
 
 /// The bit of a service by the name that zones have; 0 if it has none in records.

@@ -13,6 +13,7 @@ use crate::policy::{Answer, Path, Policy, Question, RuleId};
 use super::boxes::{Boxed, boxes};
 use super::joint::{Joint, Reach};
 use super::kinds::EndKind;
+use super::spans::Span;
 
 /// An answer and the rule that gives it: a number of [`Comparer::rule_names`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -56,21 +57,12 @@ const ALL_PATHS: u8 = u8::MAX;
 /// Encrypted, not encrypted, and unknown.
 const ANY_ENCRYPTION: u8 = 0b111;
 
-/// The times that are asked for.
-#[derive(Clone, Copy)]
-pub(super) enum Times {
-    /// One instant.
-    At(u32),
-    /// Every instant from this one on.
-    From(u32),
-}
-
 /// Compares pair after pair. Pairs to which all rules stand alike are compared once.
 pub(super) struct Comparer<'p> {
     policies: [&'p Policy; 2],
     joint: &'p Joint<'p>,
     reach: &'p Reach,
-    times: Times,
+    span: Span,
     with_rules: bool,
     /// Ids of the rules of both policies, sorted.
     pub(super) rule_names: Vec<&'p str>,
@@ -86,7 +78,7 @@ impl<'p> Comparer<'p> {
         policies: [&'p Policy; 2],
         joint: &'p Joint<'p>,
         reach: &'p Reach,
-        times: Times,
+        span: Span,
         with_rules: bool,
     ) -> Comparer<'p> {
         let ids = policies.map(|policy| policy.rules.texts.iter().map(|rule| rule.id.as_str()));
@@ -99,7 +91,7 @@ impl<'p> Comparer<'p> {
             policies,
             joint,
             reach,
-            times,
+            span,
             with_rules,
             rule_names,
             name_of,
@@ -133,7 +125,7 @@ impl<'p> Comparer<'p> {
     }
 
     fn effects_of(&mut self, pair: &Pair<'_>) -> Vec<usize> {
-        let axes = Axes::new(pair, self.times);
+        let axes = Axes::new(pair, self.span);
         let mut changed: BTreeMap<[Said; 2], Vec<[usize; 4]>> = BTreeMap::new();
         for (path, (_, asked_path)) in axes.paths.iter().enumerate() {
             for (encryption, (_, asked_encryption)) in axes.encryption.iter().enumerate() {
@@ -262,11 +254,13 @@ struct Axes {
     encryption: Vec<(u8, Option<bool>)>,
     /// Instants at which something begins, ascending.
     dates: Vec<u32>,
+    /// The first instant behind the last of these times, if there is one.
+    until: Option<u32>,
     ports: Vec<(Vec<PortRange>, PortRange)>,
 }
 
 impl Axes {
-    fn new(pair: &Pair<'_>, times: Times) -> Axes {
+    fn new(pair: &Pair<'_>, span: Span) -> Axes {
         let rules = pair.rules.iter().map(|rule| &pair.joint.rules[*rule]);
         let conditions: Vec<_> = rules.flat_map(|rule| rule.conditions).flatten().collect();
         let paths = conditions.iter().flat_map(|condition| &condition.via);
@@ -286,7 +280,8 @@ impl Axes {
             } else {
                 vec![(ANY_ENCRYPTION, None)]
             },
-            dates: date_cells(dates.flatten(), times),
+            dates: date_cells(dates.flatten(), span),
+            until: span.until,
             ports: port_cells(sets),
         }
     }
@@ -295,7 +290,7 @@ impl Axes {
         let ports = boxed.ports.iter().flat_map(|cell| &self.ports[*cell].0);
         let mut dates: Vec<(u32, Option<u32>)> = Vec::new();
         for date in &boxed.dates {
-            let next = self.dates.get(date + 1).copied();
+            let next = self.dates.get(date + 1).copied().or(self.until);
             match dates.last_mut() {
                 Some(last) if last.1 == Some(self.dates[*date]) => last.1 = next,
                 _ => dates.push((self.dates[*date], next)),
@@ -335,14 +330,10 @@ fn path_cells(named: impl Iterator<Item = Path>) -> Vec<(u8, Option<Path>)> {
     cells
 }
 
-fn date_cells(dates: impl Iterator<Item = i64>, times: Times) -> Vec<u32> {
-    let from = match times {
-        Times::At(at) => return vec![at],
-        Times::From(from) => from,
-    };
-    let later = dates.filter_map(|date| u32::try_from(date).ok());
-    let mut cells: Vec<u32> = later.filter(|date| *date > from).collect();
-    cells.push(from);
+fn date_cells(dates: impl Iterator<Item = i64>, span: Span) -> Vec<u32> {
+    let dates = dates.filter_map(|date| u32::try_from(date).ok());
+    let mut cells: Vec<u32> = dates.filter(|date| span.has_within(*date)).collect();
+    cells.push(span.from);
     cells.sort_unstable();
     cells.dedup();
     cells

@@ -4,13 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::regions::{Range, Region, View, sorted};
+use crate::net::hex;
+use super::spans::Span;
 use crate::policy::space::Kind;
 use crate::policy::{ClassId, NetworkId, Policy};
 
 /// A thing of the file that is new, gone, or says something else.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Edit {
-    /// `network`, `tier`, `group`, `destination`, `service`, `rule`, or `transit`.
+    /// `network`, `tier`, `group`, `destination`, `service`, `rule`, `transit`, or `inventory`.
     pub what: &'static str,
     /// Its name or id.
     pub name: String,
@@ -55,6 +57,8 @@ pub struct Moved {
     pub before: String,
     /// Where they are.
     pub now: String,
+    /// When, as [`Change::dates`](super::Change::dates).
+    pub dates: Vec<(u32, Option<u32>)>,
 }
 
 type Things = BTreeMap<(&'static str, String), BTreeSet<String>>;
@@ -87,7 +91,7 @@ pub(super) fn edits(policies: [&Policy; 2]) -> Vec<Edit> {
     edits
 }
 
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
     "network",
     "tier",
     "group",
@@ -95,6 +99,7 @@ const PARTS: [&str; 7] = [
     "service",
     "rule",
     "transit",
+    "inventory",
 ];
 
 fn things(policy: &Policy) -> Things {
@@ -128,7 +133,12 @@ fn things(policy: &Policy) -> Things {
     for group in policy.group_rows() {
         let network = group.network.map(|network| format!("network {network}"));
         let says = group.cidrs.into_iter().chain(group.members);
-        add("group", group.name, says.chain(network).collect());
+        let validity = validity(group.valid_from, group.valid_until);
+        add(
+            "group",
+            group.name,
+            says.chain(network).chain(validity).collect(),
+        );
     }
     for destination in &policy.places.destinations {
         let cidrs: Vec<String> = destination.cidrs.iter().map(ToString::to_string).collect();
@@ -138,6 +148,7 @@ fn things(policy: &Policy) -> Things {
             words("region", &destination.regions),
             words("domain", &destination.domains),
             words("prefix list", &destination.missing_lists),
+            validity(destination.validity.from, destination.validity.until).collect(),
         ];
         add("destination", &destination.name, says.concat());
     }
@@ -152,7 +163,6 @@ fn things(policy: &Policy) -> Things {
             .conditions()
             .find(|condition| std::ptr::eq(policy.rule(condition.rule), row.rule));
         let family = condition.and_then(|condition| condition.ipv4);
-        let date = |key: &str, date: Option<i64>| date.map(|date| format!("{key} {}", day(date)));
         let owned = |texts: &[&str]| {
             texts
                 .iter()
@@ -184,7 +194,25 @@ fn things(policy: &Policy) -> Things {
     if !transit.is_empty() {
         add("transit", "nat", transit);
     }
+    let files = policy.inventory.digests();
+    if !files.is_empty() {
+        let says = files.iter().map(|(digest, valid_from)| {
+            let digest = &hex(digest)[..12];
+            let since = valid_from.map(|from| format!(" from {} on", day(from)));
+            format!("file {digest}…{}", since.unwrap_or_default())
+        });
+        add("inventory", "files", says.collect());
+    }
     things
+}
+
+fn date(key: &str, date: Option<i64>) -> Option<String> {
+    date.map(|date| format!("{key} {}", day(date)))
+}
+
+fn validity(from: Option<i64>, until: Option<i64>) -> impl Iterator<Item = String> {
+    let dates = [date("valid from", from), date("valid until", until)];
+    dates.into_iter().flatten()
 }
 
 /// A day if the instant is its midnight, else date and time; UTC.
@@ -199,8 +227,8 @@ fn day(seconds: i64) -> String {
     }
 }
 
-/// The inside addresses that belong elsewhere, as seen from one network.
-pub(super) fn moved(views: [View<'_>; 2], regions: &[Region]) -> Vec<Moved> {
+/// The inside addresses that belong elsewhere during a span of time, as seen from one network.
+pub(super) fn moved(views: [View<'_>; 2], regions: &[Region], span: Span) -> Vec<Moved> {
     let mut moved: BTreeMap<[String; 2], Vec<Range>> = BTreeMap::new();
     for region in regions {
         let belongs = [0, 1].map(|at| Belongs::of(views[at], region.classes[at]));
@@ -220,6 +248,7 @@ pub(super) fn moved(views: [View<'_>; 2], regions: &[Region]) -> Vec<Moved> {
             ranges: sorted(ranges),
             before,
             now,
+            dates: vec![(span.from, span.until)],
         })
         .collect();
     moved.sort_by(|a, b| a.ranges.cmp(&b.ranges));

@@ -1,12 +1,12 @@
 //! What records may say of an end beside its address: its AWS service, and facts that put its interface into groups.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::net::aws;
-use crate::policy::meant::Group;
+use crate::policy::meant::{Group, is_like};
 use crate::policy::names::Name;
 use crate::policy::space::how_specific;
-use crate::policy::{GroupId, InterfaceFacts, NetworkId, Policy};
+use crate::policy::{GroupId, InterfaceFacts, Known, NetworkId, Policy};
 
 use super::TooMuch;
 
@@ -47,6 +47,52 @@ pub(super) struct Facts<'p> {
     ecs_service: Option<&'p str>,
     /// Sorted.
     tags: Vec<&'p str>,
+    told: Option<Told<'p>>,
+}
+
+/// What an inventory tells of an interface that it knows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Told<'p> {
+    /// Nothing that puts it into a group.
+    Nothing,
+    SecurityGroup(&'p str),
+    Description(&'p str),
+    Endpoint(&'p str),
+    /// The tags of a group, key and value.
+    Tags(&'p BTreeMap<String, String>),
+}
+
+impl Told<'_> {
+    /// Whether a group names this.
+    fn is_member(self, group: &Group) -> bool {
+        let names = |list: &[String], value: &str| list.iter().any(|known| known == value);
+        match self {
+            Told::Nothing => false,
+            Told::SecurityGroup(id) => names(&group.security_groups, id),
+            Told::Description(text) => group.descriptions.iter().any(|one| is_like(text, one)),
+            Told::Endpoint(text) => group.endpoints.iter().any(|one| is_like(text, one)),
+            Told::Tags(tags) => {
+                let mut asked = group.tags.iter();
+                !group.tags.is_empty() && asked.all(|(key, value)| tags.get(key) == Some(value))
+            }
+        }
+    }
+
+    fn label(self) -> String {
+        match self {
+            Told::Nothing => "known to the inventory".to_owned(),
+            Told::SecurityGroup(id) => format!("security group {id}"),
+            Told::Description(text) => format!("description {text}"),
+            Told::Endpoint(text) => format!("endpoint {text}"),
+            Told::Tags(tags) => {
+                let tags = tags.iter().map(|(key, value)| format!("{key}={value}"));
+                format!(
+                    "tags {} in the inventory",
+                    tags.collect::<Vec<_>>().join(" and ")
+                )
+            }
+        }
+    }
 }
 
 impl<'p> Facts<'p> {
@@ -59,8 +105,25 @@ impl<'p> Facts<'p> {
     ) -> Vec<GroupId> {
         let Some(home) = home else { return Vec::new() };
         let mut groups = policy.groups_by_facts(home, &self.as_facts());
+        if let Some(told) = self.told.filter(|_| policy.has_inventory()) {
+            let all = policy.places.groups.iter().enumerate();
+            let members = all.filter(|(_, group)| {
+                group.network.is_none_or(|of| of == home) && told.is_member(group)
+            });
+            groups.extend(members.map(|(at, _)| GroupId(at as u16)));
+            groups.sort_unstable();
+            groups.dedup();
+        }
         groups.retain(|group| named.contains(&Name::Group(group.0)));
         groups
+    }
+
+    /// What a policy's inventory knows of an end with these facts, beside the groups that they put it in.
+    pub(super) fn known(&self, policy: &Policy, home: Option<NetworkId>) -> Known {
+        match (self.told, home) {
+            (Some(_), Some(_)) if policy.has_inventory() => Known::IN_NO_GROUP,
+            _ => Known::default(),
+        }
     }
 
     fn as_facts(&self) -> InterfaceFacts<'p> {
@@ -90,6 +153,10 @@ impl<'p> Facts<'p> {
             interface_type: one(self.interface_type, other.interface_type)?,
             ecs_service: one(self.ecs_service, other.ecs_service)?,
             tags: tags.into_iter().collect(),
+            told: match (self.told, other.told) {
+                (Some(_), Some(_)) => return None,
+                (one, another) => one.or(another),
+            },
         };
         // A record has six tag fields.
         (both.tags.len() <= 6).then_some(both)
@@ -107,6 +174,7 @@ impl<'p> Facts<'p> {
             .into_iter()
             .filter_map(|(what, value)| Some(format!("{what} {}", value?)))
             .collect();
+        words.extend(self.told.map(Told::label));
         if !self.tags.is_empty() {
             words.push(format!("tags {}", self.tags.join(" and ")));
         }
@@ -194,10 +262,15 @@ fn facts<'p>(
     named: [&BTreeSet<Name>; 2],
 ) -> Result<Vec<Facts<'p>>, TooMuch> {
     let mut entries: BTreeSet<Facts<'p>> = BTreeSet::new();
+    let has_inventory = policies.iter().any(|policy| policy.has_inventory());
     for (policy, named) in policies.into_iter().zip(named) {
         for name in named {
             if let Name::Group(id) = name {
-                entries.extend(entries_of(&policy.places.groups[usize::from(*id)]));
+                let group = &policy.places.groups[usize::from(*id)];
+                entries.extend(entries_of(group));
+                if has_inventory && group.needs_inventory() {
+                    entries.extend(told_of(group));
+                }
             }
         }
     }
@@ -232,15 +305,36 @@ fn facts<'p>(
 }
 
 impl Facts<'_> {
-    fn kind(&self) -> [bool; 5] {
+    fn kind(&self) -> [bool; 7] {
         [
             self.interface.is_some(),
             self.instance.is_some(),
             self.interface_type.is_some(),
             self.ecs_service.is_some(),
             !self.tags.is_empty(),
+            self.told.is_some(),
+            self.told == Some(Told::Nothing),
         ]
     }
+}
+
+/// What an inventory would have to tell of a member of a group, one by one, and that it tells nothing of the kind.
+fn told_of(group: &Group) -> impl Iterator<Item = Facts<'_>> {
+    let groups = group
+        .security_groups
+        .iter()
+        .map(|id| Told::SecurityGroup(id));
+    let descriptions = group
+        .descriptions
+        .iter()
+        .map(|text| Told::Description(text));
+    let endpoints = group.endpoints.iter().map(|text| Told::Endpoint(text));
+    let tags = (!group.tags.is_empty()).then_some(Told::Tags(&group.tags));
+    let all = groups.chain(descriptions).chain(endpoints).chain(tags);
+    all.chain([Told::Nothing]).map(|told| Facts {
+        told: Some(told),
+        ..Facts::default()
+    })
 }
 
 /// What makes a member of a group, one by one.

@@ -167,7 +167,10 @@ impl<'p> Joint<'p> {
 fn has_same_subnets(policies: [&Policy; 2]) -> bool {
     let [old, new] = policies.map(|policy| {
         let subnets = policy.places.subnets.iter();
-        subnets.map(move |subnet| (policy.network_name(subnet.network), &subnet.cidrs))
+        subnets.map(move |subnet| {
+            let network = policy.network_name(subnet.network);
+            (network, &subnet.cidrs, subnet.validity)
+        })
     });
     old.eq(new)
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::policy::names::Name;
 use crate::policy::ruleset::What;
 use crate::policy::space::Kind as Space;
-use crate::policy::{ClassId, End, GroupId, NetworkId, Policy, ZoneKind};
+use crate::policy::{ClassId, End, GroupId, Known, NetworkId, Policy, ZoneKind};
 
 use super::evidence::Evidence;
 use super::regions::{Region, View};
@@ -20,6 +20,7 @@ pub(super) struct Seen {
     home: Option<NetworkId>,
     class: ClassId,
     groups: Vec<GroupId>,
+    known: Known,
     services: u64,
     services_known: bool,
 }
@@ -30,8 +31,10 @@ impl Seen {
             home: self.home,
             class: self.class,
             groups: &self.groups,
+            known: self.known,
             services: self.services,
             services_known: self.services_known,
+            domains: Default::default(),
         }
     }
 }
@@ -142,6 +145,7 @@ pub(super) fn kinds<'p>(
                 home: classes[at].home,
                 class: region.classes[at],
                 groups: evidence.facts[facts].groups(views[at].policy, classes[at].home, named[at]),
+                known: evidence.facts[facts].known(views[at].policy, classes[at].home),
                 services: field.code(),
                 services_known: field.is_known,
             });
@@ -290,8 +294,8 @@ fn membership(
     let is_in = |at: usize, group: Option<u16>| {
         let end = seen[at].end();
         group.is_some_and(|group| {
-            let by_prefix = &views[at].policy.space.class(end.class).groups;
-            by_prefix.contains(&GroupId(group)) || end.groups.contains(&GroupId(group))
+            let mut groups = views[at].policy.groups_of_end(end.class, end.groups, end.known);
+            groups.any(|known| known == GroupId(group))
         })
     };
     let memberships = groups.iter().map(|(name, numbers)| Membership {
@@ -336,7 +340,9 @@ pub(super) fn bare_end(home: Option<NetworkId>, class: ClassId) -> End<'static> 
         home,
         class,
         groups: &[],
+        known: Known::default(),
         services: 0,
         services_known: false,
+        domains: Default::default(),
     }
 }

@@ -14,6 +14,9 @@
 //! what records may say, `kinds` puts ends that all rules treat alike together, `joint` finds the pairs that an edit can
 //! reach, `compare` asks both policies about such a pair, and `gather` makes products of pairs that change alike. The result
 //! holds every question with another answer, each once, and no other question.
+//!
+//! Where places are in force for a time only, all that is done for each span of time between the instants at which an
+//! address may change its place in either policy; `spans` lists these, and joins what changes alike in several.
 
 mod bits;
 mod boxes;
@@ -25,6 +28,7 @@ mod gather;
 mod joint;
 mod kinds;
 mod regions;
+mod spans;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,10 +37,11 @@ use crate::policy::names::Name;
 use crate::policy::word::words;
 use crate::policy::{Answer, NetworkId, Path, Policy};
 
-use compare::{Comparer, Effect, Said, Times};
+use compare::{Comparer, Effect, Said};
 use gather::{Gatherer, Product};
 use joint::{Joint, Reach};
 use regions::View;
+use spans::Span;
 
 pub use edits::{Edit, Edited, Moved};
 pub use example::Example;
@@ -147,7 +152,10 @@ pub fn diff(old: &Policy, new: &Policy, options: &Options) -> Result<Diff, TooMu
         .filter_map(|policy| policy.effective())
         .max();
     let from = u32::try_from(effective.unwrap_or(0).max(0)).unwrap_or(u32::MAX);
-    let times = options.at.map_or(Times::From(from), Times::At);
+    let spans = match options.at {
+        Some(at) => vec![Span::at(at)],
+        None => spans::spans(policies, from),
+    };
     let mut diff = Diff {
         from: options.at.unwrap_or(from),
         edits: edits::edits(policies),
@@ -157,12 +165,19 @@ pub fn diff(old: &Policy, new: &Policy, options: &Options) -> Result<Diff, TooMu
     };
     let joint = Joint::new(policies);
     for networks in shared_networks(policies) {
-        let views = [0, 1].map(|at| View {
-            policy: policies[at],
-            network: networks[at],
-        });
-        compare_views(views, &joint, times, options.with_rules, &mut diff)?;
+        for span in &spans {
+            let views = [0, 1].map(|which| View {
+                policy: policies[which],
+                network: networks[which],
+                at: span.from,
+            });
+            compare_views(views, &joint, *span, options.with_rules, &mut diff)?;
+        }
     }
+    if spans.len() > 1 {
+        spans::join(&mut diff);
+    }
+    spans::forget_always(&mut diff);
     diff.changes.sort_by_cached_key(order);
     Ok(diff)
 }
@@ -197,7 +212,7 @@ fn not_compared(policies: [&Policy; 2]) -> Vec<String> {
 fn compare_views(
     views: [View<'_>; 2],
     joint: &Joint<'_>,
-    times: Times,
+    span: Span,
     with_rules: bool,
     diff: &mut Diff,
 ) -> Result<(), TooMuch> {
@@ -205,11 +220,11 @@ fn compare_views(
     let named = names_of_both(policies);
     let named = named.each_ref();
     let regions = regions::regions(views);
-    diff.moved.extend(edits::moved(views, &regions));
+    diff.moved.extend(edits::moved(views, &regions, span));
     let evidence = evidence::evidence(policies, named)?;
     let kinds = kinds::kinds(views, &regions, named, &evidence)?;
     let reach = Reach::new(policies, joint, &kinds);
-    let mut comparer = Comparer::new(policies, joint, &reach, times, with_rules);
+    let mut comparer = Comparer::new(policies, joint, &reach, span, with_rules);
     let mut num_pairs = 0;
     let mut pairs: BTreeMap<usize, Vec<(u32, u32)>> = BTreeMap::new();
     for (client, client_kind) in kinds.all.iter().enumerate() {
@@ -238,10 +253,8 @@ fn compare_views(
         let effect = &comparer.effects[effect];
         for product in gatherer.products(&pairs) {
             let example = Example::of(&product, effect, &gatherer);
-            diff.changes
-                .extend(example.map(|example| {
-                    change(network, effect, product, example, diff.from, &comparer)
-                }));
+            let changed = |example| change(network, effect, product, example, &comparer);
+            diff.changes.extend(example.map(changed));
         }
     }
     Ok(())
@@ -273,7 +286,6 @@ fn change(
     effect: &Effect,
     product: Product,
     example: Example,
-    from: u32,
     comparer: &Comparer<'_>,
 ) -> Change {
     let [before, now] = effect.said.map(|said: Said| Decided {
@@ -286,12 +298,6 @@ fn change(
         (_, Answer::Deny) => ChangeKind::NewlyDenied,
         (_, Answer::Unproven) => ChangeKind::NewlyUnproven,
     };
-    let is_always = effect.dates == [(from, None)];
-    let dates = if is_always {
-        Vec::new()
-    } else {
-        effect.dates.clone()
-    };
     Change {
         kind,
         network: network.to_owned(),
@@ -302,7 +308,7 @@ fn change(
         ports: effect.ports.clone(),
         paths: effect.paths().unwrap_or_default(),
         encrypted: effect.encryptions().unwrap_or_default(),
-        dates,
+        dates: effect.dates.clone(),
         ipv4: product.ipv4,
         example,
     }

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use crate::net::{Addr, Prefix};
 use crate::policy::{ClassId, NetworkId, Policy};
 
-/// A policy as one of its networks sees it.
+/// A policy as one of its networks sees it at an instant.
 #[derive(Clone, Copy)]
 pub(super) struct View<'p> {
     pub(super) policy: &'p Policy,
     pub(super) network: NetworkId,
+    /// Seconds since 1970.
+    pub(super) at: u32,
 }
 
 /// Addresses from the first to the last, both included; of one family.
@@ -35,7 +37,7 @@ pub(super) fn regions(views: [View<'_>; 2]) -> Vec<Region> {
     let ends_of_ipv4 = [MAPPED, MAPPED + NUM_IPV4, NAT64, NAT64 + NUM_IPV4];
     let mut cuts: Vec<u128> = ends_of_ipv4.into_iter().chain([0]).collect();
     for view in views {
-        cuts.extend(view.policy.space.cuts(view.network));
+        cuts.extend(view.policy.space.cuts(view.network, view.at));
     }
     cuts.sort_unstable();
     cuts.dedup();
@@ -48,7 +50,7 @@ pub(super) fn regions(views: [View<'_>; 2]) -> Vec<Region> {
         if is_nat64 || addr.is_local() {
             continue;
         }
-        let classes = views.map(|view| view.policy.place(view.network, addr).class);
+        let classes = views.map(|view| view.policy.place(view.network, addr, view.at).class);
         let number = *numbers.entry((addr.is_v4(), classes)).or_insert_with(|| {
             regions.push(Region {
                 ipv4: addr.is_v4(),

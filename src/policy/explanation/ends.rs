@@ -2,8 +2,9 @@
 //! looked up among those of its memberships.
 
 use crate::net::{Addr, Prefix};
+use crate::policy::fit::Truth;
 use crate::policy::space::{how_specific, special};
-use crate::policy::{End, NetworkId, Policy, ZoneKind};
+use crate::policy::{End, GroupId, InterfaceStory, NetworkId, Policy, ZoneKind};
 
 /// What is known of one end.
 #[derive(Clone, Debug)]
@@ -18,6 +19,13 @@ pub struct EndStory<'p> {
     pub groups: Vec<Holding<'p>>,
     /// The groups that records of its interface put it in, by name; none of a bare address.
     pub groups_by_facts: Vec<&'p str>,
+    /// The groups that the inventory puts it in, by name.
+    pub groups_by_inventory: Vec<&'p str>,
+    /// The interfaces that have it by the inventory, at the instant that is asked about; of an end outside, those that the
+    /// public address is mapped to.
+    pub interfaces: Vec<InterfaceStory<'p>>,
+    /// Whether an inventory is loaded, so that no interface is evidence that it does not know the address.
+    pub has_inventory: bool,
     /// The groups that it could be in by what is not known of it: security groups, tags, descriptions, endpoints.
     pub possible_groups: Vec<&'p str>,
     /// The destinations that prefixes put it in, longest prefix first; an end inside is in none.
@@ -63,8 +71,8 @@ pub struct SubnetStory<'p> {
 }
 
 impl Policy {
-    /// What is known of an end at an address.
-    pub(super) fn end_story(&self, addr: Addr, end: &End<'_>) -> EndStory<'_> {
+    /// What is known of an end at an address, at an instant.
+    pub(super) fn end_story(&self, addr: Addr, end: &End<'_>, at: u32) -> EndStory<'_> {
         let class = self.space.class(end.class);
         let zone = self.zone(end);
         let places = &self.places;
@@ -74,7 +82,8 @@ impl Policy {
             let group = &places.groups[usize::from(group.0)];
             holding(group.name.as_str(), &group.cidrs)
         });
-        let possible_groups = places.groups.iter().filter(|group| {
+        let possible_groups = places.groups.iter().enumerate().filter(|(place, group)| {
+            let is_in_force = group.validity.holds(at);
             let could_be = class
                 .home
                 .is_some_and(|home| group.network.is_none_or(|of| of == home));
@@ -82,9 +91,12 @@ impl Policy {
                 .groups
                 .iter()
                 .any(|id| self.group_name(*id) == group.name);
+            let by_inventory = self.inventory.is_in_group(end.known, GroupId(*place as u16));
+            let is_known = is_known || by_inventory != Truth::Unknown;
             let is_by_prefix = longest(&group.cidrs, addr).is_some();
-            could_be && group.needs_inventory() && !is_by_prefix && !is_known
+            is_in_force && could_be && group.needs_inventory() && !is_by_prefix && !is_known
         });
+        let by_facts = end.groups.iter().filter(|id| !class.is_dormant(id.0));
         let mut destinations: Vec<Holding<'_>> = class
             .destinations
             .iter()
@@ -100,10 +112,20 @@ impl Policy {
                 let home = &places.networks[usize::from(home.0)];
                 holding(home.name.as_str(), &home.cidrs)
             }),
-            subnets: self.subnets_holding(end.home, addr),
+            subnets: self.subnets_holding(end.home, addr, at),
             groups: groups.collect(),
-            groups_by_facts: end.groups.iter().map(|id| self.group_name(*id)).collect(),
-            possible_groups: possible_groups.map(|group| group.name.as_str()).collect(),
+            groups_by_facts: by_facts.map(|id| self.group_name(*id)).collect(),
+            groups_by_inventory: self
+                .groups_by_inventory(end.known)
+                .iter()
+                .filter(|id| !class.is_dormant(id.0))
+                .map(|id| self.group_name(*id))
+                .collect(),
+            interfaces: self.interfaces_at(end.home, addr, at),
+            has_inventory: self.has_inventory(),
+            possible_groups: possible_groups
+                .map(|(_, group)| group.name.as_str())
+                .collect(),
             destinations,
             services: self.services_holding(class.services, addr),
             services_by_field: (0..64u8)
@@ -118,12 +140,17 @@ impl Policy {
         }
     }
 
-    fn subnets_holding(&self, home: Option<NetworkId>, addr: Addr) -> Vec<SubnetStory<'_>> {
+    fn subnets_holding(
+        &self,
+        home: Option<NetworkId>,
+        addr: Addr,
+        at: u32,
+    ) -> Vec<SubnetStory<'_>> {
         let of_home = self
             .places
             .subnets
             .iter()
-            .filter(|subnet| Some(subnet.network) == home);
+            .filter(|subnet| Some(subnet.network) == home && subnet.validity.holds(at));
         let mut holding: Vec<SubnetStory<'_>> = of_home
             .filter_map(|subnet| {
                 Some(SubnetStory {

@@ -5,6 +5,7 @@
 //! say of them, one by one. Words for people are made of this by `cli`.
 
 mod ends;
+mod names;
 mod rules;
 
 use super::weigh::Order;
@@ -12,6 +13,7 @@ use super::{Answer, Decision, Effect, Flow, NetworkId, Policy, Question, RuleId,
 use crate::net::Addr;
 
 pub use ends::{EndStory, Holding, SubnetStory};
+pub use names::NamesStory;
 pub use rules::{Part, RequireStanding, RequireState, RuleStanding, Standing, Unproven};
 
 words! {
@@ -97,6 +99,8 @@ pub struct FlowExplanation<'p> {
     pub client: EndStory<'p>,
     /// What is known of the server.
     pub server: EndStory<'p>,
+    /// By which names the server is known; none where nothing tells of names, or the server is inside.
+    pub names: Option<NamesStory<'p>>,
     /// The decision and its reasons.
     pub explanation: Explanation,
 }
@@ -116,7 +120,7 @@ impl Policy {
         Explanation {
             decision,
             step,
-            qualified: self.qualified(step, &rules, question),
+            qualified: self.qualified(&decision, step, &rules, question),
             requires: self.require_standings(&rules, question),
             rules,
         }
@@ -137,12 +141,14 @@ impl Policy {
         [client, server]: [Addr; 2],
         question: &Question<'_>,
     ) -> FlowExplanation<'_> {
+        let explanation = self.explain(question);
         FlowExplanation {
             network,
             held_by: self.networks_holding(&[client, server]).collect(),
-            client: self.end_story(client, &question.client),
-            server: self.end_story(server, &question.server),
-            explanation: self.explain(question),
+            client: self.end_story(client, &question.client, question.at),
+            server: self.end_story(server, &question.server, question.at),
+            names: self.names_story([client, server], question, explanation.decision.rule),
+            explanation,
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::policy::fit::Truth;
 use crate::policy::names::Name;
 use crate::policy::ruleset::{Condition, Require, What};
 use crate::policy::weigh::Requires;
-use crate::policy::{Effect, End, Policy, Question, RuleId, words};
+use crate::policy::{Decision, Effect, End, Policy, Question, RuleId, words};
 
 words! {
     /// A condition of a rule: all of them have to hold.
@@ -282,6 +282,7 @@ impl Policy {
     /// The rules that qualify in a step, in the order in which rules name themselves; requires by id.
     pub(super) fn qualified(
         &self,
+        decision: &Decision,
         step: Step,
         rules: &[RuleStanding],
         question: &Question<'_>,
@@ -289,7 +290,10 @@ impl Policy {
         let (effect, standing, level) = match step {
             Step::Deny => (Effect::Deny, Standing::Matched, Truth::Yes),
             Step::Allow => (Effect::Allow, Standing::Matched, Truth::Yes),
-            Step::Evidence => (Effect::Allow, Standing::Unproven, Truth::Unknown),
+            Step::Evidence => {
+                let effect = self.rule(decision.rule).effect;
+                (effect, Standing::Unproven, Truth::Unknown)
+            }
             Step::Require => return broken_requires(rules),
             Step::Default => return Vec::new(),
         };
@@ -297,7 +301,11 @@ impl Policy {
         let mut qualified: Vec<Candidate> = conditions
             .zip(rules)
             .filter(|(condition, rule)| {
-                rule.standing == standing && self.rule(condition.rule).effect == effect
+                rule.standing == standing
+                    && self.rule(condition.rule).effect == effect
+                    && (effect == Effect::Allow
+                        || standing == Standing::Matched
+                        || self.goes_by_domains(condition))
             })
             .map(|(condition, _)| {
                 let order = self.order(condition, question, level);

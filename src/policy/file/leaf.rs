@@ -1,9 +1,10 @@
-//! Leaves of the policy file: names, prefixes, ports, AWS ids.
+//! Leaves of the policy file: names, prefixes, ports, AWS ids, validities.
 
 use crate::net::ports::{PortError, PortRange};
 use crate::net::{Prefix, PrefixError, protocol};
 use crate::policy::problem::{Problems, excerpt};
 use crate::policy::section::{Section, Word};
+use crate::policy::validity::Validity;
 
 /// The longest name, bytes. Names stand in every row of a table.
 const MAX_NAME: usize = 128;
@@ -25,6 +26,25 @@ pub(super) fn check_name(name: &Word, what: &str, problems: &mut Problems) {
                 name.len()
             ),
         );
+    }
+}
+
+/// `valid_from` and `valid_until`.
+pub(super) fn validity(section: &mut Section<'_, '_>, problems: &mut Problems) -> Validity {
+    let validity = Validity {
+        from: section.instant("valid_from", problems),
+        until: section.instant("valid_until", problems),
+    };
+    match (validity.from, validity.until) {
+        (Some(from), Some(until)) if from >= until => {
+            problems.add_with_hint(
+                &section.span_of("valid_until"),
+                "`valid_until` is not after `valid_from`: this is never in force",
+                "valid_from is the first instant that counts, valid_until the first that does not; a bare date is 00:00 UTC",
+            );
+            Validity::default()
+        }
+        _ => validity,
     }
 }
 
@@ -169,4 +189,34 @@ pub(super) fn domains(section: &mut Section<'_, '_>, problems: &mut Problems) ->
         }
     }
     words
+}
+
+/// `resolver_grace`, a number with a unit: `24h`.
+pub(super) fn grace(section: &mut Section<'_, '_>, problems: &mut Problems) -> Option<u32> {
+    /// Ten minutes to 30 days, seconds. Less tells of hardly anything, as caches hold answers longer; more speaks for
+    /// addresses that belong to others by then.
+    const GRACES: std::ops::RangeInclusive<u32> = 600..=30 * 86_400;
+    let word = section.word("resolver_grace", problems)?;
+    let seconds = word.char_indices().next_back().and_then(|(at, unit)| {
+        let unit = match unit {
+            'm' => 60,
+            'h' => 3600,
+            'd' => 86_400,
+            _ => return None,
+        };
+        let digits = word[..at].bytes().all(|byte| byte.is_ascii_digit());
+        let number: u32 = word[..at].parse().ok().filter(|_| digits)?;
+        number.checked_mul(unit)
+    });
+    let seconds = seconds.filter(|seconds| GRACES.contains(seconds));
+    if seconds.is_none() {
+        problems.add(
+            &word.span,
+            format!(
+                "`{}` in `resolver_grace`: expected 10m to 30d, like 24h",
+                excerpt(&word)
+            ),
+        );
+    }
+    seconds
 }

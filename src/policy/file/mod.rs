@@ -1,12 +1,14 @@
 //! The policy file as written: each key read, each leaf (prefix, ports, date, word) understood by itself, every value
 //! with its place. What names refer to is the matter of [`super::meant`].
 
+mod data;
 mod leaf;
 mod mute;
 mod place;
 mod rule;
 mod test;
 
+pub(super) use data::{Data, InventoryFile};
 pub(super) use mute::Mute;
 pub(super) use place::{Destination, Group, Network, Service, Subnet, Tier};
 pub(super) use rule::{Effect, Require, Rule, RulePorts, Texts};
@@ -43,13 +45,6 @@ pub(super) struct Header {
     pub(super) effective: Option<i64>,
 }
 
-/// `[data]`: names of pinned files.
-#[derive(Default)]
-pub(super) struct Data {
-    pub(super) ip_ranges: Option<Word>,
-    pub(super) prefix_list_files: Vec<Word>,
-}
-
 /// Reads the whole file.
 pub(super) fn read(tree: &::toml::de::DeTable<'_>, problems: &mut Problems) -> File {
     let mut top = Section::new("", 0..0, tree);
@@ -64,7 +59,7 @@ pub(super) fn read(tree: &::toml::de::DeTable<'_>, problems: &mut Problems) -> F
         rules: rule::rules(&mut top, problems),
         requires: rule::requires(&mut top, problems),
         transit: transit(&mut top, problems),
-        data: data(&mut top, problems),
+        data: data::data(&mut top, problems),
         tests: test::tests(&mut top, problems),
         mutes: mute::mutes(&mut top, problems),
         detectors: detector::written(&mut top, problems),
@@ -109,20 +104,6 @@ fn transit(top: &mut Section<'_, '_>, problems: &mut Problems) -> Vec<Word> {
     let nat = section.words("nat", problems);
     section.finish(problems);
     nat
-}
-
-fn data(top: &mut Section<'_, '_>, problems: &mut Problems) -> Data {
-    let Some(mut section) = top.section("data", problems) else {
-        return Data::default();
-    };
-    let data = Data {
-        ip_ranges: section.word("ip_ranges", problems),
-        prefix_list_files: section.words("prefix_list_files", problems),
-    };
-    section.words("inventory", problems);
-    section.words("resolver_logs", problems);
-    section.finish(problems);
-    data
 }
 
 /// Notes an end of a bounded list: things beyond `most` are not read.

@@ -10,6 +10,7 @@ use crate::net::ports::PortSet;
 use crate::policy::Criticality;
 use crate::policy::problem::{Problems, Span};
 use crate::policy::section::{Section, Word};
+use crate::policy::validity::Validity;
 
 /// Bounds of a file, so that what is compiled from it fits into small numbers and into memory.
 const MAX_NETWORKS: usize = 1024;
@@ -38,6 +39,7 @@ pub(in crate::policy) struct Subnet {
     pub(in crate::policy) id: Option<Word>,
     pub(in crate::policy) network: Option<Word>,
     pub(in crate::policy) tier: Option<Word>,
+    pub(in crate::policy) validity: Validity,
     pub(in crate::policy) az: Option<Word>,
     pub(in crate::policy) labels: BTreeMap<String, Word>,
     pub(in crate::policy) cidrs: Vec<(Prefix, Word)>,
@@ -47,6 +49,7 @@ pub(in crate::policy) struct Subnet {
 pub(in crate::policy) struct Group {
     pub(in crate::policy) name: Word,
     pub(in crate::policy) network: Option<Word>,
+    pub(in crate::policy) validity: Validity,
     pub(in crate::policy) cidrs: Vec<(Prefix, Word)>,
     pub(in crate::policy) interfaces: Vec<Word>,
     pub(in crate::policy) instances: Vec<Word>,
@@ -61,6 +64,7 @@ pub(in crate::policy) struct Group {
 /// `[destinations.NAME]`.
 pub(in crate::policy) struct Destination {
     pub(in crate::policy) name: Word,
+    pub(in crate::policy) validity: Validity,
     pub(in crate::policy) cidrs: Vec<(Prefix, Word)>,
     pub(in crate::policy) domains: Vec<Word>,
     pub(in crate::policy) prefix_lists: Vec<Word>,
@@ -145,6 +149,7 @@ pub(super) fn subnets(top: &mut Section<'_, '_>, problems: &mut Problems) -> Vec
             id: section.word("id", problems),
             network: section.word("network", problems),
             tier: section.required_word("tier", problems),
+            validity: leaf::validity(&mut section, problems),
             az: section.word("az", problems),
             labels: section.pairs("labels", problems),
             cidrs: leaf::prefixes(&mut section, "cidrs", problems),
@@ -181,6 +186,7 @@ pub(super) fn groups(top: &mut Section<'_, '_>, problems: &mut Problems) -> Vec<
         let group = Group {
             name,
             network: section.word("network", problems),
+            validity: leaf::validity(&mut section, problems),
             cidrs: leaf::prefixes(&mut section, "cidrs", problems),
             interfaces: leaf::ids(&mut section, "interfaces", "eni-", problems),
             instances: leaf::ids(&mut section, "instances", "i-", problems),
@@ -227,6 +233,7 @@ pub(super) fn destinations(top: &mut Section<'_, '_>, problems: &mut Problems) -
         leaf::check_name(&name, "destination", problems);
         let destination = Destination {
             name,
+            validity: leaf::validity(&mut section, problems),
             cidrs: leaf::prefixes(&mut section, "cidrs", problems),
             domains: leaf::domains(&mut section, problems),
             prefix_lists: leaf::ids(&mut section, "prefix_lists", "pl-", problems),

@@ -7,7 +7,7 @@ use std::fmt;
 use super::super::fit::Truth;
 use super::super::names::Name;
 use super::super::ruleset::{Condition, Require, What};
-use super::super::{ClassId, End, Path, Policy, Question, Word as _};
+use super::super::{ClassId, End, Known, Path, Policy, Question, Word as _};
 use super::Rules;
 use super::ends::{EndLists, Ends};
 use crate::net::ports::PortSet;
@@ -160,7 +160,12 @@ impl<'p> Shapes<'p> {
         if clients.is_empty() || servers.is_empty() {
             return false;
         }
-        if matches!(require.what, What::Encrypted) || clients.len() * servers.len() > MAX_PAIRS {
+        // Of encryption, and of labels that interfaces have by their tags, classes know nothing.
+        let is_beyond_classes = match &require.what {
+            What::Encrypted => true,
+            What::Shared { labels, .. } => self.policy.has_inventory() && !labels.is_empty(),
+        };
+        if is_beyond_classes || clients.len() * servers.len() > MAX_PAIRS {
             return true;
         }
         clients.iter().any(|client| {
@@ -179,8 +184,10 @@ fn between_classes(policy: &Policy, client: usize, server: usize) -> Question<'s
         home: policy.space.classes()[class].home,
         class: ClassId(class as u32),
         groups: &[],
+        known: Known::default(),
         services: 0,
         services_known: true,
+        domains: Default::default(),
     };
     Question {
         client: end(client),

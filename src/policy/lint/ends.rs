@@ -58,8 +58,8 @@ pub(super) fn holds(policy: &Policy, class: ClassId, name: Name) -> Holds {
             if class.groups.binary_search(&GroupId(group)).is_ok() {
                 return Holds::Always;
             }
-            let group = &policy.places.groups[usize::from(group)];
-            perhaps(group.is_by_facts() || group.needs_inventory())
+            let could = policy.places.groups[usize::from(group)].is_beyond_prefixes();
+            perhaps(could && !class.is_dormant(group))
         }
         Name::Destination(id) => {
             if class.kind == Kind::Inside {
@@ -68,12 +68,8 @@ pub(super) fn holds(policy: &Policy, class: ClassId, name: Name) -> Holds {
             if class.destinations.binary_search(&id).is_ok() {
                 return Holds::Always;
             }
-            let destination = &policy.places.destinations[usize::from(id)];
-            perhaps(
-                destination.services != 0
-                    || !destination.domains.is_empty()
-                    || !destination.missing_lists.is_empty(),
-            )
+            let could = policy.places.destinations[usize::from(id)].is_beyond_prefixes();
+            perhaps(could && !class.is_dormant(id))
         }
     }
 }

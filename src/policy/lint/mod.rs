@@ -124,7 +124,7 @@ pub(super) fn lints(policy: &Policy, file: &File, name: &str, text: &str, at: i6
         Ok(shapes) => {
             pointless::lint(&rules, &shapes, &mut found);
             stateless::lint(policy, &rules, &shapes, at, &mut found);
-            size::lint(policy, &rules, &shapes, &mut found);
+            size::lint(policy, &rules, &shapes, at, &mut found);
         }
         Err(too_large) => found.add(
             &NOT_COMPARED,

@@ -11,6 +11,7 @@ use super::super::Policy;
 use super::super::names::Name;
 use super::super::ruleset::{Condition, Ports};
 use super::super::space::Kind;
+use super::super::validity::Validity;
 use super::cover::Shapes;
 use super::ends::Ends;
 use super::set::Set;
@@ -25,7 +26,15 @@ const DEFAULT_ENTRIES: usize = 20;
 /// The most that AWS raises this to. Source: as above.
 const MOST_ENTRIES: usize = 40;
 
-pub(super) fn lint(policy: &Policy, rules: &Rules<'_>, shapes: &Shapes<'_>, found: &mut Found) {
+/// `at` is now, seconds since 1970: prefixes count that are in force then.
+pub(super) fn lint(
+    policy: &Policy,
+    rules: &Rules<'_>,
+    shapes: &Shapes<'_>,
+    at: i64,
+    found: &mut Found,
+) {
+    let at = u32::try_from(at.max(0)).unwrap_or(u32::MAX);
     let mut counted: HashMap<usize, Prefixes> = HashMap::new();
     let inside = inside_classes(policy);
     for (number, rule) in rules.all.iter().enumerate() {
@@ -33,7 +42,7 @@ pub(super) fn lint(policy: &Policy, rules: &Rules<'_>, shapes: &Shapes<'_>, foun
             near.may.common(&inside).next()?;
             let far = counted.entry(far).or_insert_with(|| {
                 let ends = shapes.ends.list(far);
-                Prefixes::of(policy, ends)
+                Prefixes::of(policy, ends, at)
             });
             Some(Entries::new(direction, far, rule.condition))
         };
@@ -82,9 +91,9 @@ struct Prefixes {
 }
 
 impl Prefixes {
-    fn of(policy: &Policy, ends: &Ends<'_>) -> Prefixes {
+    fn of(policy: &Policy, ends: &Ends<'_>, at: u32) -> Prefixes {
         let merged_of = |names: &[Name]| {
-            let all = names.iter().flat_map(|name| prefixes_of(policy, *name));
+            let all = names.iter().flat_map(|name| prefixes_of(policy, *name, at));
             merged(all)
         };
         let mut all = merged_of(ends.names);
@@ -149,8 +158,16 @@ fn num_ranges(condition: &Condition, is_wanted: impl Fn(u8) -> bool) -> usize {
     }
 }
 
-fn prefixes_of(policy: &Policy, name: Name) -> Vec<Prefix> {
+fn prefixes_of(policy: &Policy, name: Name, at: u32) -> Vec<Prefix> {
     let places = &policy.places;
+    let subnets = || {
+        let subnets = places.subnets.iter();
+        subnets.filter(|subnet| subnet.validity.holds(at))
+    };
+    let if_in_force = |validity: Validity, cidrs: &[Prefix]| match validity.holds(at) {
+        true => cidrs.to_vec(),
+        false => Vec::new(),
+    };
     let special = |texts: &[&str]| {
         let parse = |text: &&str| text.parse().expect("these are prefixes");
         texts.iter().map(parse).collect()
@@ -171,19 +188,19 @@ fn prefixes_of(policy: &Policy, name: Name) -> Vec<Prefix> {
             .iter()
             .flat_map(|network| network.cidrs.clone())
             .collect(),
-        Name::AnyTier => places
-            .subnets
-            .iter()
-            .flat_map(|subnet| subnet.cidrs.clone())
-            .collect(),
-        Name::Tier(tier) => places
-            .subnets
-            .iter()
+        Name::AnyTier => subnets().flat_map(|subnet| subnet.cidrs.clone()).collect(),
+        Name::Tier(tier) => subnets()
             .filter(|subnet| subnet.tier == tier)
             .flat_map(|subnet| subnet.cidrs.clone())
             .collect(),
-        Name::Group(group) => places.groups[usize::from(group)].cidrs.clone(),
-        Name::Destination(id) => places.destinations[usize::from(id)].cidrs.clone(),
+        Name::Group(group) => {
+            let group = &places.groups[usize::from(group)];
+            if_in_force(group.validity, &group.cidrs)
+        }
+        Name::Destination(id) => {
+            let destination = &places.destinations[usize::from(id)];
+            if_in_force(destination.validity, &destination.cidrs)
+        }
         Name::Aws(_) | Name::AnyAws | Name::SameSubnet => Vec::new(),
     }
 }

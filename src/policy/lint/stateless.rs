@@ -6,10 +6,13 @@
 //! port is the client's, an ephemeral one. So for each deny an allowed connection is looked for, by asking the policy
 //! itself, whose reply the deny would match if it were read as a new connection.
 
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use super::super::fit::Truth;
 use super::super::names::Name;
 use super::super::ruleset::Ports;
-use super::super::{Answer, ClassId, End, GroupId, Policy, Question, RuleId};
+use super::super::{Answer, ClassId, End, GroupId, Known, Policy, Question, RuleId};
 use super::cover::{IPV4, Shapes};
 use super::ends::{Ends, Holds, holds};
 use super::table::{CUT_REPLIES, ONLY_PORTS_OUT};
@@ -47,6 +50,7 @@ pub(super) fn lint(
         shapes,
         allows,
         at,
+        in_view: HashMap::new(),
         left: MAX_ASKED,
     };
     for (number, rule) in rules.all.iter().enumerate() {
@@ -98,6 +102,8 @@ struct Search<'s, 'p> {
     /// Numbers of the allows.
     allows: Vec<usize>,
     at: i64,
+    /// Which classes an address can be of at an instant, of a policy whose places change.
+    in_view: HashMap<u32, Rc<[bool]>>,
     /// How many more connections may be asked about.
     left: usize,
 }
@@ -115,8 +121,10 @@ impl Seen {
             home: policy.space.class(self.class).home,
             class: self.class,
             groups: &self.groups,
+            known: Known::default(),
             services: self.services,
             services_known: true,
+            domains: Default::default(),
         }
     }
 }
@@ -143,11 +151,12 @@ impl Search<'_, '_> {
         if families == 0 || begins >= ends {
             return None;
         }
-        let clients = self.seen(shapes.from(allow), shapes.to(deny));
+        let begins = u32::try_from(begins).unwrap_or(u32::MAX);
+        let clients = self.seen(shapes.from(allow), shapes.to(deny), begins);
         if clients.is_empty() {
             return None;
         }
-        let servers = self.seen(shapes.to(allow), shapes.from(deny));
+        let servers = self.seen(shapes.to(allow), shapes.from(deny), begins);
         for (protocol, port) in server_ports(&allow_shape.ports) {
             let Some((_, reply_port)) = reply_ports.iter().find(|(known, _)| *known == protocol)
             else {
@@ -166,7 +175,7 @@ impl Search<'_, '_> {
                     protocol,
                     server_port: port,
                     ipv4: families & IPV4 != 0,
-                    at: u32::try_from(begins).unwrap_or(u32::MAX),
+                    at: begins,
                     path: None,
                     encrypted: Some(true),
                 };
@@ -220,9 +229,15 @@ impl Search<'_, '_> {
         is_reachable && (client.subnet.is_none() || client.subnet != server.subnet)
     }
 
-    /// A few ends that could be of both lists, seen as the first would have them.
-    fn seen(&self, list: &Ends<'_>, other: &Ends<'_>) -> Vec<Seen> {
-        let classes = list.may.common(&other.may).take(MAX_TRIED);
+    /// A few ends that could be of both lists at an instant, seen as the first would have them.
+    fn seen(&mut self, list: &Ends<'_>, other: &Ends<'_>, at: u32) -> Vec<Seen> {
+        let space = &self.policy.space;
+        let in_view: Option<Rc<[bool]>> = (!space.begins().is_empty()).then(|| {
+            let in_view = self.in_view.entry(at);
+            Rc::clone(in_view.or_insert_with(|| space.seen_at(at).into()))
+        });
+        let is_there = |class: &usize| in_view.as_ref().is_none_or(|in_view| in_view[*class]);
+        let classes = list.may.common(&other.may).filter(is_there).take(MAX_TRIED);
         classes
             .map(|class| self.seen_as(ClassId(class as u32), list.names))
             .collect()

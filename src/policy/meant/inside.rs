@@ -52,19 +52,19 @@ pub(super) fn subnets(
     problems: &mut Problems,
 ) -> Vec<Subnet> {
     let mut subnets = Vec::new();
-    let mut ids: HashMap<&str, ()> = HashMap::new();
-    let mut owners: HashMap<(NetworkId, Prefix), &file::Subnet> = HashMap::new();
+    let mut ids: Vec<Claim<'_, &str>> = Vec::new();
+    let mut owned: Vec<Claim<'_, (NetworkId, Prefix)>> = Vec::new();
     let tier_numbers: HashMap<&str, u16> = tiers
         .iter()
         .enumerate()
         .map(|(i, tier)| (tier.name.as_str(), i as u16))
         .collect();
     for subnet in written {
-        if let Some(id) = &subnet.id
-            && ids.insert(id, ()).is_some()
-        {
-            problems.add(&id.span, format!("duplicate subnet id `{}`", excerpt(id)));
-        }
+        ids.extend(subnet.id.as_ref().map(|id| Claim {
+            what: id.text.as_str(),
+            by: subnet,
+            word: id,
+        }));
         if subnet.network.is_none() && networks.len() > 1 {
             problems.add_with_hint(
                 &subnet.span,
@@ -83,17 +83,11 @@ pub(super) fn subnets(
                     format!("`{prefix}` lies outside network `{name}`"),
                 );
             }
-            let Some(other) = owners.insert((network, *prefix), subnet) else {
-                continue;
-            };
-            let message = match (&other.tier, &subnet.tier) {
-                (Some(one), Some(two)) if one.text != two.text => format!(
-                    "tiers `{}` and `{}` have the same prefix `{prefix}`",
-                    &**one, &**two
-                ),
-                _ => format!("two subnets have the same prefix `{prefix}`"),
-            };
-            problems.add(&word.span, message);
+            owned.push(Claim {
+                what: (network, *prefix),
+                by: subnet,
+                word,
+            });
         }
         let Some(&tier) = subnet
             .tier
@@ -106,6 +100,7 @@ pub(super) fn subnets(
             id: subnet.id.as_ref().map(|id| id.text.clone()),
             network,
             tier,
+            validity: subnet.validity,
             az: subnet.az.as_ref().map(|az| az.text.clone()),
             labels: subnet
                 .labels
@@ -115,8 +110,57 @@ pub(super) fn subnets(
             cidrs: prefixes(&subnet.cidrs),
         });
     }
-    subnets.sort_by(|a, b| (a.network, &a.cidrs).cmp(&(b.network, &b.cidrs)));
+    for [_, claim] in claimed_twice(ids) {
+        let id = excerpt(claim.word);
+        problems.add(&claim.word.span, format!("duplicate subnet id `{id}`"));
+    }
+    for [other, claim] in claimed_twice(owned) {
+        let (_, prefix) = claim.what;
+        let message = match (&other.by.tier, &claim.by.tier) {
+            (Some(one), Some(two)) if one.text != two.text => format!(
+                "tiers `{}` and `{}` have the same prefix `{prefix}`",
+                &**one, &**two
+            ),
+            _ => format!("two subnets have the same prefix `{prefix}`"),
+        };
+        problems.add(&claim.word.span, message);
+    }
+    let order = |subnet: &Subnet| (subnet.network, subnet.cidrs.clone(), subnet.validity);
+    subnets.sort_by_cached_key(order);
     subnets
+}
+
+/// What a subnet claims for itself while it is in force: its id, or a prefix of a network.
+#[derive(Clone, Copy)]
+struct Claim<'f, T> {
+    what: T,
+    by: &'f file::Subnet,
+    /// Where it does.
+    word: &'f Word,
+}
+
+/// Pairs that claim the same at the same time, in the order of the file.
+fn claimed_twice<T: Copy + Ord>(mut claims: Vec<Claim<'_, T>>) -> Vec<[Claim<'_, T>; 2]> {
+    claims.sort_by_key(|claim| (claim.what, claim.by.validity.from, claim.word.span.start));
+    let mut twice = Vec::new();
+    let mut claims = claims.into_iter();
+    let Some(mut latest) = claims.next() else {
+        return twice;
+    };
+    for claim in claims {
+        let is_same = claim.what == latest.what;
+        if is_same && claim.by.validity.overlaps(latest.by.validity) {
+            let mut pair = [latest, claim];
+            pair.sort_by_key(|claim| claim.word.span.start);
+            twice.push(pair);
+        }
+        // Of those that have begun, the one that ends last meets the next one if any does.
+        let ends = |claim: &Claim<'_, T>| claim.by.validity.until.unwrap_or(i64::MAX);
+        if !is_same || ends(&claim) >= ends(&latest) {
+            latest = claim;
+        }
+    }
+    twice
 }
 
 pub(super) fn groups(
@@ -148,14 +192,10 @@ pub(super) fn groups(
                 );
             }
         }
-        let by_inventory = [
-            ("security group", &group.security_groups),
-            ("description", &group.descriptions),
-            ("endpoint", &group.endpoints),
-        ];
         groups.push(Group {
             name: group.name.text.clone(),
             network,
+            validity: group.validity,
             cidrs: prefixes(&group.cidrs),
             interfaces: texts(&group.interfaces),
             instances: texts(&group.instances),
@@ -166,14 +206,9 @@ pub(super) fn groups(
                 .collect(),
             ecs_services: texts(&group.ecs_services),
             interface_types: texts(&group.interface_types),
-            by_inventory: by_inventory
-                .iter()
-                .flat_map(|(what, words)| {
-                    texts(words)
-                        .into_iter()
-                        .map(move |word| format!("{what} {word}"))
-                })
-                .collect(),
+            security_groups: texts(&group.security_groups),
+            descriptions: texts(&group.descriptions),
+            endpoints: texts(&group.endpoints),
         });
     }
     groups

@@ -5,14 +5,16 @@ mod inside;
 mod network;
 mod outside;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::file::{self, File};
 use super::names::Names;
 use super::pinned::Pinned;
 use super::problem::Problems;
 use super::section::Word;
+use super::validity::Validity;
 use super::{Criticality, InterfaceFacts, NetworkId};
+use crate::config::{Interface, Tags};
 use crate::net::Prefix;
 use crate::net::ports::PortSet;
 
@@ -25,6 +27,8 @@ pub(super) struct Places {
     pub(super) groups: Vec<Group>,
     pub(super) destinations: Vec<Destination>,
     pub(super) services: Vec<Service>,
+    /// Whether Resolver logs are named, which tell of all names that are asked for.
+    pub(super) has_resolver_logs: bool,
 }
 
 /// A network.
@@ -50,6 +54,7 @@ pub(super) struct Subnet {
     pub(super) id: Option<String>,
     pub(super) network: NetworkId,
     pub(super) tier: u16,
+    pub(super) validity: Validity,
     pub(super) az: Option<String>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) cidrs: Vec<Prefix>,
@@ -60,21 +65,76 @@ pub(super) struct Group {
     pub(super) name: String,
     /// The network that it is in; none is any.
     pub(super) network: Option<NetworkId>,
+    pub(super) validity: Validity,
     pub(super) cidrs: Vec<Prefix>,
     pub(super) interfaces: Vec<String>,
     pub(super) instances: Vec<String>,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) ecs_services: Vec<String>,
     pub(super) interface_types: Vec<String>,
-    /// What only an inventory tells: security groups, descriptions, endpoints, as `key value`.
-    pub(super) by_inventory: Vec<String>,
+    // What only an inventory tells.
+    pub(super) security_groups: Vec<String>,
+    /// `*` stands for anything.
+    pub(super) descriptions: Vec<String>,
+    /// VPC endpoints by their ids or services; `*` stands for anything.
+    pub(super) endpoints: Vec<String>,
 }
 
 impl Group {
     /// Whether membership cannot be denied without an inventory. A record has values of tags without their keys, and at
     /// most six of them, so that a tag that is not there proves nothing.
     pub(super) fn needs_inventory(&self) -> bool {
-        !self.by_inventory.is_empty() || !self.tags.is_empty()
+        self.is_only_by_inventory() || !self.tags.is_empty()
+    }
+
+    /// Whether it goes by what no record tells.
+    pub(super) fn is_only_by_inventory(&self) -> bool {
+        !(self.security_groups.is_empty()
+            && self.descriptions.is_empty()
+            && self.endpoints.is_empty())
+    }
+
+    /// What only an inventory tells: security groups, descriptions, endpoints, as `key value`.
+    pub(super) fn by_inventory(&self) -> impl Iterator<Item = String> {
+        let lists = [
+            ("security group", &self.security_groups),
+            ("description", &self.descriptions),
+            ("endpoint", &self.endpoints),
+        ];
+        lists
+            .into_iter()
+            .flat_map(|(what, words)| words.iter().map(move |word| format!("{what} {word}")))
+    }
+
+    /// Whether an interface of an inventory is a member; `tags` are its own and its instance's, `endpoints` the id and the
+    /// service of the VPC endpoint that it is of. Of the group's tags all have to be there, key and value.
+    pub(super) fn has_interface(
+        &self,
+        interface: &Interface,
+        tags: &Tags,
+        endpoints: &BTreeSet<String>,
+    ) -> bool {
+        let names = |list: &[String], value: Option<&String>| {
+            value.is_some_and(|value| list.contains(value))
+        };
+        let like = |patterns: &[String], text: &str| {
+            let mut patterns = patterns.iter();
+            patterns.any(|pattern| is_like(text, pattern))
+        };
+        let has_tag = |(key, value): (&String, &String)| tags.get(key) == Some(value);
+        names(&self.interfaces, Some(&interface.id))
+            || names(&self.instances, interface.instance.as_ref())
+            || names(&self.interface_types, interface.kind.as_ref())
+            || interface
+                .groups
+                .iter()
+                .any(|id| names(&self.security_groups, Some(id)))
+            || like(
+                &self.descriptions,
+                interface.description.as_deref().unwrap_or_default(),
+            )
+            || endpoints.iter().any(|one| like(&self.endpoints, one))
+            || (!self.tags.is_empty() && self.tags.iter().all(has_tag))
     }
 
     /// Whether an interface with these facts is a member. Of its tags all values have to be there.
@@ -90,6 +150,11 @@ impl Group {
             || (!self.tags.is_empty() && self.tags.values().all(has_tag))
     }
 
+    /// Whether it can have members that no prefix tells.
+    pub(super) fn is_beyond_prefixes(&self) -> bool {
+        self.is_by_facts() || self.needs_inventory()
+    }
+
     /// Whether fields of records tell members.
     pub(super) fn is_by_facts(&self) -> bool {
         !(self.interfaces.is_empty()
@@ -103,6 +168,7 @@ impl Group {
 /// A destination.
 pub(super) struct Destination {
     pub(super) name: String,
+    pub(super) validity: Validity,
     /// Its own prefixes, those of its lists, and those of its services where ranges are pinned.
     pub(super) cidrs: Vec<Prefix>,
     /// The bits of its AWS services.
@@ -111,8 +177,19 @@ pub(super) struct Destination {
     pub(super) service_names: Vec<String>,
     pub(super) regions: Vec<String>,
     pub(super) domains: Vec<String>,
+    /// Which bit it has among destinations by domain; none if it has no domains, or nothing is
+    /// named that tells of names.
+    pub(super) domain_bit: Option<u8>,
     /// Prefix lists without a file that holds them.
     pub(super) missing_lists: Vec<String>,
+}
+
+impl Destination {
+    /// Whether it can hold addresses that no prefix tells: by a record's service field, by domain, by a list that is not
+    /// there.
+    pub(super) fn is_beyond_prefixes(&self) -> bool {
+        self.services != 0 || !self.domains.is_empty() || !self.missing_lists.is_empty()
+    }
 }
 
 /// A service: a name for ports.
@@ -142,7 +219,27 @@ pub(super) fn places(
         groups,
         destinations,
         services,
+        has_resolver_logs: pinned.has_resolver_logs,
     }
+}
+
+/// Whether a text is what a pattern says, in which `*` stands for any text, an empty one included.
+pub(super) fn is_like(text: &str, pattern: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+    let Some(last) = parts.next_back() else {
+        return rest.is_empty();
+    };
+    for part in parts {
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
 }
 
 fn sorted_by_name<T>(items: &[T], name: impl Fn(&T) -> &Word) -> Vec<&T> {
@@ -178,4 +275,35 @@ fn services(written: &[file::Service]) -> Vec<Service> {
             symmetric: service.symmetric,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_like;
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, like, unlike) in [
+            (
+                "ELB app/*",
+                vec!["ELB app/", "ELB app/web/1"],
+                vec!["ELB net/a", "x ELB app/a"],
+            ),
+            ("*", vec!["", "a"], vec![]),
+            (
+                "a*b*c",
+                vec!["abc", "aXbYc", "abbcc"],
+                vec!["ab", "acb", "abcd"],
+            ),
+            ("a*a", vec!["aa", "aba"], vec!["a"]),
+            ("exact", vec!["exact"], vec!["exactly", ""]),
+            ("", vec![""], vec!["a"]),
+        ] {
+            assert!(like.iter().all(|text| is_like(text, pattern)), "{pattern}");
+            assert!(
+                !unlike.iter().any(|text| is_like(text, pattern)),
+                "{pattern}"
+            );
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Destinations: named places outside.
 
 use super::{Destination, prefixes, sorted, sorted_by_name, texts};
+use crate::policy::domains::MAX_BY_DOMAIN;
 use crate::policy::file;
 use crate::policy::names::{Name, Names};
 use crate::policy::pinned::{Pinned, Range};
@@ -13,6 +14,8 @@ pub(super) fn destinations(
     problems: &mut Problems,
 ) -> Vec<Destination> {
     let mut destinations = Vec::new();
+    let mut bits = 0..MAX_BY_DOMAIN as u8;
+    let has_names = pinned.has_resolver_logs || pinned.snapshots.is_some();
     for destination in sorted_by_name(written, |destination| &destination.name) {
         names.declare(
             &destination.name,
@@ -51,11 +54,15 @@ pub(super) fn destinations(
         }
         destinations.push(Destination {
             name: destination.name.text.clone(),
+            validity: destination.validity,
             cidrs: sorted(cidrs),
             services,
             service_names: texts(&destination.aws_services),
             regions: texts(&destination.regions),
             domains: texts(&destination.domains),
+            domain_bit: (has_names && !destination.domains.is_empty())
+                .then(|| bits.next())
+                .flatten(),
             missing_lists,
         });
     }

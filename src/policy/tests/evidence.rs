@@ -47,8 +47,7 @@ fn a_domain_without_resolver_logs_is_unproven() {
         "deny default",
     );
     // Naming the files does not make them evidence.
-    let named =
-        format!("{more}[data]\nresolver_logs = [\"resolver/\"]\ninventory = [\"enis.json\"]\n");
+    let named = format!("{more}[data]\nresolver_logs = [\"resolver/\"]\n");
     check_with(
         &named,
         "allow a app -> d",

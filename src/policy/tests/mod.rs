@@ -1,12 +1,15 @@
 //! The policy as its users see it: text in, answers out. One module per part of the language.
 
+mod dated;
 mod decisions;
+mod domains;
 mod errors;
 mod evidence;
 mod explanation;
 mod forms;
 mod hashes;
 mod hostile;
+mod inventory;
 pub(super) mod memory;
 mod mutes;
 mod places;
@@ -173,13 +176,15 @@ impl Asked<'_> {
 
     pub(super) fn question(&self) -> Question<'_> {
         let end = |(addr, services): (Addr, Option<u64>), groups| {
-            let place = self.policy.place(NetworkId(0), addr);
+            let place = self.policy.place(NetworkId(0), addr, self.at);
             End {
                 home: place.home,
                 class: place.class,
                 groups,
+                known: self.policy.known(place.home, addr, self.at),
                 services: services.unwrap_or(0),
                 services_known: services.is_some(),
+                domains: Default::default(),
             }
         };
         Question {
@@ -195,7 +200,7 @@ impl Asked<'_> {
     }
 }
 
-fn group_id(policy: &Policy, name: &str) -> GroupId {
+pub(super) fn group_id(policy: &Policy, name: &str) -> GroupId {
     let at = policy
         .places
         .groups
@@ -236,14 +241,16 @@ fn check_of(policy: &Policy, question: &str, expected: &str) {
 
 /// The zone of an address outside or inside, with what its records say of its service.
 fn zone_of(policy: &Policy, addr: &str, service: Option<&str>) -> String {
-    let place = policy.place(NetworkId(0), addr.parse().expect("an address"));
+    let place = policy.place(NetworkId(0), addr.parse().expect("an address"), 0);
     let services = service.map(|text| Service::from_text(text.as_bytes()).bits());
     let end = End {
         home: place.home,
         class: place.class,
         groups: &[],
+        known: Known::default(),
         services: services.unwrap_or(0),
         services_known: services.is_some(),
+        domains: Default::default(),
     };
     policy.zone_name(policy.zone(&end)).to_owned()
 }

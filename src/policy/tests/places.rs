@@ -132,13 +132,15 @@ cidrs = ["10.0.0.0/16", "10.9.0.0/25"]
 fn an_address_is_resolved_in_its_network_then_in_those_connected_then_outside() {
     let policy = parse(THREE).unwrap_or_else(|errors| panic!("{errors}"));
     let check = |network: u16, addr: &str, expected_home: Option<&str>, expected_zone: &str| {
-        let place = policy.place(NetworkId(network), addr.parse().expect("an address"));
+        let place = policy.place(NetworkId(network), addr.parse().expect("an address"), 0);
         let end = End {
             home: place.home,
             class: place.class,
             groups: &[],
+            known: Known::default(),
             services: 0,
             services_known: false,
+            domains: Default::default(),
         };
         assert_eq!(
             place.home.map(|home| policy.network_name(home)),
@@ -168,7 +170,7 @@ fn an_address_is_resolved_in_its_network_then_in_those_connected_then_outside() 
         policy
             .groups_of(
                 policy
-                    .place(NetworkId(network), addr.parse().expect("an address"))
+                    .place(NetworkId(network), addr.parse().expect("an address"), 0)
                     .class,
             )
             .len()
@@ -189,7 +191,7 @@ fn connections_hold_both_ways() {
     let policy = parse(text).unwrap_or_else(|errors| panic!("{errors}"));
     let home = |network, addr: &str| {
         policy
-            .place(NetworkId(network), addr.parse().expect("an address"))
+            .place(NetworkId(network), addr.parse().expect("an address"), 0)
             .home
     };
     assert_eq!(home(0, "10.1.0.1"), Some(NetworkId(1)));
@@ -204,7 +206,7 @@ fn the_longest_subnet_holds_an_address() {
     let subnet = |addr: &str| {
         policy.subnet_of(
             policy
-                .place(NetworkId(0), addr.parse().expect("an address"))
+                .place(NetworkId(0), addr.parse().expect("an address"), 0)
                 .class,
         )
     };

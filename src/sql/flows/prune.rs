@@ -67,7 +67,7 @@ pub(super) fn selection(filters: &[Expr]) -> Selection {
         until: (published.last < i64::from(u32::MAX)).then(|| seconds(published.last) + 1),
         accounts: words_of(filters, "key_account").map_or_else(Vec::new, or_nothing),
         regions: regions.map_or_else(Vec::new, or_nothing),
-        except: None,
+        ..Selection::default()
     }
 }
 

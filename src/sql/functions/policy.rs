@@ -2,25 +2,28 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, ListBuilder, StringArray, StringBuilder};
+use arrow::array::{
+    Array, ArrayRef, AsArray, ListBuilder, PrimitiveArray, StringArray, StringBuilder,
+};
 use arrow::datatypes::{DataType, Field, Int64Type, TimeUnit, TimestampMicrosecondType};
 use datafusion::common::Result;
 
 use super::{Doc, Function, addr_at, plan_error, texts};
+use crate::net::Addr;
 use crate::policy::{Decision, Policy};
 
 const ZONE: Doc = Doc {
     name: "zone",
-    syntax: "zone(addr)",
-    about: "the policy's zone of an address: a tier, unassigned, a destination, aws:…, private, local, internet",
+    syntax: "zone(addr [, at])",
+    about: "the policy's zone of an address, of a policy whose places change at that time: a tier, unassigned, a destination, aws:…, private, local, internet",
     example: "zone('10.0.64.7')",
     gives: "data",
 };
 const GROUPS: Doc = Doc {
     name: "groups",
-    syntax: "groups(addr)",
-    about: "the policy's groups of an address, as far as prefixes tell them",
-    example: "groups('10.0.64.20')",
+    syntax: "groups(addr [, at])",
+    about: "the policy's groups of an address, likewise, as far as prefixes and an inventory tell them",
+    example: "groups('10.0.64.20', '2026-02-25')",
     gives: "[vector-lb]",
 };
 const DECISION: Doc = Doc {
@@ -41,7 +44,8 @@ const DECIDING_RULE: Doc = Doc {
 pub(super) fn functions(policy: Option<Arc<Policy>>) -> Vec<Function> {
     let (text, int) = (DataType::Utf8, DataType::Int64);
     let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-    let flow = [text.clone(), text.clone(), int.clone(), int, time];
+    let flow = [text.clone(), text.clone(), int.clone(), int, time.clone()];
+    let dated = [text.clone(), time];
     let list = DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)));
     let asked = policy.clone();
     let zone = Function::new(
@@ -50,26 +54,26 @@ pub(super) fn functions(policy: Option<Arc<Policy>>) -> Vec<Function> {
         text.clone(),
         move |of| {
             let policy = known(&asked, &ZONE)?;
-            let addrs = texts(&of[0]);
-            let zones = (0..addrs.len()).map(|row| Some(policy.zone_of(addr_at(addrs, row)?)));
+            let places = dated_places(policy, of, &ZONE)?;
+            let zones = places.map(|place| place.map(|(addr, at)| policy.zone_of(addr, at)));
             Ok(Arc::new(zones.collect::<StringArray>()) as ArrayRef)
         },
     );
+    let zone = zone.or(&dated);
     let asked = policy.clone();
     let groups = Function::new(&GROUPS, std::slice::from_ref(&text), list, move |of| {
         let policy = known(&asked, &GROUPS)?;
-        let addrs = texts(&of[0]);
         let mut lists = ListBuilder::new(StringBuilder::new());
-        for row in 0..addrs.len() {
-            let addr = addr_at(addrs, row);
-            let groups = addr
+        for place in dated_places(policy, of, &GROUPS)? {
+            let groups = place
                 .into_iter()
-                .flat_map(|addr| policy.groups_of_addr(addr));
+                .flat_map(|(addr, at)| policy.groups_of_addr(addr, at));
             groups.for_each(|group| lists.values().append_value(group));
-            lists.append(addr.is_some());
+            lists.append(place.is_some());
         }
         Ok(Arc::new(lists.finish()) as ArrayRef)
     });
+    let groups = groups.or(&dated);
     let asked = policy.clone();
     let decision = Function::new(&DECISION, &flow, text.clone(), move |of| {
         let policy = known(&asked, &DECISION)?;
@@ -87,6 +91,39 @@ fn known<'p>(policy: &'p Option<Arc<Policy>>, doc: &Doc) -> Result<&'p Policy> {
     policy
         .as_deref()
         .ok_or_else(|| plan_error(format!("{} needs --policy", doc.syntax)))
+}
+
+/// Each row's address and instant, seconds since 1970; none where one is null or no address. Without instants there has to
+/// be only one answer.
+fn dated_places<'a>(
+    policy: &Policy,
+    of: &'a [ArrayRef],
+    doc: &Doc,
+) -> Result<impl Iterator<Item = Option<(Addr, i64)>> + use<'a>> {
+    let addrs = texts(&of[0]);
+    let times = of
+        .get(1)
+        .map(|times| times.as_primitive::<TimestampMicrosecondType>());
+    if times.is_none() && policy.has_dated_places() {
+        let name = doc.name;
+        return Err(plan_error(format!(
+            "{name}(addr) has more than one answer, because subnets, groups or destinations of the policy are in force \
+             for a time only: write {name}(addr, at), such as {name}(client_addr, first_seen)"
+        )));
+    }
+    Ok((0..addrs.len()).map(move |row| {
+        let at = match times {
+            None => 0,
+            Some(times) => seconds_at(times, row)?,
+        };
+        Some((addr_at(addrs, row)?, at))
+    }))
+}
+
+/// The instant of a row, seconds since 1970; none if it is null.
+fn seconds_at(times: &PrimitiveArray<TimestampMicrosecondType>, row: usize) -> Option<i64> {
+    let micros = times.is_valid(row).then(|| times.value(row))?;
+    Some(micros.div_euclid(1_000_000))
 }
 
 /// What is told of the decision on each row's flow; null where a part of it is null or none.
@@ -108,9 +145,8 @@ fn decided<'p>(
             0
         };
         let protocol = protocols.is_valid(row).then(|| protocols.value(row))?;
-        let at = times.is_valid(row).then(|| times.value(row))?;
+        let at = seconds_at(times, row)?;
         let protocol = u8::try_from(protocol).ok()?;
-        let at = at.div_euclid(1_000_000);
         Some(tell(
             &policy.decide_by_addr(client, server, protocol, port, at),
         ))

@@ -11,6 +11,8 @@ use super::verdict::{flags, lower, outcome, severity, verdict};
 /// The judgement of a connection in its slot.
 #[derive(Clone, Debug)]
 pub struct OfConnection {
+    /// The instant that the policy was asked about.
+    pub at: u32,
     pub orientation: Oriented,
     pub client: TwinEnd,
     pub server: TwinEnd,
@@ -42,6 +44,8 @@ impl OfConnection {
 }
 
 pub fn judge_connection(policy: &TwinPolicy, case: &Case<'_>) -> OfConnection {
+    let at = instant(case);
+    let policy = &policy.at(at);
     let orientation = case.orientation();
     let client = twin_end(policy, case, &orientation.client);
     let server = twin_end(policy, case, &orientation.server);
@@ -53,18 +57,7 @@ pub fn judge_connection(policy: &TwinPolicy, case: &Case<'_>) -> OfConnection {
         client: client.clone(),
         server: server.clone(),
         protocol,
-        at: case
-            .records
-            .iter()
-            .filter_map(|record| record.record.start)
-            .min()
-            .unwrap_or_else(|| {
-                case.records
-                    .iter()
-                    .filter_map(|record| record.record.end)
-                    .min()
-                    .unwrap_or(0)
-            }),
+        at,
         path: via.clone(),
         encrypted: encrypted(case),
     };
@@ -102,6 +95,7 @@ pub fn judge_connection(policy: &TwinPolicy, case: &Case<'_>) -> OfConnection {
         severity = lower(severity, "low");
     }
     OfConnection {
+        at,
         unjudged: unjudged(policy, case, &orientation, &client, &server),
         diagnostic: without_rule && had_accepted_connection(case, &orientation),
         flags: flags(policy, &client, &server, decision.answer, verdict),
@@ -114,6 +108,14 @@ pub fn judge_connection(policy: &TwinPolicy, case: &Case<'_>) -> OfConnection {
         verdict,
         severity,
     }
+}
+
+/// The earliest start of its records, else their earliest end.
+fn instant(case: &Case<'_>) -> u32 {
+    let records = || case.records.iter().map(|record| &record.record);
+    let start = records().filter_map(|record| record.start).min();
+    let end = || records().filter_map(|record| record.end).min();
+    start.or_else(end).unwrap_or(0)
 }
 
 /// An end with its memberships: every service that any record of the connection names, every group.

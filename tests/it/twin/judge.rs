@@ -161,6 +161,7 @@ fn judge_record(
     };
     let case = Case::of(slot, horizon, &seen);
     let connection = judge_connection(policy, &case);
+    let policy = &policy.at(connection.at);
     let OfConnection {
         orientation,
         client,

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -20,7 +21,12 @@ pub struct TwinPolicy {
     pub requires: Vec<Require>,
     /// Addresses, prefixes and interfaces of `[transit] nat`.
     pub transit: Vec<String>,
+    /// The policy that this is an instant of.
+    pub whole: Option<Arc<TwinPolicy>>,
 }
+
+/// `valid_from` and `valid_until`.
+pub type Dates = (Option<u32>, Option<u32>);
 
 #[derive(Clone, Debug, Default)]
 pub struct Network {
@@ -40,6 +46,7 @@ pub struct Subnet {
     pub az: Option<String>,
     pub labels: Vec<(String, String)>,
     pub cidrs: Vec<IpNet>,
+    pub valid: Dates,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -54,6 +61,7 @@ pub struct Group {
     pub ecs_services: Vec<String>,
     pub interface_types: Vec<String>,
     pub security_groups: Vec<String>,
+    pub valid: Dates,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -62,6 +70,7 @@ pub struct Destination {
     pub cidrs: Vec<IpNet>,
     pub aws_services: Vec<String>,
     pub domains: Vec<String>,
+    pub valid: Dates,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -213,6 +222,32 @@ impl TwinPolicy {
         self
     }
 
+    /// The policy of an instant: the subnets that are in force then, and of groups and destinations that are not the name
+    /// alone.
+    pub fn at(&self, instant: u32) -> TwinPolicy {
+        let whole = self.whole.clone().unwrap_or_else(|| Arc::new(self.clone()));
+        let mut policy = TwinPolicy::clone(&whole);
+        policy.whole = Some(whole);
+        let holds = |(from, until): Dates| {
+            from.is_none_or(|from| from <= instant) && until.is_none_or(|until| instant < until)
+        };
+        policy.subnets.retain(|subnet| holds(subnet.valid));
+        for group in policy.groups.iter_mut().filter(|group| !holds(group.valid)) {
+            *group = Group {
+                name: std::mem::take(&mut group.name),
+                ..Group::default()
+            };
+        }
+        let destinations = policy.destinations.iter_mut();
+        for destination in destinations.filter(|destination| !holds(destination.valid)) {
+            *destination = Destination {
+                name: std::mem::take(&mut destination.name),
+                ..Destination::default()
+            };
+        }
+        policy
+    }
+
     /// The policy file.
     pub fn to_toml(&self) -> String {
         let mut toml = String::from("[policy]\nid = \"TWIN\"\ntitle = \"a policy of the tests\"\n");
@@ -239,6 +274,7 @@ impl TwinPolicy {
             text(&mut toml, "az", subnet.az.as_deref());
             list(&mut toml, "cidrs", &subnet.cidrs);
             table(&mut toml, "labels", &subnet.labels);
+            dates(&mut toml, subnet.valid);
         }
         for group in &self.groups {
             line(&mut toml, format_args!("\n[groups.{}]", group.name));
@@ -250,6 +286,7 @@ impl TwinPolicy {
             list(&mut toml, "ecs_services", &group.ecs_services);
             list(&mut toml, "interface_types", &group.interface_types);
             list(&mut toml, "security_groups", &group.security_groups);
+            dates(&mut toml, group.valid);
         }
         for destination in &self.destinations {
             line(
@@ -259,6 +296,7 @@ impl TwinPolicy {
             list(&mut toml, "cidrs", &destination.cidrs);
             list(&mut toml, "aws_services", &destination.aws_services);
             list(&mut toml, "domains", &destination.domains);
+            dates(&mut toml, destination.valid);
         }
         toml.push_str("\n[services]\n");
         for service in &self.services {
@@ -342,6 +380,14 @@ fn text(toml: &mut String, key: &str, value: Option<&str>) {
 fn list<T: ToString>(toml: &mut String, key: &str, values: &[T]) {
     if !values.is_empty() {
         line(toml, format_args!("{key} = {}", quoted(values)));
+    }
+}
+
+fn dates(toml: &mut String, (from, until): Dates) {
+    for (key, date) in [("valid_from", from), ("valid_until", until)] {
+        if let Some(date) = date {
+            line(toml, format_args!("{key} = {}", instant(date)));
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::policy::{
-    Destination, Group, Network, Ports, Require, Rule, Service, Subnet, TwinPolicy, cidrs, words,
+    Dates, Destination, Group, Network, Ports, Require, Rule, Service, Subnet, TwinPolicy, cidrs,
+    words,
 };
 use super::table::{ACCOUNT, REGION, SLOT};
 
@@ -83,16 +84,18 @@ pub fn policy() -> impl Strategy<Value = TwinPolicy> {
     );
     let criticalities = vec(option::of(select(vec!["low", "medium", "high"])), 4);
     let labels = vec(option::of(select(vec!["prod", "dev"])), 5);
+    let dates = vec((valid(), option::of(select(TIERS.to_vec()))), 15);
     (
         vec(rule(), 0..8),
         vec(require(), 0..3),
         transit,
         criticalities,
         labels,
+        dates,
         select(Topology::ALL.to_vec()),
     )
         .prop_map(
-            |(rules, requires, transit, criticalities, labels, topology)| {
+            |(rules, requires, transit, criticalities, labels, dates, topology)| {
                 let mut policy = world(topology == Topology::Connected);
                 policy.rules = rules;
                 policy.requires = requires;
@@ -107,6 +110,7 @@ pub fn policy() -> impl Strategy<Value = TwinPolicy> {
                         .labels
                         .extend(label.map(|value| ("env".to_string(), value.to_string())));
                 }
+                date(&mut policy, &dates);
                 narrow(&mut policy, topology);
                 // A label that no subnet has would be an error of the policy.
                 if let Some(subnet) = policy.subnets.last_mut() {
@@ -116,6 +120,40 @@ pub fn policy() -> impl Strategy<Value = TwinPolicy> {
                 policy
             },
         )
+}
+
+/// When an entry is in force: mostly at all times, else from or until an instant of the judged slot.
+fn valid() -> impl Strategy<Value = Dates> {
+    let dates = || (SLOT..SLOT + 30).prop_map(Some);
+    prop_oneof![
+        6 => Just((None, None)),
+        1 => dates().prop_map(|from| (from, None)),
+        2 => dates().prop_map(|until| (None, until)),
+        1 => (SLOT..SLOT + 15, SLOT + 15..SLOT + 30).prop_map(|(from, until)| (Some(from), Some(until))),
+    ]
+}
+
+/// Gives entries their dates. A subnet that ends may go on in another tier.
+fn date(policy: &mut TwinPolicy, dates: &[(Dates, Option<&str>)]) {
+    let mut dates = dates.iter();
+    let mut others = Vec::new();
+    for (subnet, (valid, tier)) in policy.subnets.iter_mut().zip(&mut dates) {
+        subnet.valid = *valid;
+        if let (Some(tier), (None, Some(until))) = (tier, *valid) {
+            others.push(Subnet {
+                tier: tier.to_string(),
+                valid: (Some(until), None),
+                ..subnet.clone()
+            });
+        }
+    }
+    policy.subnets.splice(0..0, others);
+    for (group, (valid, _)) in policy.groups.iter_mut().zip(&mut dates) {
+        group.valid = *valid;
+    }
+    for (destination, (valid, _)) in policy.destinations.iter_mut().zip(&mut dates) {
+        destination.valid = *valid;
+    }
 }
 
 /// Three networks: prod, one that it may be connected to, and one with the same addresses that it is not.
@@ -136,8 +174,8 @@ fn world(connected: bool) -> TwinPolicy {
         network: Some(network.to_string()),
         tier: tier.to_string(),
         az: (az != "-").then(|| az.to_string()),
-        labels: Vec::new(),
         cidrs: cidrs(prefixes),
+        ..Subnet::default()
     };
     let group = |name: &str| Group {
         name: name.to_string(),

@@ -231,8 +231,9 @@ fn is_transit_type(interface_type: &Option<String>) -> bool {
         .is_some_and(|name| types.contains(&name))
 }
 
-/// An ingress record whose `pkt-dstaddr` lies outside the subnet that holds its `dstaddr`.
+/// An ingress record whose `pkt-dstaddr` lies outside the subnet that holds its `dstaddr` at its instant.
 fn shows_transit(policy: &TwinPolicy, record: &Seen) -> bool {
+    let policy = &policy.at(record.instant().unwrap_or(0));
     let Some(pkt_dst) = record.record.pkt_dst.map(canonical) else {
         return false;
     };

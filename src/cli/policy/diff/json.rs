@@ -33,6 +33,7 @@ pub(super) fn render(compared: &Compared) -> String {
             ("cidrs", json!(cidrs(&moved.ranges))),
             ("before", json!(moved.before)),
             ("now", json!(moved.now)),
+            ("dates", dates(&moved.dates)),
         ])
     });
     let whole = Fields(vec![
@@ -55,12 +56,6 @@ pub(super) fn render(compared: &Compared) -> String {
 
 fn change(change: &Change) -> Fields {
     let (ports, ports_except) = ports(&change.ports);
-    let dates = change.dates.iter().map(|(from, until)| {
-        Fields(vec![
-            ("from", json!(instant(*from))),
-            ("until", json!(until.map(instant))),
-        ])
-    });
     let paths = change.paths.iter();
     let paths = paths.map(|path| path.map_or("unknown", |path| path.as_str()));
     let encrypted = change.encrypted.iter().map(|encrypted| match encrypted {
@@ -84,14 +79,21 @@ fn change(change: &Change) -> Fields {
         ("ports_except", ports_except),
         ("via", unless_empty(paths.collect())),
         ("encrypted", unless_empty(encrypted.collect())),
-        (
-            "dates",
-            unless_empty(dates.map(|date| json!(date)).collect()),
-        ),
+        ("dates", dates(&change.dates)),
         ("family", json!(family)),
         ("example", json!(example(&change.example))),
     ]);
     Fields(fields)
+}
+
+fn dates(dates: &[(u32, Option<u32>)]) -> Value {
+    let dates = dates.iter().map(|(from, until)| {
+        Fields(vec![
+            ("from", json!(instant(*from))),
+            ("until", json!(until.map(instant))),
+        ])
+    });
+    unless_empty(dates.collect())
 }
 
 /// Null where a list stands for anything.

@@ -46,7 +46,10 @@ pub(super) fn render(compared: &Compared) -> String {
         }
         for moved in &diff.moved {
             let shown = short(&cidrs(&moved.ranges));
-            let told = format!("  addresses {shown}: {}, now {}", moved.before, moved.now);
+            let mut told = format!("  addresses {shown}: {}, now {}", moved.before, moved.now);
+            if !moved.dates.is_empty() {
+                told.push_str(&format!("; {}", dates(&moved.dates)));
+            }
             line(&mut text, &told);
         }
     }
@@ -173,16 +176,20 @@ fn head(change: &Change, has_several_networks: bool) -> String {
         head.push_str(&format!("; {}", or(words.collect())));
     }
     if !change.dates.is_empty() {
-        let dates = change.dates.iter().map(|(from, until)| match until {
-            Some(until) => format!("from {} until {}", date(*from), date(*until)),
-            None => format!("from {} on", date(*from)),
-        });
-        head.push_str(&format!("; {}", or(dates.collect())));
+        head.push_str(&format!("; {}", dates(&change.dates)));
     }
     if has_several_networks {
         head.push_str(&format!("; seen from {}", change.network));
     }
     head
+}
+
+fn dates(dates: &[(u32, Option<u32>)]) -> String {
+    let dates = dates.iter().map(|(from, until)| match until {
+        Some(until) => format!("from {} until {}", date(*from), date(*until)),
+        None => format!("from {} on", date(*from)),
+    });
+    dates.collect::<Vec<_>>().join(" or ")
 }
 
 fn decided(decided: &Decided) -> String {

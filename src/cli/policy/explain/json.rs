@@ -6,7 +6,9 @@ use super::{Told, text};
 use crate::cli::report::words::moment;
 use crate::net::protocol;
 use crate::policy::{
-    EndStory, Holding, Part, Policy, RequireStanding, RequireState, RuleId, RuleStanding, Standing,
+    EndStory, Holding, InterfaceStory, Lookup, NamesStory, Part, Policy, RequireStanding,
+    RequireState, RuleId,
+    RuleStanding, Standing,
 };
 
 /// The explanation.
@@ -33,6 +35,7 @@ pub(super) fn value(told: &Told<'_>) -> Value {
         "held_by": held_by,
         "client": end(&about.client),
         "server": end(&about.server),
+        "names": about.names.as_ref().map(names),
         "rules": explanation.rules.iter().map(|rule| standing(policy, rule)).collect::<Vec<Value>>(),
         "requires": explanation.requires.iter().map(|require| state(policy, require)).collect::<Vec<Value>>(),
         "decision": decision.answer.as_str(),
@@ -86,12 +89,48 @@ fn end(story: &EndStory<'_>) -> Value {
         "subnets": subnets.collect::<Vec<Value>>(),
         "groups": holdings(&story.groups),
         "groups_by_records": story.groups_by_facts,
+        "groups_by_inventory": story.groups_by_inventory,
+        "interfaces": story.interfaces.iter().map(interface).collect::<Vec<Value>>(),
         "possible_groups": story.possible_groups,
         "destinations": holdings(&story.destinations),
         "aws_services_by_records": story.services_known.then_some(&story.services_by_field),
         "aws_services": story.has_ranges.then(|| holdings(&story.services)),
         "special": story.special.map(|prefix| prefix.to_string()),
         "zone": story.zone,
+    })
+}
+
+fn interface(one: &InterfaceStory<'_>) -> Value {
+    json!({
+        "id": one.id,
+        "file": one.file,
+        "from": one.from.map(moment),
+        "interface_type": one.kind,
+        "instance_id": one.instance,
+        "security_groups": one.security_groups,
+    })
+}
+
+fn names(story: &NamesStory<'_>) -> Value {
+    let lookups = |lookups: &[Lookup<'_>]| -> Vec<Value> {
+        let lookups = lookups.iter().map(|lookup| {
+            json!({
+                "name": lookup.name,
+                "aliases": lookup.aliases,
+                "first": moment(i64::from(lookup.first)),
+                "last": moment(i64::from(lookup.last)),
+            })
+        });
+        lookups.collect()
+    };
+    json!({
+        "covered": story.domains.known,
+        "grace_seconds": story.grace,
+        "asked_by_client": lookups(&story.of_client),
+        "asked_by_others": lookups(&story.of_others),
+        "destinations": story.destinations,
+        "level": story.by_name.map(|by_name| by_name.level.as_str()),
+        "shared": story.domains.shared,
     })
 }
 

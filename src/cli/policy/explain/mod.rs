@@ -11,6 +11,7 @@ use clap::Args;
 
 use crate::app::error::ScanError;
 use crate::app::policy_file;
+use crate::app::resolver;
 use crate::app::settings::{DEFAULT_HORIZON, MAX_HORIZON};
 use crate::cli::units::{self, When};
 use crate::cli::{Exit, say};
@@ -158,12 +159,20 @@ fn explain_flow(
         .map(|name| network_named(policy, name))
         .transpose()?;
     let now = units::now();
+    let at = args.at.map_or(now, |at| at.resolve(now));
+    // Nobody asks for the name of what is inside.
+    let is_outside = policy.networks_holding(&[server.addr]).next().is_none();
+    let names = match is_outside {
+        true => resolver::look_up_at(policy, &args.file, at)?,
+        false => None,
+    };
+    let read = say::resolver(&names);
     let flow = Flow {
         client,
         server: server.addr,
         protocol: server.protocol,
         server_port: server.port,
-        at: i64::from(args.at.map_or(now, |at| at.resolve(now))),
+        at: i64::from(at),
     };
     let about = policy.explain_flow(network, &flow);
     let told = Told {
@@ -173,10 +182,11 @@ fn explain_flow(
         about,
         shows_all: args.all,
     };
-    Ok(say::printed(&match args.format.as_str() {
+    let printed = say::printed(&match args.format.as_str() {
         "json" => format!("{:#}\n", json::value(&told)),
         _ => text::render(&told),
-    }))
+    });
+    Ok(Exit::most_urgent([printed, read]))
 }
 
 /// How the policy decides on the opposite direction, where `scan` may not know who started and one allowed direction is

@@ -26,6 +26,7 @@ pub(super) fn explain(
         line: place.line,
         logs: &args.logs,
         horizon: args.horizon,
+        policy_file: &args.file,
         layout: meant::layout(args.layout.as_deref())?,
     };
     let story = tell(policy, &settings)?;
@@ -46,7 +47,8 @@ pub(super) fn explain(
         true => Exit::Done,
         false => Exit::Partial,
     };
-    Ok(Exit::most_urgent([printed, read]))
+    let names = say::resolver(&story.resolver);
+    Ok(Exit::most_urgent([printed, read, names]))
 }
 
 /// The flow that a connection is, and how the policy decides on it.

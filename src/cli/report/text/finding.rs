@@ -5,7 +5,8 @@ use super::super::fields::reason;
 use super::super::words::{bytes, clean, count, counted, interval, service, wrap};
 use super::paint::Tone;
 use super::{LABEL, Page};
-use crate::judge::{Confidence, Finding, Subject};
+use crate::judge::{Confidence, Finding, ServerNames, Subject};
+use crate::policy::DomainLevel;
 
 /// Addresses of an end that are named; JSON has up to ten.
 const MAX_ADDRESSES: usize = 3;
@@ -26,6 +27,9 @@ pub(super) fn write(page: &mut Page, finding: &Finding) {
     if let Some(lacked) = &finding.lacked {
         page.item("nearest allow", lacked);
     }
+    if !finding.server_names.names.is_empty() {
+        page.item("asked for", &asked_for(&finding.server_names));
+    }
     if finding.source.is_empty() {
         return;
     }
@@ -43,6 +47,20 @@ pub(super) fn write(page: &mut Page, finding: &Finding) {
         },
         width = LABEL - 2
     ));
+}
+
+/// The names that led to the server, and who asked for them.
+fn asked_for(names: &ServerNames) -> String {
+    let shown = &names.names[..names.names.len().min(MAX_ADDRESSES)];
+    let mut text = shown.join(" ");
+    let others = names.total.saturating_sub(shown.len() as u64);
+    if others > 0 {
+        text.push_str(&format!(" and {} more", count(others)));
+    }
+    if names.level == Some(DomainLevel::Network) {
+        text.push_str(" (by others of the network)");
+    }
+    text
 }
 
 /// A finding that was accepted earlier, in a line.

@@ -4,6 +4,7 @@ mod coverage;
 mod finding;
 mod matrix;
 mod paint;
+mod resolver;
 
 use super::{Look, words};
 use crate::app::report::RunReport;
@@ -16,6 +17,7 @@ pub(super) fn render(report: &RunReport, look: &Look) -> String {
     let mut page = Page::new(look);
     heading(&mut page, report);
     coverage::write(&mut page, &report.coverage);
+    resolver::write(&mut page, report);
     matrix::write(&mut page, report);
     findings(&mut page, report, look.limit);
     tail(&mut page, report);
@@ -90,7 +92,16 @@ fn heading(page: &mut Page, report: &RunReport) {
         false => format!("{}, {}", report.policy_id, report.policy_title),
     };
     let hash: String = report.policy_hash.chars().take(12).collect();
-    page.strong(&words::clean(&format!("Policy {name} ({hash})")));
+    let what = match report.policies.is_empty() {
+        true => "Policy",
+        false => "Policies",
+    };
+    page.strong(&words::clean(&format!("{what} {name} ({hash})")));
+    for policy in &report.policies {
+        let hash: String = policy.hash.chars().take(12).collect();
+        let told = format!("  {} ({hash}) {}", policy.id, policy.days());
+        page.line(&words::clean(&told));
+    }
 }
 
 fn findings(page: &mut Page, report: &RunReport, limit: usize) {

@@ -455,6 +455,60 @@ fn tiers_that_are_nowhere_or_in_each_other_are_found() {
 }
 
 #[test]
+fn subnets_lie_in_each_other_at_a_time_or_not_at_all() {
+    let subnet = |tier: &str, cidr: &str, dates: &str| {
+        format!("[[subnets]]\ntier = \"{tier}\"\ncidrs = [\"{cidr}\"]\n{dates}\n")
+    };
+    let lies = |inner: &str, outer: &str| {
+        format!("warning \"10.0.130.0/24\": `10.0.130.0/24` of tier `{inner}` lies inside {outer}")
+    };
+    let outer = subnet("one", "10.0.128.0/20", "valid_until = 2026-01-01");
+    let check = |more: &[&str], expected: &[String]| {
+        let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+        check_more("P013", &more.concat(), &expected);
+    };
+    let later = subnet("two", "10.0.130.0/24", "valid_from = 2026-01-01");
+    check(&[&outer, &later], &[]);
+    let across = subnet("two", "10.0.130.0/24", "valid_from = 2025-12-31");
+    check(
+        &[&outer, &across],
+        &[lies("two", "`10.0.128.0/20` of tier `one`")],
+    );
+    // What lies between hides what is around it, as long as it is there.
+    let between = |dates| subnet("two", "10.0.128.0/21", dates);
+    let around_between = "warning \"10.0.128.0/21\": `10.0.128.0/21` of tier `two` lies inside `10.0.128.0/20` of tier `one`".to_owned();
+    let always = subnet("two", "10.0.130.0/24", "");
+    check(
+        &[&outer, &between(""), &always],
+        std::slice::from_ref(&around_between),
+    );
+    check(
+        &[&outer, &between("valid_from = 2025-06-01"), &always],
+        &[around_between, lies("two", "`10.0.128.0/20` of tier `one`")],
+    );
+}
+
+#[test]
+fn rules_are_read_as_an_acl_with_what_is_in_force_at_one_time() {
+    // The database starts nothing; what it may not do, another subnet may while the first is there.
+    let subnet = |tier: &str, cidr: &str, dates: &str| {
+        format!("[[subnets]]\ntier = \"{tier}\"\ncidrs = [\"{cidr}\"]\n{dates}\n")
+    };
+    let rules = rules("allow a one -> two ports=[\"tcp/22\"]\ndeny d two -> any");
+    let of = |one: &str, two: &str| {
+        let text = format!(
+            "{}{}{rules}",
+            subnet("one", "10.0.128.0/24", one),
+            subnet("two", "10.0.129.0/24", two)
+        );
+        of_code("P015", &format!("{BASE}\n{text}")).len()
+    };
+    assert_eq!(of("", ""), 1);
+    assert_eq!(of("valid_until = 2027-01-01", "valid_from = 2026-01-01"), 1);
+    assert_eq!(of("valid_until = 2026-01-01", "valid_from = 2026-01-01"), 0);
+}
+
+#[test]
 fn groups_that_need_an_inventory_are_unresolved() {
     let more = "[groups.a]\nsecurity_groups = [\"sg-1\"]\ncidrs = [\"10.0.0.0/28\"]\n[groups.b]\ntags = { service = \"x\" }\n[groups.c]\ninterfaces = [\"eni-1\"]\n";
     check_more(
@@ -566,6 +620,8 @@ fn entries_of_a_network_acl_are_counted_by_direction() {
             "note \"a\": as a network ACL, allow `a` takes 32 outbound entries, for 16 prefixes and 2 ranges of ports; {holds}"
         )],
     );
+    let over = list(14).replace("cidrs", "valid_until = 2026-02-25\ncidrs");
+    check_more("P017", &format!("{over}{rule}"), &[]);
     // No network ACL is at an end outside, and each family has its own ICMP.
     for lines in [
         "allow a many -> repos",

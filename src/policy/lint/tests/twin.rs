@@ -12,7 +12,7 @@ use crate::policy::lint::ends::{self, Holds};
 use crate::policy::names::Name;
 use crate::policy::tests::{Asked, memory};
 use crate::policy::weigh::Requires;
-use crate::policy::{Answer, ClassId, End, GroupId, Path, Question};
+use crate::policy::{Answer, ClassId, End, GroupId, Known, Path, Question};
 
 /// A policy whose questions are few: everything in it is told by prefixes.
 const SMALL: &str = r#"
@@ -117,8 +117,10 @@ fn small_questions(policy: &Policy) -> Vec<Question<'static>> {
         home: policy.space.classes()[class].home,
         class: ClassId(class as u32),
         groups: &[],
+        known: Known::default(),
         services: 0,
         services_known: true,
+        domains: Default::default(),
     };
     let num_classes = policy.space.classes().len();
     let mut questions = Vec::new();
@@ -340,8 +342,10 @@ fn what_a_class_always_or_never_is_no_fact_changes() {
                             home,
                             class,
                             groups,
+                            known: Known::default(),
                             services,
                             services_known,
+                            domains: Default::default(),
                         };
                         let truth = policy.is(&end, *name, &end);
                         match holds {

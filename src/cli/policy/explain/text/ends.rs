@@ -1,7 +1,8 @@
 //! One end in words: what it is a member of, by which prefix, and why it has its label.
 
 use super::Page;
-use crate::policy::{EndStory, Holding, SubnetStory, ZoneKind};
+use crate::cli::report::words::moment;
+use crate::policy::{EndStory, Holding, InterfaceStory, SubnetStory, ZoneKind};
 
 /// An end.
 pub(super) fn end(title: &str, story: &EndStory<'_>, page: &mut Page) {
@@ -23,6 +24,7 @@ pub(super) fn end(title: &str, story: &EndStory<'_>, page: &mut Page) {
         let names = story.groups_by_facts.join(", ");
         page.entry("", &format!("by its interface's records: {names}"));
     }
+    interfaces(story, page);
     if !story.possible_groups.is_empty() {
         page.entry(
             "",
@@ -37,6 +39,43 @@ pub(super) fn end(title: &str, story: &EndStory<'_>, page: &mut Page) {
         services(story, page);
     }
     page.entry("zone", &format!("{}: {}", story.zone, because(story)));
+}
+
+/// What the inventory knows.
+fn interfaces(story: &EndStory<'_>, page: &mut Page) {
+    if !story.has_inventory {
+        return;
+    }
+    if !story.groups_by_inventory.is_empty() {
+        let names = story.groups_by_inventory.join(", ");
+        page.entry("", &format!("by the inventory: {names}"));
+    }
+    for one in &story.interfaces {
+        page.entry("inventory", &interface(one, story.network.is_none()));
+    }
+    if story.interfaces.is_empty() && story.network.is_some() {
+        page.entry("inventory", "knows no interface with this address then");
+    }
+}
+
+/// An interface of the inventory, and which file says so.
+fn interface(one: &InterfaceStory<'_>, is_outside: bool) -> String {
+    let mut words = vec![one.id.to_owned()];
+    words.extend(one.kind.map(|kind| format!("of type {kind}")));
+    words.extend(one.instance.map(|instance| format!("of {instance}")));
+    if !one.security_groups.is_empty() {
+        words.push(format!("in {}", one.security_groups.join(", ")));
+    }
+    let since = match one.from {
+        Some(from) => format!("{}, from {} on", one.file, moment(from)),
+        None => one.file.to_owned(),
+    };
+    let own = if is_outside {
+        "one's own public address: "
+    } else {
+        ""
+    };
+    format!("{own}{}; says {since}", words.join(" "))
 }
 
 /// AWS services of an end outside, by its records and by pinned ranges.

@@ -1,6 +1,7 @@
 //! An explanation for people: both ends, the rules, the requires, the decision.
 
 mod ends;
+mod names;
 mod rules;
 
 use super::Told;
@@ -20,6 +21,9 @@ pub(super) fn render(told: &Told<'_>) -> String {
 pub(super) fn body(told: &Told<'_>, page: &mut Page) {
     ends::end("client", &told.about.client, page);
     ends::end("server", &told.about.server, page);
+    if let Some(story) = &told.about.names {
+        names::names(story, page);
+    }
     let rows = told.policy.rule_rows();
     let standings = &told.about.explanation.rules;
     for (title, effect) in [("denies", Effect::Deny), ("allows", Effect::Allow)] {

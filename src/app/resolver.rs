@@ -1,0 +1,382 @@
+//! Resolver query logs, read before a run: listed, fetched, gathered. The policy goes by them from then on.
+//!
+//! They are logs like flow logs: what is read of them is what the run's time asks for, by the times in their keys, and all
+//! of what has no such times. One object after the other, in the order of their URLs, so that all that is said of them is
+//! the same from run to run.
+
+use std::path::Path;
+
+use futures::{Stream, StreamExt};
+use sha2::{Digest, Sha256};
+use tokio::runtime::Runtime;
+
+use super::error::ScanError;
+use super::progress::{Progress, Unwatched};
+use super::settings::DEFAULT_MEMORY;
+use crate::flow::resolver::{MalformedQuery, queries_of_line};
+use crate::flow::{DecodeOptions, Input, each_line};
+use crate::net::hex;
+use crate::policy::{Gathered, LookupsBuilder, Policy};
+use crate::sink::Hour;
+use crate::source::{
+    Body, FetchError, FetchOptions, Fetcher, Listing, Logs, Object, ReadBuffer, S3, Selection,
+    Source, SourceError,
+};
+
+/// Objects that are fetched ahead.
+const AHEAD: usize = 8;
+
+/// Malformed lines that are shown.
+const SAMPLES: usize = 5;
+
+/// How far a record's start may lie before the slots that are judged, seconds: records come late, but hardly by more than
+/// a day. What was asked before is not read; a connection from then is `unproven`.
+const LATE_SECS: u32 = 86_400;
+
+/// How long after a query its object may be published, seconds.
+const DELIVERY_SECS: u32 = 3600;
+
+/// What was read of Resolver query logs.
+#[derive(Clone, Debug, Default)]
+pub struct ResolverReport {
+    /// Objects read.
+    pub objects: u64,
+    /// Their size as stored, bytes.
+    pub bytes: u64,
+    /// Their lines.
+    pub lines: u64,
+    /// Of them, blank ones.
+    pub blank: u64,
+    /// Lines, or parts of them, that are no query.
+    pub malformed: u64,
+    /// The first of those: url, line, why.
+    pub malformed_samples: Vec<(String, u64, String)>,
+    /// Objects that could not be read: url and why.
+    pub unreadable: Vec<(String, String)>,
+    /// What was gathered.
+    pub gathered: Gathered,
+    /// SHA-256, in hex, over what was read: the objects by URL, each with its entity tag or the digest of its bytes.
+    pub digest: String,
+    /// How long an answer speaks for connections, seconds.
+    pub grace: u32,
+    /// Of each object the time in its key, if it has one, and what it was.
+    pub states: Vec<(Option<u32>, [u8; 32])>,
+}
+
+/// Has a policy know what the Resolver logs tell that it names, as far as the hours from since to until (seconds; none is
+/// from the beginning, to the end) ask for it. None if it names none.
+///
+/// # Errors
+/// When the logs cannot be listed, or there are none at all.
+pub(super) fn look_up(
+    policy: &Policy,
+    file: &Path,
+    [since, until]: [Option<u32>; 2],
+    memory: u64,
+    runtime: &Runtime,
+    progress: &dyn Progress,
+) -> Result<Option<ResolverReport>, ScanError> {
+    if policy.resolver_logs().is_empty() {
+        return Ok(None);
+    }
+    progress.stage("reading Resolver logs");
+    let sources = sources(policy, file)?;
+    let grace = policy.resolver_grace();
+    // Whole days, because the findings of a day are made from all of its edges, whoever judged them.
+    let first = since.map(|since| (since - since % 86_400).saturating_sub(grace + LATE_SECS));
+    let last = until.map(|until| {
+        let end = until.div_ceil(86_400).saturating_mul(86_400);
+        end.saturating_add(grace + DELIVERY_SECS)
+    });
+    let selection = Selection {
+        logs: Logs::Resolver,
+        since: first,
+        until: last,
+        ..Selection::default()
+    };
+    let open = async {
+        let s3 = match sources.iter().any(Source::is_s3) {
+            true => Some(S3::connect().await?),
+            false => None,
+        };
+        let listing = Listing::open(&sources, selection, s3.clone()).await?;
+        Ok::<_, SourceError>((listing, s3))
+    };
+    let (mut listing, s3) = runtime.block_on(open).map_err(in_data)?;
+    let options = FetchOptions {
+        whole_limit: memory / 64,
+        ..FetchOptions::default()
+    };
+    let fetcher = Fetcher::new(s3, options);
+    let most = usize::try_from(memory / 16).unwrap_or(usize::MAX);
+    let mut reader = Reader {
+        builder: LookupsBuilder::new(policy, most),
+        report: ResolverReport::default(),
+        digest: Sha256::new(),
+        buffer: ReadBuffer::default(),
+    };
+    while let Some(batch) = runtime.block_on(listing.next()).map_err(in_data)? {
+        let mut fetched = Box::pin(fetched(batch.objects, &fetcher, runtime));
+        while let Some((object, body)) = runtime.block_on(fetched.next()) {
+            if progress.is_over() {
+                return Err(ScanError::Failed(anyhow::anyhow!("it was interrupted")));
+            }
+            reader.read(&object, body);
+        }
+    }
+    if listing.counts().objects == 0 && !listing.has_pruned() {
+        return Err(ScanError::Usage {
+            message: format!(
+                "no Resolver query logs in {} (`resolver_logs` of the policy)",
+                policy.resolver_logs().join(", ")
+            ),
+            hint: Some(
+                "below `AWSLogs` only `vpcdnsquerylogs` keys are taken, elsewhere .log .txt .gz .zst .json .jsonl .ndjson"
+                    .to_owned(),
+            ),
+        });
+    }
+    let (lookups, mut report) = reader.finish();
+    report.grace = grace;
+    policy.know(lookups);
+    Ok(Some(report))
+}
+
+/// The same for one instant, seconds, where nobody watches.
+///
+/// # Errors
+/// As [`look_up`].
+pub fn look_up_at(
+    policy: &Policy,
+    file: &Path,
+    at: u32,
+) -> Result<Option<ResolverReport>, ScanError> {
+    let times = [Some(at), Some(at.saturating_add(1))];
+    let runtime = super::batch::runtime()?;
+    look_up(policy, file, times, DEFAULT_MEMORY, &runtime, &Unwatched)
+}
+
+/// What the policy names; local paths are relative to its file.
+fn sources(policy: &Policy, file: &Path) -> Result<Vec<Source>, ScanError> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let parse = |word: &String| {
+        if word.starts_with("s3://") {
+            return Source::parse(word);
+        }
+        let path = folder.join(word);
+        let text = path.to_string_lossy();
+        // A lone dash is a file's name here, as are words with a colon.
+        Source::parse(if text == "-" { "./-" } else { &text })
+    };
+    let words = policy.resolver_logs().iter().map(parse);
+    words.collect::<Result<_, _>>().map_err(in_data)
+}
+
+/// An error of what `[data]` names.
+fn in_data(error: SourceError) -> ScanError {
+    match ScanError::from(error) {
+        ScanError::Usage { message, hint } | ScanError::NoObjects { message, hint, .. } => {
+            ScanError::Usage {
+                message: format!("`resolver_logs` of the policy: {message}"),
+                hint,
+            }
+        }
+        other => other,
+    }
+}
+
+type Fetched = (Object, Result<Body, FetchError>);
+
+/// The objects in their order, some of them ahead.
+fn fetched(
+    objects: Vec<Object>,
+    fetcher: &Fetcher,
+    runtime: &Runtime,
+) -> impl Stream<Item = Fetched> {
+    let fetch = {
+        let (fetcher, handle) = (fetcher.clone(), runtime.handle().clone());
+        move |mut object: Object| {
+            let fetcher = fetcher.clone();
+            let task = handle.spawn(async move {
+                let body = fetcher.fetch(&mut object).await;
+                (object, body)
+            });
+            async move { task.await.expect("fetching does not panic") }
+        }
+    };
+    futures::stream::iter(objects).map(fetch).buffered(AHEAD)
+}
+
+/// Reads objects, one after the other.
+struct Reader<'p> {
+    builder: LookupsBuilder<'p>,
+    report: ResolverReport,
+    digest: Sha256,
+    buffer: ReadBuffer,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, object: &Object, body: Result<Body, FetchError>) {
+        self.report.objects += 1;
+        self.report.bytes += object.size;
+        let read = match body {
+            Ok(body) => self.read_body(object, &body),
+            Err(error) => Err(error.reason.to_string()),
+        };
+        let state = match read {
+            Ok(state) => state,
+            Err(reason) => {
+                self.builder.lacks_some();
+                let state = format!("unreadable: {reason}");
+                self.report
+                    .unreadable
+                    .push((object.url.to_string(), reason));
+                state
+            }
+        };
+        let mut digest = Sha256::new();
+        for text in [&*object.url, &state] {
+            digest.update((text.len() as u64).to_be_bytes());
+            digest.update(text);
+        }
+        let state: [u8; 32] = digest.finalize().into();
+        self.digest.update(state);
+        let time = object.key.as_ref().map(|key| key.time);
+        self.report.states.push((time, state));
+    }
+
+    /// Reads an object wholly or not at all: what its bytes were.
+    fn read_body(&mut self, object: &Object, body: &Body) -> Result<String, String> {
+        let mut aside = self.builder.aside();
+        let (mut lines, mut blank, mut malformed) = (0, 0, Vec::new());
+        let mut num_malformed = 0;
+        let options = DecodeOptions::default();
+        let mut note = |line: u64, error: MalformedQuery| {
+            num_malformed += 1;
+            if malformed.len() < SAMPLES {
+                malformed.push((object.url.to_string(), line, error.to_string()));
+            }
+        };
+        let mut each = |line: Option<&[u8]>| {
+            lines += 1;
+            let Some(line) = line else {
+                let limit = options.max_line;
+                return note(lines, MalformedQuery::TooLong { limit });
+            };
+            let any = queries_of_line(line, &mut |query| match query {
+                Ok(query) => aside.add(&query),
+                Err(error) => note(lines, error),
+            });
+            blank += u64::from(!any);
+        };
+        let input = body
+            .input(&mut self.buffer)
+            .map_err(|error| error.to_string())?;
+        let state = match &object.etag {
+            Some(etag) => etag.to_string(),
+            None => digest_of(&input).map_err(|error| error.to_string())?,
+        };
+        each_line(input, &options, &mut each).map_err(|error| error.to_string())?;
+        if num_malformed > 0 && aside.is_empty() {
+            return Err(format!(
+                "none of its {lines} lines is a Resolver query: {}",
+                malformed.first().map_or("", |(_, _, why)| why)
+            ));
+        }
+        self.builder.absorb(aside);
+        self.report.lines += lines;
+        self.report.blank += blank;
+        self.report.malformed += num_malformed;
+        let room = SAMPLES.saturating_sub(self.report.malformed_samples.len());
+        self.report
+            .malformed_samples
+            .extend(malformed.into_iter().take(room));
+        Ok(state)
+    }
+
+    fn finish(self) -> (crate::policy::Lookups, ResolverReport) {
+        let (lookups, gathered) = self.builder.finish();
+        let report = ResolverReport {
+            gathered,
+            digest: hex(&self.digest.finalize()),
+            ..self.report
+        };
+        (lookups, report)
+    }
+}
+
+/// SHA-256 of an object's bytes as stored, in hex.
+fn digest_of(input: &Input<'_>) -> std::io::Result<String> {
+    const CHUNK: u64 = 1 << 20;
+    let mut digest = Sha256::new();
+    match input {
+        Input::Bytes(bytes) => digest.update(bytes),
+        Input::Ranges(ranges) => {
+            let mut at = 0;
+            while at < ranges.size() {
+                let length = CHUNK.min(ranges.size() - at);
+                digest.update(ranges.read(at, length as usize)?);
+                at += length;
+            }
+        }
+    }
+    Ok(hex(&digest.finalize()))
+}
+
+impl ResolverReport {
+    /// SHA-256, in hex, over the objects that connections of an hour are judged by: those from the grace before it until
+    /// its end, as far as their keys tell. The same whatever else was read.
+    pub fn digest_of(&self, hour: Hour) -> String {
+        let (first, last) = (
+            hour.start().saturating_sub(self.grace + LATE_SECS),
+            hour.start().saturating_add(3600 + DELIVERY_SECS),
+        );
+        let mut digest = Sha256::new();
+        let counts = |time: &Option<u32>| time.is_none_or(|time| (first..last).contains(&time));
+        for (_, state) in self.states.iter().filter(|(time, _)| counts(time)) {
+            digest.update(state);
+        }
+        hex(&digest.finalize())
+    }
+
+    /// What a person should know: a sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let gathered = &self.gathered;
+        if !self.unreadable.is_empty() {
+            warnings.push(format!(
+                "objects of Resolver logs that could not be read: {}; what no other object allows by a name is told as unproven",
+                self.unreadable.len()
+            ));
+        }
+        if gathered.needed_let_go > 0 {
+            warnings.push(
+                "Resolver logs hold more answers for names of the policy's destinations than there is memory for: what is allowed by a name that is not there is told as unproven; raise --memory"
+                    .to_owned(),
+            );
+        }
+        if gathered.let_go > gathered.needed_let_go {
+            warnings.push(
+                "Resolver logs hold more answers for other names than there is memory for: not all shared addresses, and not all names, are told; raise --memory"
+                    .to_owned(),
+            );
+        }
+        if self.malformed > 0 {
+            let (url, line, why) = match self.malformed_samples.first() {
+                Some((url, line, why)) => (url.as_str(), *line, why.as_str()),
+                None => ("", 0, ""),
+            };
+            warnings.push(format!(
+                "lines of Resolver logs that are no queries: {}, the first {url}:{line}: {why}",
+                self.malformed
+            ));
+        }
+        if gathered.queries == 0 {
+            warnings.push(
+                "Resolver logs hold no query of the policy's networks at that time: what is allowed by a name is unproven"
+                    .to_owned(),
+            );
+        }
+        warnings
+    }
+}

@@ -16,8 +16,9 @@
 //!
 //! [`generate`] stands beside the pipeline: it writes synthetic logs in AWS's own layout.
 //!
-//! [`config`] and [`draft`] lead to a policy: how AWS is configured, and what policy that amounts to. No I/O. What a policy's
-//! inventory holds is read by [`config`] too.
+//! [`config`] and [`draft`] lead to a policy: how AWS is configured, and what policy that amounts to. What a policy's inventory
+//! holds is read by [`config`] too. [`drift`] holds the two against each other, and against traffic; [`fix`] leads from a
+//! finding to the change of either that ends it. No I/O.
 //!
 //! Dependencies point down only (`cli → app → {sql → {source, sink}, alert, ledger} → detect → judge → policy → {flow, config} → net`); `tests/it/layers.rs`
 //! holds them there.
@@ -28,6 +29,8 @@ pub mod cli;
 pub mod config;
 pub mod detect;
 pub mod draft;
+pub mod fix;
+pub mod drift;
 pub mod flow;
 pub mod generate;
 pub mod judge;

@@ -69,9 +69,7 @@ impl Over {
 
     /// Says so where the whole hours of a lake are more than is asked for.
     pub(super) fn widened(&self) -> Option<String> {
-        let since = self.since.map(hour_at);
-        let until = self.until.map(|until| hour_at(until.saturating_add(3599)));
-        widened_note("reading", [self.since, self.until], [since, until])
+        widened_of([self.since, self.until])
     }
 
     /// Calls `each` with every edge of the hours of a lake that are asked for; how many hours are left out because they
@@ -97,6 +95,15 @@ impl Over {
         }
         Ok(outdated as u64)
     }
+}
+
+/// Says so where the whole hours of a lake are more than is asked for, from and until.
+pub(super) fn widened_of([since, until]: [Option<u32>; 2]) -> Option<String> {
+    let whole = [
+        since.map(hour_at),
+        until.map(|until| hour_at(until.saturating_add(3599))),
+    ];
+    widened_note("reading", [since, until], whole)
 }
 
 /// The lake of this name, if it is one.

@@ -75,7 +75,7 @@ fn read(path: &Path) -> Result<String, ScanError> {
 }
 
 /// A file that the policy at this path names.
-fn pinned(path: &Path, name: &str) -> std::io::Result<Vec<u8>> {
+pub(super) fn pinned(path: &Path, name: &str) -> std::io::Result<Vec<u8>> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut bytes = Vec::new();
     let file = fs::File::open(folder.join(name))?;

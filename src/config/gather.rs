@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::json::Wrong;
+use super::json::{Node, Wrong, parse};
 use super::{
     AclEntry, Config, ConfigError, Endpoint, Gap, GroupRule, Input, Instance, Interface,
-    LoadBalancer, NatGateway, NetworkAcl, PrefixList, SecurityGroup, Subnet, Vpc,
+    LoadBalancer, NatGateway, NetworkAcl, PrefixList, Resources, SecurityGroup, Subnet, Vpc,
 };
 use crate::net::Prefix;
 
@@ -39,21 +39,24 @@ pub(super) struct Gathered {
     pub(super) regions: Vec<(String, String)>,
     pub(super) has_all_interfaces: bool,
     pub(super) gaps: BTreeSet<Gap>,
+    pub(super) resources: Resources,
 }
 
 impl Gathered {
-    /// What files tell together, each read by `read`.
+    /// What files tell together, each read by `read`, which is given a file's JSON and its name.
     ///
     /// # Errors
     /// What is wrong, one error for each file.
     pub(super) fn from_files(
         inputs: &[Input<'_>],
-        read: impl Fn(Input<'_>, &mut Gathered) -> Result<(), Wrong>,
+        read: impl Fn(&Node<'_>, &str, &mut Gathered) -> Result<(), Wrong>,
     ) -> Result<Config, Vec<ConfigError>> {
         let mut gathered = Gathered::default();
         let mut errors = Vec::new();
         for input in inputs {
-            if let Err(wrong) = read(*input, &mut gathered) {
+            let result = parse(*input)
+                .and_then(|value| read(&Node::root(&value), input.name, &mut gathered));
+            if let Err(wrong) = result {
                 errors.push(wrong.in_file(input.name));
             }
         }
@@ -92,6 +95,7 @@ impl Gathered {
             balancers: self.balancers.into_values().collect(),
             has_all_interfaces: self.has_all_interfaces,
             gaps: self.gaps.into_iter().collect(),
+            resources: self.resources,
         }
     }
 

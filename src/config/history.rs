@@ -8,16 +8,16 @@
 
 use serde_json::Value;
 
-use super::describe::{self, place::interface_of};
+use super::describe::place::interface_of;
 use super::gather::Gathered;
 use super::json::{Node, Wrong, excerpt, parse};
-use super::{Config, ConfigError, Input, Instance, Interface, Tags, terraform};
+use super::{Config, ConfigError, Input, Instance, Interface, Tags};
 
 /// What a file tells.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Told {
     /// How things are at one time, which the file does not say.
-    Once(Config),
+    Once(Box<Config>),
     /// States, each with its time.
     Over(History),
 }
@@ -67,14 +67,8 @@ fn read(input: Input<'_>) -> Result<Told, Wrong> {
         return history(&root).map(Told::Over);
     }
     let mut gathered = Gathered::default();
-    let is_terraform =
-        root.get("format_version")?.is_some() || root.get("terraform_version")?.is_some();
-    if is_terraform {
-        terraform::read(&value, &mut gathered)?;
-    } else {
-        describe::read(&value, input.name, &mut gathered)?;
-    }
-    Ok(Told::Once(gathered.finish()))
+    super::read_either(&root, input.name, &mut gathered)?;
+    Ok(Told::Once(Box::new(gathered.finish())))
 }
 
 fn history(root: &Node<'_>) -> Result<History, Wrong> {

@@ -7,6 +7,7 @@
 //! In the order of what happens to a file: `json` walks it with places, `describe` and `terraform` read their shapes,
 //! `gather` puts together what stands apart (a rule in a resource of its own, an association) and brings all of it in order.
 //! `history` reads what AWS Config recorded of interfaces over time, and tells all these shapes apart.
+//! Then [`permit`] says what AWS would do with a connection.
 //!
 //! What an id is: AWS's own (`sg-0a1b…`), or, where a Terraform plan does not know it yet, the resource's address
 //! (`module.net.aws_security_group.web`). [`is_known`] tells them apart.
@@ -15,18 +16,27 @@ mod describe;
 mod gather;
 mod history;
 mod json;
+pub mod permit;
+mod resources;
 mod terraform;
 mod traffic;
 
 #[cfg(test)]
+pub(crate) mod made;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::net::Prefix;
 
+use gather::Gathered;
+use json::{Node, Wrong};
+
 pub use describe::from_describe;
 pub use history::{History, Recorded, Told, from_any};
+pub use resources::Resources;
 pub use terraform::from_terraform;
 pub use traffic::Traffic;
 
@@ -52,6 +62,23 @@ pub struct ConfigError {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+}
+
+/// Reads files of both shapes, in any mixture: each is recognised by its keys.
+///
+/// # Errors
+/// What is wrong, one error for each file.
+pub fn from_either(inputs: &[Input<'_>]) -> Result<Config, Vec<ConfigError>> {
+    Gathered::from_files(inputs, read_either)
+}
+
+/// Reads a file of either shape.
+fn read_either(root: &Node<'_>, name: &str, gathered: &mut Gathered) -> Result<(), Wrong> {
+    if terraform::is_one(root) {
+        terraform::file(root, gathered)
+    } else {
+        describe::file(root, name, gathered)
+    }
 }
 
 /// A network's configuration. Every list is sorted by id.
@@ -82,6 +109,24 @@ pub struct Config {
     pub has_all_interfaces: bool,
     /// What the input says in a way that could not be followed.
     pub gaps: Vec<Gap>,
+    /// The resources of Terraform that it comes from.
+    pub resources: Resources,
+}
+
+impl Config {
+    /// The security group with this id.
+    pub fn group(&self, id: &str) -> Option<&SecurityGroup> {
+        let groups = &self.groups;
+        let at = groups.binary_search_by(|group| group.id.as_str().cmp(id));
+        Some(&groups[at.ok()?])
+    }
+
+    /// The managed prefix list with this id.
+    pub fn prefix_list(&self, id: &str) -> Option<&PrefixList> {
+        let lists = &self.prefix_lists;
+        let at = lists.binary_search_by(|list| list.id.as_str().cmp(id));
+        Some(&lists[at.ok()?])
+    }
 }
 
 /// Something that could not be followed.
@@ -150,7 +195,7 @@ pub struct SecurityGroup {
 }
 
 /// Which way traffic goes, seen from what it passes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Direction {
     /// Into it.
     Ingress,
@@ -189,6 +234,17 @@ pub enum Peer {
     PrefixList(String),
 }
 
+/// `10.0.0.0/16`, `sg-0a1b`, `sg-0a1b of account 123456789012`, `pl-0a1b`.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Peer::Cidr(prefix) => prefix.fmt(f),
+            Peer::Group(id) | Peer::PrefixList(id) => f.write_str(id),
+            Peer::ForeignGroup { account, id } => write!(f, "{id} of account {account}"),
+        }
+    }
+}
+
 /// A network ACL.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct NetworkAcl {
@@ -205,7 +261,7 @@ pub struct NetworkAcl {
 }
 
 /// An entry of a network ACL.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct AclEntry {
     /// Into the subnets, or out of them.
     pub direction: Direction,

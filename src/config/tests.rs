@@ -50,8 +50,10 @@ fn the_same_network_is_the_same_model_from_both_shapes() {
     let terraform = from_terraform(&[STATE]).expect("a configuration");
     let described = described();
     assert!(described.has_all_interfaces && !terraform.has_all_interfaces);
+    assert!(described.resources.is_empty() && !terraform.resources.is_empty());
     let terraform = Config {
         has_all_interfaces: true,
+        resources: Resources::default(),
         ..terraform
     };
     assert_eq!(terraform, described);

@@ -1,5 +1,7 @@
 //! Protocol and ports of a rule, as security groups and network ACLs write them.
 
+use std::fmt;
+
 use crate::net::ports::PortRange;
 use crate::net::protocol;
 
@@ -65,6 +67,48 @@ impl Traffic {
             }),
             icmp: None,
         })
+    }
+}
+
+impl Traffic {
+    /// The codes of a protocol that it names, first and last included; none if it does not name the protocol. A code is a
+    /// port; of ICMP 256 times the type and the code; of other protocols 0.
+    pub fn codes(&self, protocol: u8) -> Option<(u16, u16)> {
+        let Some(ports) = self.ports else {
+            return Some((0, u16::MAX));
+        };
+        if ports.protocol != protocol {
+            return None;
+        }
+        Some(match self.icmp {
+            Some((kind, code)) => {
+                let first = u16::from(kind) << 8 | u16::from(code.unwrap_or(0));
+                (first, first | code.map_or(0xff, |_| 0))
+            }
+            None if protocol::is_icmp(protocol) => (0, u16::MAX),
+            None => (ports.first, ports.last),
+        })
+    }
+
+    /// Whether it names a code of a protocol, as [`Traffic::codes`] has them.
+    pub fn covers(&self, protocol: u8, code: u16) -> bool {
+        self.codes(protocol)
+            .is_some_and(|(first, last)| (first..=last).contains(&code))
+    }
+}
+
+/// `everything`, `tcp/443`, `icmp type 3 code 4`.
+impl fmt::Display for Traffic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ports {
+            None => f.write_str("everything")?,
+            Some(ports) => ports.fmt(f)?,
+        }
+        match self.icmp {
+            None => Ok(()),
+            Some((kind, None)) => write!(f, " type {kind}"),
+            Some((kind, Some(code))) => write!(f, " type {kind} code {code}"),
+        }
     }
 }
 

@@ -111,6 +111,14 @@ pub fn page(name: &str) -> Option<&'static str> {
         .map(|(_, page)| *page)
 }
 
+/// What the page advises where the detector is right about something that is meant to be: the paragraph that begins with
+/// `Legitimate`, in one line; none if there is no such detector.
+pub fn advice(name: &str) -> Option<String> {
+    let paragraphs = page(name)?.split("\n\n");
+    let mut advising = paragraphs.filter(|text| text.starts_with("Legitimate"));
+    advising.next().map(|text| text.replace('\n', " "))
+}
+
 macro_rules! pages {
     ($($name:literal)*) => {
         [$(($name, include_str!(concat!("../../docs/detectors/", $name, ".md")))),*]

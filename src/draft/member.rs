@@ -6,7 +6,7 @@ use super::names;
 use super::network::Network;
 use super::place::Places;
 use super::sheet::{GroupEntry, Sheet};
-use crate::config::{Config, Interface, Peer, PrefixList, SecurityGroup, is_known};
+use crate::config::{Config, Interface, Peer, SecurityGroup, is_known};
 use crate::net::{Prefix, merged};
 
 /// The security groups of a network and what carries them.
@@ -260,18 +260,10 @@ impl<'c> Carriers<'c> {
 pub(super) fn prefixes<'c>(config: &'c Config, peer: &'c Peer) -> &'c [Prefix] {
     match peer {
         Peer::Cidr(prefix) => std::slice::from_ref(prefix),
-        Peer::PrefixList(id) => prefix_list(config, id)
+        Peer::PrefixList(id) => config
+            .prefix_list(id)
             .and_then(|list| list.entries.as_deref())
             .unwrap_or_default(),
         Peer::Group(_) | Peer::ForeignGroup { .. } => &[],
     }
-}
-
-/// The prefix list with this id.
-pub(super) fn prefix_list<'c>(config: &'c Config, id: &str) -> Option<&'c PrefixList> {
-    let lists = &config.prefix_lists;
-    let at = lists
-        .binary_search_by(|list| list.id.as_str().cmp(id))
-        .ok()?;
-    Some(&lists[at])
 }

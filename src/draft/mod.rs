@@ -22,6 +22,8 @@ mod write;
 use crate::config::{Config, EndpointKind};
 use crate::policy::{Policy, PolicyErrors};
 
+pub use write::quoted;
+
 use network::Network;
 use place::Places;
 use sheet::Sheet;

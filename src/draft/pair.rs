@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::member::{Carriers, Seen, prefix_list, prefixes};
+use super::member::{Carriers, Seen, prefixes};
 use super::network::Network;
 use super::place::Places;
 use super::ports::{Ports, meet};
@@ -231,7 +231,7 @@ impl Pairing<'_, '_> {
         match peer {
             Peer::Cidr(prefix) => self.places.outside(self.network, *prefix),
             Peer::PrefixList(id) => {
-                let list = prefix_list(self.config, id);
+                let list = self.config.prefix_list(id);
                 let is_known = list.is_some_and(|list| list.entries.is_some());
                 let reaches_out = prefixes(self.config, peer)
                     .iter()

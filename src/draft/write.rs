@@ -328,7 +328,7 @@ fn key(name: &str) -> String {
 }
 
 /// A basic string of TOML. What could turn a terminal's text about is escaped with what TOML asks to be.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {

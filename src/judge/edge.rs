@@ -142,6 +142,48 @@ pub struct Edge {
     pub instance_id: Option<String>,
 }
 
+impl From<EdgeRow<'_>> for Edge {
+    fn from(row: EdgeRow<'_>) -> Edge {
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        Edge {
+            network: row.network.to_owned(),
+            client_addr: row.client_addr,
+            server_addr: row.server_addr,
+            server_port: row.server_port,
+            protocol: row.protocol,
+            orientation: row.orientation,
+            outcome: row.outcome,
+            verdict: row.verdict,
+            rule: row.rule.to_owned(),
+            decision: row.decision,
+            client_zone: row.client_zone.to_owned(),
+            server_zone: row.server_zone.to_owned(),
+            client_workload: text(row.client_workload),
+            server_workload: text(row.server_workload),
+            via: row.via,
+            confidence: row.confidence,
+            severity: row.severity,
+            lacked: text(row.lacked),
+            records: row.records,
+            connections: row.connections,
+            packets_to_server: row.packets_to_server,
+            packets_to_client: row.packets_to_client,
+            bytes_to_server: row.bytes_to_server,
+            bytes_to_client: row.bytes_to_client,
+            first_seen: row.first_seen,
+            last_seen: row.last_seen,
+            source: row.source.to_owned(),
+            line: row.line,
+            account_id: text(row.inside.account_id),
+            region: text(row.inside.region),
+            vpc_id: text(row.inside.vpc_id),
+            subnet_id: text(row.inside.subnet_id),
+            interface_id: text(row.inside.interface_id),
+            instance_id: text(row.inside.instance_id),
+        }
+    }
+}
+
 impl Edge {
     /// The borrowed form.
     pub fn row(&self) -> EdgeRow<'_> {

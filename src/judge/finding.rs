@@ -1,7 +1,8 @@
 //! A finding: what a person is told, over a day, about one subject.
 
-use super::{Confidence, Kind, Outcome, ServerNames};
-use crate::policy::{Path, Severity};
+use super::{Confidence, EdgeRow, Kind, Outcome, ServerNames, Verdict};
+use crate::net::Addr;
+use crate::policy::{Path, Severity, UNASSIGNED};
 
 /// A finding of one day.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,6 +99,59 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// Whether an edge of a day on which it was found fed it. Of what detectors find nobody can tell: never.
+    pub fn is_fed_by(&self, edge: &EdgeRow<'_>) -> bool {
+        if self.network != edge.network || self.kind.is_detected() {
+            return false;
+        }
+        if self.kind == Kind::Unassigned {
+            // About one address, and never its workload.
+            let is_it = |end: &Subject, zone: &str, addr: Addr| {
+                end.zone == zone && zone == UNASSIGNED && end.subject == addr.to_string()
+            };
+            return edge.verdict != Verdict::Unjudged
+                && (is_it(&self.client, edge.client_zone, edge.client_addr)
+                    || is_it(&self.server, edge.server_zone, edge.server_addr));
+        }
+        let is_kind = match edge.verdict {
+            Verdict::Compliant | Verdict::Unjudged => false,
+            Verdict::Blocked | Verdict::Attempted => self.kind == Kind::DeniedAttempt,
+            Verdict::Overblocked => self.kind == Kind::Overblocked,
+            Verdict::Unproven => self.kind == Kind::Unproven,
+            Verdict::Violation => match self.kind {
+                Kind::EgressViolation | Kind::IngressViolation => true,
+                Kind::CrossTierViolation => edge.client_zone != edge.server_zone,
+                Kind::IntraTierViolation => edge.client_zone == edge.server_zone,
+                _ => false,
+            },
+        };
+        is_kind
+            && edge.severity > Some(Severity::Info)
+            && (self.rule.as_str(), self.server_port) == (edge.rule, edge.server_port)
+            && self.protocol == Some(edge.protocol)
+            && (self.client).is_of(edge.client_zone, edge.client_addr, edge.client_workload)
+            && (self.server).is_of(edge.server_zone, edge.server_addr, edge.server_workload)
+    }
+}
+
+impl Subject {
+    /// Whether an end of this zone, address and workload is what this is about: its workload, its zone, its address, or the
+    /// place on the internet where that is.
+    fn is_of(&self, zone: &str, addr: Addr, workload: Option<&str>) -> bool {
+        if self.subject == zone {
+            return true;
+        }
+        match workload {
+            Some(workload) => self.subject == workload,
+            None => {
+                let (prefix, bits) = addr.neighbourhood();
+                self.subject == addr.to_string() || self.subject == format!("{prefix}/{bits}")
+            }
+        }
+    }
+}
+
 /// What one end of a finding is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject {
@@ -108,5 +162,5 @@ pub struct Subject {
     /// How many distinct addresses: exact up to 4096, then an estimate.
     pub addresses: u64,
     /// The ten heaviest addresses by bytes, heaviest first.
-    pub heaviest: Vec<(crate::net::Addr, u64)>,
+    pub heaviest: Vec<(Addr, u64)>,
 }

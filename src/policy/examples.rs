@@ -49,6 +49,11 @@ impl Policy {
             .collect()
     }
 
+    /// Addresses, in no order, at which what they are members of may change, seen from a network at an instant.
+    pub fn cuts(&self, network: NetworkId, at: u32) -> impl Iterator<Item = Addr> {
+        self.space.cuts(network, at).map(Addr::from_v6)
+    }
+
     /// The ranges of ports that no rule cuts: all ports of TCP, UDP and whatever other protocol a rule names; 0 of a protocol
     /// without ports.
     pub fn port_ranges(&self) -> Vec<PortRange> {

@@ -5,15 +5,18 @@
 //! file pins (`[data]`) is handed in.
 //!
 //! In the order of what happens to a file: `tree` parses it with places, `section` and `file` read it as written, `pinned`
-//! what it pins; `names`, `meant`, `validity` and `ruleset` resolve what it means, `problem` collects what is wrong with it; `table`,
-//! `timeline` and `space` compile addresses, `inventory` what interfaces have them. `lookups` gathers what Resolver logs
-//! tell of names, `domains` says which destinations they belong to. Then questions are answered: `fit` says whether an end is what a name says, `weigh` how
-//! the conditions of rules stand, `decide` what the policy says; `decider` remembers it, `explanation` says how it came
-//! about. Of policies as such, `lint` says what is not wrong but probably not meant, `diff` and `ground` how two differ,
+//! what it pins; `names`, `meant`, `validity` and `ruleset` resolve what it means, `problem` collects what is wrong with it;
+//! `table`, `timeline`, `classes` and `space` compile addresses, `inventory` what interfaces have them; `lookups` gathers
+//! what Resolver logs tell of names, and `domains` says which destinations they belong to. Then questions are answered:
+//! `fit` says whether an end is what a name says, `weigh` how the conditions of rules stand, `decide` what the policy says;
+//! `decider` remembers it, `explanation` says how it came about. Of policies as such, `lint` says what is not wrong but
+//! probably not meant, `diff` and `ground` how two differ, `between` and `ports_between` what one says of all ports at once,
 //! `granted` and `examples` what rules cover, `without` what is left of a file without its rules.
 
 mod ask;
+mod between;
 mod by_name;
+mod classes;
 mod decide;
 mod decider;
 mod deny;
@@ -38,6 +41,7 @@ mod mute;
 mod names;
 mod nearest;
 mod pinned;
+mod ports_between;
 mod problem;
 mod remark;
 mod rows;
@@ -59,6 +63,7 @@ mod zone;
 mod tests;
 
 pub use ask::Flow;
+pub use between::{Between, EndId, Says};
 pub use decide::{Decision, End, Lacked, Miss, Question};
 pub use decider::Decider;
 pub use detector::{COMMON, DETECTORS, Detecting, Detector, Parameter, Value, Watchlist};
@@ -76,6 +81,7 @@ pub use lookups::{Gathered, Lookup, Lookups, LookupsBuilder};
 pub use mute::KINDS;
 pub use names::reserved_words;
 pub(crate) use nearest::nearest;
+pub use ports_between::PortsBetween;
 pub use problem::PolicyErrors;
 pub use remark::Remark;
 pub use rows::{DestinationRow, GroupRow, NetworkRow, RuleRow, SubnetRow};
@@ -247,7 +253,7 @@ impl Policy {
         if !problems.is_empty() {
             return None;
         }
-        let Ok(space) = space::build(&places, &pinned) else {
+        let Ok(space) = classes::build(&places, &pinned) else {
             problems.add_with_hint(
                 &(0..0),
                 "too many prefixes hold each other, or too many dates part them: the address space would fall into too many pieces",

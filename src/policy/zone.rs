@@ -1,8 +1,9 @@
 //! Zones: the one label that an end is shown with.
 
+use super::classes::how_specific;
 use super::meant::Places;
 use super::names::ServiceNames;
-use super::space::{Class, Kind, how_specific};
+use super::space::{Class, Kind};
 use super::{Criticality, End, Policy, ZoneId, ZoneKind};
 
 /// The zones of a policy: tiers, `unassigned`, destinations, AWS services, `private`, `local`, `internet`, in this order.

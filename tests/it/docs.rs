@@ -43,11 +43,13 @@ fn options_in_the_documentation_exist_and_every_option_is_documented() {
         vec!["policy", "check"],
         vec!["policy", "test"],
         vec!["policy", "explain"],
+        vec!["policy", "fix"],
         vec!["policy", "replay"],
         vec!["policy", "usage"],
         vec!["policy", "import", "terraform"],
         vec!["policy", "import", "aws"],
         vec!["policy", "diff"],
+        vec!["policy", "drift"],
         vec!["policy", "controls"],
         vec!["policy", "suggest"],
         vec!["detect", "list"],
@@ -68,6 +70,9 @@ fn options_in_the_documentation_exist_and_every_option_is_documented() {
                 "--repeat",
                 "--ours",
                 "--seconds",
+                "--group-id",
+                "--ip-permissions",
+                "--region",
             ];
             let of_another_program = of_others.contains(&option.as_str());
             assert!(
@@ -197,13 +202,16 @@ fn pages() -> Vec<PathBuf> {
 /// A folder in which the commands find what they name.
 fn prepared_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    for name in ["sample-logs", "policies"] {
+    for name in ["sample-logs", "policies", "docs"] {
         std::os::unix::fs::symlink(root().join(name), folder.path().join(name)).expect("a link");
     }
     // The next issue of a policy, as a reader would have it.
     let policy = fs::read_to_string(root().join("policies/sec-003.toml")).expect("a policy");
     let next = policy.replace("effective = 2025-11-15", "effective = 2026-02-25");
     fs::write(folder.path().join("sec-003-2026.toml"), next).expect("written");
+    // What the describe calls would print of the sample's network.
+    let network = root().join("tests/fix/network.json");
+    std::os::unix::fs::symlink(network, folder.path().join("network.json")).expect("a link");
     folder
 }
 

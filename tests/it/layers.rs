@@ -5,19 +5,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each top-level module with those that it may use. Modules on one line of the layering do not use each other.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     (
         "cli",
         &[
             "app", "sql", "source", "sink", "alert", "ledger", "generate", "detect", "judge",
-            "draft", "config", "policy", "flow", "net",
+            "drift", "fix", "draft", "config", "policy", "flow", "net",
         ],
     ),
     (
         "app",
         &[
-            "sql", "source", "sink", "alert", "ledger", "generate", "detect", "judge", "policy",
-            "flow", "net",
+            "sql", "source", "sink", "alert", "ledger", "generate", "detect", "judge", "drift",
+            "fix",
+            "config", "policy", "flow", "net",
         ],
     ),
     ("sql", &["source", "sink", "policy", "flow", "net"]),
@@ -28,6 +29,8 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("generate", &["policy", "flow", "net"]),
     ("detect", &["judge", "policy", "net"]),
     ("judge", &["policy", "flow", "net"]),
+    ("fix", &["judge", "draft", "config", "policy", "net"]),
+    ("drift", &["judge", "config", "policy", "net"]),
     ("draft", &["config", "policy", "net"]),
     ("policy", &["config", "flow", "net"]),
     ("config", &["net"]),
@@ -36,8 +39,8 @@ const LAYERS: [(&str, &[&str]); 15] = [
 ];
 
 /// Modules that do no I/O, read no clock and know no async.
-const CORE: [&str; 7] = [
-    "detect", "judge", "draft", "policy", "config", "flow", "net",
+const CORE: [&str; 9] = [
+    "detect", "judge", "drift", "fix", "draft", "policy", "config", "flow", "net",
 ];
 
 /// What the core must not name, its own tests aside.

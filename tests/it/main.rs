@@ -10,6 +10,8 @@ mod cli_policy_check;
 mod cli_policy_controls;
 // How a policy decides, told step by step.
 mod cli_policy_explain;
+// What would end a finding, in the network and in the policy.
+mod cli_policy_fix;
 // The tests of a policy, and tests made from findings.
 mod cli_policy_test;
 // Two policies over the same traffic, and what traffic uses of one.
@@ -18,6 +20,8 @@ mod cli_policy_replay;
 mod cli_policy_import;
 // The difference of two policies, as its users see it.
 mod cli_policy_diff;
+// What a policy intends, what AWS is configured to let through, what the logs show.
+mod cli_policy_drift;
 // A policy learned from traffic, and how it fits that traffic.
 mod cli_policy_suggest;
 // The program as its users run it: what they type, what they get back.

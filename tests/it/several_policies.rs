@@ -25,7 +25,7 @@ fn prepared() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let options = Options {
         seed: 7,
-        records: 25_000,
+        records: 12_000,
         start: MIDNIGHT - 18 * 300,
         slots: 36,
         ..Options::default()

@@ -1,14 +1,15 @@
 //! `tidegate policy import`: a draft of a policy from how AWS is configured.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use crate::app::config_files::{ConfigFileError, ReadConfig, load};
 use crate::cli::report::words;
 use crate::cli::{Exit, say};
-use crate::config::{Config, ConfigError, Input, MAX_BYTES, from_describe, from_terraform};
+use crate::config::{from_describe, from_terraform};
 use crate::draft::{DraftError, Settings, draft};
 
 #[derive(Debug, Subcommand)]
@@ -35,9 +36,6 @@ pub(in crate::cli) struct ImportArgs {
     output: Option<PathBuf>,
 }
 
-/// Reads a configuration.
-type ReadConfig = fn(&[Input<'_>]) -> Result<Config, Vec<ConfigError>>;
-
 pub(super) fn run(command: &ImportCommand) -> Exit {
     match command {
         ImportCommand::Terraform(args) => import(args, from_terraform, "Terraform's JSON"),
@@ -51,22 +49,9 @@ fn import(args: &ImportArgs, read_config: ReadConfig, what: &str) -> Exit {
         .iter()
         .map(|file| file.display().to_string())
         .collect();
-    let Some(contents) = read_all(&args.files) else {
-        return Exit::Usage;
-    };
-    let inputs: Vec<Input<'_>> = names
-        .iter()
-        .zip(&contents)
-        .map(|(name, bytes)| Input { name, bytes })
-        .collect();
-    let config = match read_config(&inputs) {
+    let config = match load(&args.files, read_config) {
         Ok(config) => config,
-        Err(errors) => {
-            for error in errors {
-                say::error(&error.to_string(), error.hint.as_deref());
-            }
-            return Exit::Usage;
-        }
+        Err(errors) => return refused(&errors),
     };
     let settings = Settings {
         origin: format!("{what} ({})", names.join(", ")),
@@ -90,25 +75,12 @@ fn import(args: &ImportArgs, read_config: ReadConfig, what: &str) -> Exit {
     exit
 }
 
-/// Reads every file; those that cannot be read are all named.
-fn read_all(files: &[PathBuf]) -> Option<Vec<Vec<u8>>> {
-    let mut contents = Vec::with_capacity(files.len());
-    for file in files {
-        match read(file) {
-            Ok(bytes) => contents.push(bytes),
-            Err(error) => say::error(&format!("cannot read `{}`: {error}", file.display()), None),
-        }
+/// Names every file that tells nothing.
+pub(super) fn refused(errors: &[ConfigFileError]) -> Exit {
+    for error in errors {
+        say::error(&error.to_string(), error.hint());
     }
-    (contents.len() == files.len()).then_some(contents)
-}
-
-/// One byte more than what is read of a file at most, so that a longer one is told.
-fn read(file: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(file)?
-        .take(MAX_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
+    Exit::Usage
 }
 
 fn failure(error: &DraftError) -> Exit {

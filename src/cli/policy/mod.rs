@@ -3,7 +3,9 @@
 mod check;
 mod controls;
 mod diff;
+mod drift;
 mod explain;
+mod fix;
 mod import;
 mod over;
 mod replay;
@@ -38,9 +40,17 @@ pub(super) enum PolicyCommand {
     #[command(after_help = usage::EXAMPLES)]
     Usage(Box<usage::UsageArgs>),
 
+    /// Tell what would end findings of a lake: the change of security groups or network ACLs that closes them, and the rule that permits them. It changes nothing.
+    #[command(after_help = fix::EXAMPLES)]
+    Fix(fix::FixArgs),
+
     /// Draft a policy from how AWS is configured.
     #[command(subcommand)]
     Import(import::ImportCommand),
+
+    /// Compare what a policy intends, what AWS is configured to let through, and what the logs show: each gap with the rules that make it.
+    #[command(after_help = drift::EXAMPLES)]
+    Drift(Box<drift::DriftArgs>),
 
     /// Tell what a lake evidences of the controls that rules implement: met, violated or not evidenced, and why.
     #[command(after_help = controls::EXAMPLES)]
@@ -59,7 +69,9 @@ pub(super) fn run(command: &PolicyCommand, bar: &Bar) -> Exit {
         PolicyCommand::Diff(args) => diff::run(args),
         PolicyCommand::Replay(args) => replay::run(args, bar),
         PolicyCommand::Usage(args) => usage::run(args, bar),
+        PolicyCommand::Fix(args) => fix::run(args),
         PolicyCommand::Import(command) => import::run(command),
+        PolicyCommand::Drift(args) => drift::run(args, bar),
         PolicyCommand::Controls(args) => controls::run(args),
         PolicyCommand::Suggest(args) => suggest::run(args, bar),
     }

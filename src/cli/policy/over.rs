@@ -19,6 +19,13 @@ pub(super) struct OverArgs {
     #[arg(long, value_name = "SOURCE|LAKE")]
     over: String,
 
+    #[command(flatten)]
+    reading: ReadingArgs,
+}
+
+/// Which of the traffic, and how it is read.
+#[derive(Debug, Args)]
+pub(super) struct ReadingArgs {
     /// Only traffic from here on: RFC 3339, a date (00:00 UTC), or an age such as 24h or 7d; of a lake whole hours.
     #[arg(long, value_name = "TIME", help_heading = "Selection", value_parser = units::when)]
     since: Option<When>,
@@ -46,9 +53,19 @@ impl OverArgs {
     /// # Errors
     /// An empty time range, a layout that is none.
     pub(super) fn meant(&self) -> Result<Over, ScanError> {
+        self.reading.of(&self.over)
+    }
+}
+
+impl ReadingArgs {
+    /// The traffic of this lake, or these logs, as meant.
+    ///
+    /// # Errors
+    /// An empty time range, a layout that is none.
+    pub(super) fn of(&self, what: &str) -> Result<Over, ScanError> {
         let (since, until) = times(self.since, self.until)?;
         Ok(Over {
-            what: self.over.clone(),
+            what: what.to_owned(),
             since,
             until,
             layout: meant::layout(self.layout.as_deref())?,

@@ -9,7 +9,7 @@ pub(super) mod place;
 use serde_json::Value;
 
 use super::gather::{Gathered, region_of_arn};
-use super::json::{Node, Wrong, excerpt, parse};
+use super::json::{Node, Wrong, excerpt};
 use super::{Config, ConfigError, Input, PrefixList, Tags};
 
 /// Reads one element of a call's list.
@@ -41,13 +41,8 @@ pub fn from_describe(inputs: &[Input<'_>]) -> Result<Config, Vec<ConfigError>> {
     Gathered::from_files(inputs, file)
 }
 
-fn file(input: Input<'_>, gathered: &mut Gathered) -> Result<(), Wrong> {
-    read(&parse(input)?, input.name, gathered)
-}
-
-/// Reads a parsed file; `name` is how it is called.
-pub(super) fn read(value: &Value, name: &str, gathered: &mut Gathered) -> Result<(), Wrong> {
-    let root = Node::root(value);
+/// Reads what a call printed.
+pub(super) fn file(root: &Node<'_>, name: &str, gathered: &mut Gathered) -> Result<(), Wrong> {
     if let Some(token) = root.get("NextToken")?
         && token.value.as_str() != Some("")
     {
@@ -62,11 +57,11 @@ pub(super) fn read(value: &Value, name: &str, gathered: &mut Gathered) -> Result
         }
         num_lists += 1;
         if key == ENTRIES {
-            entries(&root, name, gathered)?;
+            entries(root, name, gathered)?;
             continue;
         }
         let Some((_, read)) = LISTS.iter().find(|(known, _)| *known == key) else {
-            return Err(unknown(&root, &format!("unknown key `{}`", excerpt(key))));
+            return Err(unknown(root, &format!("unknown key `{}`", excerpt(key))));
         };
         for node in root.list(key)? {
             read(&node, gathered)?;
@@ -74,7 +69,7 @@ pub(super) fn read(value: &Value, name: &str, gathered: &mut Gathered) -> Result
         gathered.has_all_interfaces |= key == "NetworkInterfaces";
     }
     if num_lists == 0 {
-        return Err(unknown(&root, "nothing to read"));
+        return Err(unknown(root, "nothing to read"));
     }
     Ok(())
 }

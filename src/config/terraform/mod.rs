@@ -9,7 +9,7 @@ mod resources;
 use serde_json::Value;
 
 use super::gather::Gathered;
-use super::json::{Node, Wrong, excerpt, parse};
+use super::json::{Node, Wrong, excerpt};
 use super::{Config, ConfigError, Input};
 use references::{Step, steps};
 
@@ -37,17 +37,18 @@ pub(super) struct Resource<'v> {
 /// # Errors
 /// What is wrong, one error for each file.
 pub fn from_terraform(inputs: &[Input<'_>]) -> Result<Config, Vec<ConfigError>> {
-    Gathered::from_files(inputs, file)
+    Gathered::from_files(inputs, |root, _, gathered| file(root, gathered))
 }
 
-fn file(input: Input<'_>, gathered: &mut Gathered) -> Result<(), Wrong> {
-    read(&parse(input)?, gathered)
+/// Whether a file is one of Terraform's, or means to be.
+pub(super) fn is_one(root: &Node<'_>) -> bool {
+    let keys = ["format_version", "terraform_version"];
+    matches!(root.value, Value::Object(object) if keys.iter().any(|key| object.contains_key(*key)))
 }
 
-/// Reads a parsed file.
-pub(super) fn read(value: &Value, gathered: &mut Gathered) -> Result<(), Wrong> {
-    let root = Node::root(value);
-    check_format(&root)?;
+/// Reads a state or a plan.
+pub(super) fn file(root: &Node<'_>, gathered: &mut Gathered) -> Result<(), Wrong> {
+    check_format(root)?;
     let mut all = Vec::new();
     let planned = root.get("planned_values")?;
     match (&planned, root.get("values")?) {
@@ -67,7 +68,7 @@ pub(super) fn read(value: &Value, gathered: &mut Gathered) -> Result<(), Wrong> 
             return Err(root.wrong("expected `values` or `planned_values`: it holds no resources"));
         }
     }
-    note_unknown(&root, &mut all)?;
+    note_unknown(root, &mut all)?;
     let configuration = root.get("configuration")?.map(|node| node.value);
     resources::read(&all, configuration, gathered)
 }

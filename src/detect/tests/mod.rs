@@ -360,3 +360,13 @@ fn settings_in_the_pages_are_understood() {
         assert!(block.is_some_and(|block| block.contains(&format!("[detect.{}]", detector.name))));
     }
 }
+
+#[test]
+fn every_page_advises() {
+    for detector in &crate::policy::DETECTORS {
+        let advice = super::advice(detector.name).unwrap_or_default();
+        let is_one_line = advice.len() > 60 && !advice.contains('\n');
+        assert!(is_one_line, "{}", detector.name);
+    }
+    assert_eq!(super::advice("nothing"), None);
+}

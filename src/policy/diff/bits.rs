@@ -2,31 +2,31 @@
 
 /// A set of numbers below a bound.
 #[derive(Clone)]
-pub(super) struct Bits(Vec<u64>);
+pub(in crate::policy) struct Bits(Vec<u64>);
 
 impl Bits {
     /// The empty set of numbers below `bound`.
-    pub(super) fn new(bound: usize) -> Bits {
+    pub(in crate::policy) fn new(bound: usize) -> Bits {
         Bits(vec![0; bound.div_ceil(64)])
     }
 
-    pub(super) fn insert(&mut self, number: usize) {
+    pub(in crate::policy) fn insert(&mut self, number: usize) {
         self.0[number / 64] |= 1 << (number % 64);
     }
 
-    pub(super) fn has(&self, number: usize) -> bool {
+    pub(in crate::policy) fn has(&self, number: usize) -> bool {
         self.0[number / 64] >> (number % 64) & 1 == 1
     }
 
     /// Adds what another set of the same bound holds.
-    pub(super) fn add(&mut self, other: &Bits) {
+    pub(in crate::policy) fn add(&mut self, other: &Bits) {
         for (word, more) in self.0.iter_mut().zip(&other.0) {
             *word |= more;
         }
     }
 
     /// The numbers, ascending.
-    pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
+    pub(in crate::policy) fn iter(&self) -> impl Iterator<Item = usize> {
         self.0.iter().enumerate().flat_map(|(at, word)| {
             let mut rest = *word;
             std::iter::from_fn(move || {

@@ -340,7 +340,9 @@ fn date_cells(dates: impl Iterator<Item = i64>, span: Span) -> Vec<u32> {
 }
 
 /// Ports between the cuts of each protocol that a rule names, and all other protocols as one.
-fn port_cells<'s>(sets: impl Iterator<Item = &'s PortSet>) -> Vec<(Vec<PortRange>, PortRange)> {
+pub(in crate::policy) fn port_cells<'s>(
+    sets: impl Iterator<Item = &'s PortSet>,
+) -> Vec<(Vec<PortRange>, PortRange)> {
     let mut cuts: BTreeMap<u8, Vec<u16>> = BTreeMap::new();
     for range in sets.flat_map(PortSet::ranges) {
         let cuts = cuts.entry(range.protocol).or_default();

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::net::aws;
+use crate::policy::classes::how_specific;
 use crate::policy::meant::{Group, is_like};
 use crate::policy::names::Name;
-use crate::policy::space::how_specific;
 use crate::policy::{GroupId, InterfaceFacts, Known, NetworkId, Policy};
 
 use super::TooMuch;

@@ -355,7 +355,7 @@ fn singling_out(sets: &[&[Membership]], others: &[&[Membership]]) -> Option<Vec<
 }
 
 /// Pairs as products of clients and servers that do not overlap, whichever way gives fewer.
-fn rectangles(pairs: &[(u32, u32)]) -> Vec<(Vec<u32>, Vec<u32>)> {
+pub fn rectangles(pairs: &[(u32, u32)]) -> Vec<(Vec<u32>, Vec<u32>)> {
     let by_client = products_of(pairs.iter().copied());
     let by_server = products_of(pairs.iter().map(|(client, server)| (*server, *client)));
     if by_client.len() <= by_server.len() {

@@ -43,7 +43,7 @@ pub(super) fn asks_same_subnet(condition: &Condition) -> bool {
 }
 
 /// The names that rules of a policy use. `same-subnet` is none of an end alone.
-pub(super) fn names(policy: &Policy) -> BTreeSet<Name> {
+pub(in crate::policy) fn names(policy: &Policy) -> BTreeSet<Name> {
     let of_rules = policy.rules.conditions().flat_map(|condition| {
         let lists = [
             &condition.from,
@@ -246,6 +246,16 @@ impl Stand<'_> {
             },
         }
     }
+}
+
+/// Whether a rule's names may match an end, whatever the other end is.
+pub(in crate::policy) fn may_match(
+    policy: &Policy,
+    end: &End<'_>,
+    names: &[Name],
+    except: &[Name],
+) -> bool {
+    Stand::of(policy, end, names, except).may_match
 }
 
 /// Which kinds of ends each rule may match, as client and as server.

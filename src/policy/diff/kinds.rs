@@ -102,7 +102,7 @@ struct Key<'p> {
 
 /// What the rules of one policy can ask of an end.
 #[derive(PartialEq, Eq, Hash)]
-struct Tests<'p> {
+pub(in crate::policy) struct Tests<'p> {
     /// How it stands to each name.
     truths: Vec<u8>,
     /// Its subnet, where a rule asks whether it is the other's.
@@ -189,7 +189,7 @@ pub(super) fn kinds<'p>(
 }
 
 /// Asks an end all that the rules of a policy can.
-struct Asker<'p> {
+pub(in crate::policy) struct Asker<'p> {
     policy: &'p Policy,
     names: Vec<Name>,
     asks_subnet: bool,
@@ -198,7 +198,7 @@ struct Asker<'p> {
 }
 
 impl<'p> Asker<'p> {
-    fn new(policy: &'p Policy, named: &BTreeSet<Name>) -> Asker<'p> {
+    pub(in crate::policy) fn new(policy: &'p Policy, named: &BTreeSet<Name>) -> Asker<'p> {
         let mut asker = Asker {
             policy,
             names: named.iter().copied().collect(),
@@ -215,7 +215,7 @@ impl<'p> Asker<'p> {
         asker
     }
 
-    fn tests(&self, end: &End<'_>) -> Tests<'p> {
+    pub(in crate::policy) fn tests(&self, end: &End<'_>) -> Tests<'p> {
         let number = self.policy.space.class(end.class).subnet;
         let subnet = number.map(|number| &self.policy.places.subnets[number as usize]);
         let az = self.asks_az.then(|| subnet?.az.as_deref());

@@ -43,11 +43,16 @@ use joint::{Joint, Reach};
 use regions::View;
 use spans::Span;
 
+pub(super) use bits::Bits;
+pub(super) use compare::port_cells;
+pub(super) use joint::{may_match, names};
+pub(super) use kinds::{Asker, Tests};
+
 pub use edits::{Edit, Edited, Moved};
 pub use example::Example;
-pub use gather::{Part, Side};
+pub use gather::{Part, Side, rectangles};
 pub use kinds::Membership;
-pub use regions::{Range, prefixes};
+pub use regions::{Range, prefixes, sorted};
 
 /// How many pairs of kinds of ends are asked about. More would take minutes and gigabytes.
 const MAX_PAIRS: u64 = 1 << 24;

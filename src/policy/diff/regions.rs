@@ -73,7 +73,7 @@ fn add(ranges: &mut Vec<Range>, range: Range) {
 }
 
 /// Ranges in ascending order, those that touch as one. They must not overlap, and touch within a family only.
-pub(super) fn sorted(mut ranges: Vec<Range>) -> Vec<Range> {
+pub fn sorted(mut ranges: Vec<Range>) -> Vec<Range> {
     ranges.sort_unstable();
     let mut joined: Vec<Range> = Vec::with_capacity(ranges.len());
     for range in ranges {

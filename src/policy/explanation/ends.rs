@@ -2,8 +2,8 @@
 //! looked up among those of its memberships.
 
 use crate::net::{Addr, Prefix};
+use crate::policy::classes::{how_specific, special};
 use crate::policy::fit::Truth;
-use crate::policy::space::{how_specific, special};
 use crate::policy::{End, GroupId, InterfaceStory, NetworkId, Policy, ZoneKind};
 
 /// What is known of one end.

@@ -182,7 +182,7 @@ pub(in crate::policy) fn read(
         };
         match from_any(input) {
             Ok(Told::Once(config)) => {
-                stated.add_config(number, entry.valid_from.unwrap_or(EVER), config);
+                stated.add_config(number, entry.valid_from.unwrap_or(EVER), *config);
             }
             Ok(Told::Over(_)) if entry.valid_from.is_some() => problems.add_with_hint(
                 &entry.file.span,

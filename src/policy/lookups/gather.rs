@@ -10,8 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{ANYBODY, AskedName, Entry, Key, Lookups, NO_NAME};
 use crate::flow::resolver::ResolverQuery;
-use crate::net::Addr;
-use crate::policy::{NetworkId, Policy};
+use crate::policy::Policy;
 
 /// Bytes of names that are held whatever the bound: forgetting goes through all entries.
 const NAMES_AT_LEAST: usize = 64 << 10;

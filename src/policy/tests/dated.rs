@@ -403,12 +403,10 @@ fn a_prefix_and_an_id_are_claimed_once_at_a_time() {
     let third = subnet("c", "valid_from = 2025-03-01");
     check_errors(&format!("{long}{short}{third}"), &[]);
     let errors = [
-        "13:6 duplicate subnet id `s`",
-        "15:10 tiers `c` and `a` have the same prefix `10.0.128.0/24`",
+        "14:6 duplicate subnet id `s`",
+        "16:10 tiers `c` and `a` have the same prefix `10.0.128.0/24`",
     ];
-    let third = format!(
-        "[[subnets]]\nid = \"s\"\ntier = \"c\"\ncidrs = [\"10.0.128.0/24\"]\nvalid_from = 2024-03-01\nvalid_until = 2024-04-01\n"
-    );
+    let third = "[[subnets]]\nid = \"s\"\ntier = \"c\"\ncidrs = [\"10.0.128.0/24\"]\nvalid_from = 2024-03-01\nvalid_until = 2024-04-01\n";
     check_errors(&format!("{third}{short}{long}"), &errors);
 }
 

@@ -233,13 +233,13 @@ fn is_transit_type(interface_type: &Option<String>) -> bool {
 
 /// An ingress record whose `pkt-dstaddr` lies outside the subnet that holds its `dstaddr` at its instant.
 fn shows_transit(policy: &TwinPolicy, record: &Seen) -> bool {
-    let policy = &policy.at(record.instant().unwrap_or(0));
     let Some(pkt_dst) = record.record.pkt_dst.map(canonical) else {
         return false;
     };
     if !record.is_ingress() || pkt_dst == record.hop_dst.addr {
         return false;
     }
+    let policy = &policy.at(record.instant().unwrap_or(0));
     let subnet_of =
         |addr: IpAddr| subnet(policy, home(policy, &record.network, addr).as_deref(), addr);
     match (subnet_of(record.hop_dst.addr), subnet_of(pkt_dst)) {

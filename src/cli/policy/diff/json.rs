@@ -54,7 +54,8 @@ pub(super) fn render(compared: &Compared) -> String {
     text
 }
 
-fn change(change: &Change) -> Fields {
+/// A change as the list of changes has it.
+pub(in crate::cli::policy) fn change(change: &Change) -> Fields {
     let (ports, ports_except) = ports(&change.ports);
     let paths = change.paths.iter();
     let paths = paths.map(|path| path.map_or("unknown", |path| path.as_str()));

@@ -1,7 +1,7 @@
 //! `tidegate policy diff`: what two policies decide differently.
 
-mod json;
-mod text;
+pub(super) mod json;
+pub(super) mod text;
 
 use std::path::PathBuf;
 

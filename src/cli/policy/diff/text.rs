@@ -66,15 +66,20 @@ pub(super) fn render(compared: &Compared) -> String {
             continue;
         }
         line(&mut text, &format!("\n{}", title(*kind)));
-        for block in changes.chunk_by(|a, b| is_one_block(a, b)) {
-            let head = head(block[0], has_several);
-            line(&mut text, &format!("  {head}"));
-            lines_of(&mut text, block);
-        }
+        blocks(&mut text, &changes, has_several);
     }
     text.push('\n');
     line(&mut text, &summary(compared));
     text
+}
+
+/// Adds changes in blocks of the same ports, rules and conditions.
+pub(in crate::cli::policy) fn blocks(text: &mut String, changes: &[&Change], has_several: bool) {
+    for block in changes.chunk_by(|a, b| is_one_block(a, b)) {
+        let head = head(block[0], has_several);
+        line(text, &format!("  {head}"));
+        lines_of(text, block);
+    }
 }
 
 /// Adds a line. Names and tags come from files: what could steer a terminal is taken out.

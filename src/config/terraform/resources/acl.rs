@@ -35,6 +35,7 @@ impl<'v> Reader<'_, 'v, '_> {
         for subnet in self.reference_list(one, "subnet_ids")? {
             self.gathered.associations.push((id.clone(), subnet));
         }
+        self.gathered.resources.add(&id, &one.address);
         let acl = NetworkAcl {
             id: id.clone(),
             vpc: self.reference(one, "vpc_id")?,
@@ -57,6 +58,8 @@ impl<'v> Reader<'_, 'v, '_> {
         }
         if let Some(acl) = self.reference(one, "network_acl_id")? {
             let entry = acl_entry(&one.values, direction, "rule_number", "rule_action")?;
+            let resources = &mut self.gathered.resources;
+            resources.add_entry(&acl, &entry, &one.address);
             self.gathered.entries.push((acl, entry));
         }
         Ok(())

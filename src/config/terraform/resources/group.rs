@@ -41,6 +41,9 @@ impl<'v> Reader<'_, 'v, '_> {
             tags: tags(one)?,
             is_told: !one.is_data,
         };
+        if !one.is_data {
+            self.gathered.resources.add(&id, &one.address);
+        }
         if let (Some(vpc), Some(region)) = (&group.vpc, region(one)?) {
             self.gathered.regions.push((vpc.clone(), region));
         }
@@ -88,7 +91,7 @@ impl<'v> Reader<'_, 'v, '_> {
                 );
                 self.gathered.gap(&one.address, what);
             }
-            self.add_rules(id, direction, rule, "protocol", peers)?;
+            self.add_rules(id, direction, rule, "protocol", peers, None)?;
         }
         Ok(())
     }
@@ -171,6 +174,7 @@ impl<'v> Reader<'_, 'v, '_> {
         Ok(peers)
     }
 
+    /// Enters a rule for each of its peers; `own` is the resource that it has for itself, if it does not stand in the group.
     fn add_rules(
         &mut self,
         group: &str,
@@ -178,6 +182,7 @@ impl<'v> Reader<'_, 'v, '_> {
         rule: &Node<'v>,
         protocol: &str,
         peers: Vec<Peer>,
+        own: Option<&str>,
     ) -> Result<(), Wrong> {
         let traffic = rule.traffic(
             &rule.required(protocol)?.to_ascii_lowercase(),
@@ -192,6 +197,10 @@ impl<'v> Reader<'_, 'v, '_> {
                 peer,
                 description: description.clone(),
             };
+            if let Some(address) = own {
+                let resources = &mut self.gathered.resources;
+                resources.add_rule(group, &rule, address);
+            }
             self.gathered.rules.push((group.to_owned(), rule));
         }
         Ok(())
@@ -225,7 +234,8 @@ impl<'v> Reader<'_, 'v, '_> {
                 self.not_followed(one, "prefix_list_ids");
             }
         }
-        self.add_rules(&group, direction, &one.values, "protocol", peers)
+        let own = Some(one.address.as_str());
+        self.add_rules(&group, direction, &one.values, "protocol", peers, own)
     }
 
     pub(super) fn single_rule(
@@ -247,7 +257,8 @@ impl<'v> Reader<'_, 'v, '_> {
         peers.extend(referenced.map(|id| group_peer(&id)));
         let list = self.reference(one, "prefix_list_id")?;
         peers.extend(list.map(Peer::PrefixList));
-        self.add_rules(&group, direction, &one.values, "ip_protocol", peers)
+        let own = Some(one.address.as_str());
+        self.add_rules(&group, direction, &one.values, "ip_protocol", peers, own)
     }
 }
 

@@ -1,0 +1,5 @@
+//! What is proposed, applied and asked again.
+
+mod network;
+mod policy;
+mod written;

@@ -2,7 +2,7 @@
 //!
 //! What flows through, and in which order to read the modules:
 //!
-//! 1. [`net`] leaves: addresses, protocols, the list of services, AWS service codes.
+//! 1. [`net`] leaves: addresses and whose they are, protocols, the list of services, AWS service codes.
 //! 2. [`flow`] bytes of an object become records; every line is accounted for. No I/O.
 //! 3. [`policy`] a TOML file becomes a compiled decision: may this client talk to this server? No I/O.
 //! 4. [`judge`] the records of a slot become connections with a direction, an outcome and a verdict; those become edges
@@ -29,8 +29,8 @@ pub mod cli;
 pub mod config;
 pub mod detect;
 pub mod draft;
-pub mod fix;
 pub mod drift;
+pub mod fix;
 pub mod flow;
 pub mod generate;
 pub mod judge;

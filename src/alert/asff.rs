@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value, json};
 
 use super::arn::{Arn, is_account, partition};
-use super::cut;
+use super::{cut, origin};
 
 const VERSION: &str = "2018-10-08";
 /// Characters of a title at most.
@@ -225,7 +225,15 @@ fn fields(alert: &Value) -> Map<String, Value> {
         let is_told = !value.is_empty();
         is_told.then(|| (format!("tidegate/{field}"), json!(cut(value, FIELD))))
     });
-    told.collect()
+    let mut told: Map<String, Value> = told.collect();
+    for end in ["client", "server"] {
+        let origin = origin(&alert[format!("{end}_heaviest")][0]);
+        if !origin.is_unknown() {
+            let origin = cut(&origin.to_string(), FIELD);
+            told.insert(format!("tidegate/{end}-origin"), json!(origin));
+        }
+    }
+    told
 }
 
 /// Who talked to whom, where the heaviest address of an end is known.

@@ -1,11 +1,14 @@
 //! A finding as named fields: one list behind the JSON, NDJSON and CSV of reports and the JSON of alerts, with the column
 //! names of the lake's `findings` table.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde::ser::SerializeMap;
 use serde_json::{Value, json};
 
 use crate::judge::{Finding, Subject};
+use crate::net::{Addr, Origin};
 
 /// Names and values in the order to show them.
 pub struct Fields(pub Vec<(&'static str, Value)>);
@@ -26,8 +29,14 @@ pub fn instant(seconds: u32) -> String {
     time.expect("32 bits of seconds are in range").to_string()
 }
 
-/// A finding's fields. Times are RFC 3339 UTC; what is not known is null; the list of names is the same for all.
-pub fn finding_fields(policy_id: &str, policy_hash: &str, finding: &Finding) -> Fields {
+/// A finding's fields. Times are RFC 3339 UTC; what is not known is null; the list of names is the same for all. Heaviest
+/// addresses of which `origins` tells have its three fields too.
+pub fn finding_fields(
+    policy_id: &str,
+    policy_hash: &str,
+    finding: &Finding,
+    origins: &BTreeMap<Addr, Origin>,
+) -> Fields {
     let mut fields = vec![
         ("finding_id", json!(finding.finding_id)),
         ("kind", json!(finding.kind.as_str())),
@@ -36,14 +45,14 @@ pub fn finding_fields(policy_id: &str, policy_hash: &str, finding: &Finding) -> 
         ("title", json!(finding.title)),
         ("network", json!(finding.network)),
     ];
-    let [subject, zone, addresses, heaviest] = subject(&finding.client);
+    let [subject, zone, addresses, heaviest] = subject(&finding.client, origins);
     fields.extend([
         ("client_subject", subject),
         ("client_tier", zone),
         ("client_addresses", addresses),
         ("client_heaviest", heaviest),
     ]);
-    let [subject, zone, addresses, heaviest] = self::subject(&finding.server);
+    let [subject, zone, addresses, heaviest] = self::subject(&finding.server, origins);
     fields.extend([
         ("server_subject", subject),
         ("server_tier", zone),
@@ -93,11 +102,11 @@ fn not_empty(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-fn subject(subject: &Subject) -> [Value; 4] {
+fn subject(subject: &Subject, origins: &BTreeMap<Addr, Origin>) -> [Value; 4] {
     let heaviest: Vec<Value> = subject
         .heaviest
         .iter()
-        .map(|(addr, bytes)| json!({"addr": addr.to_string(), "bytes": bytes}))
+        .map(|(addr, bytes)| heavy(*addr, *bytes, origins.get(addr)))
         .collect();
     [
         json!(subject.subject),
@@ -105,4 +114,25 @@ fn subject(subject: &Subject) -> [Value; 4] {
         json!(subject.addresses),
         json!(heaviest),
     ]
+}
+
+/// An address of an end and its bytes, and whose it is where that is known.
+fn heavy(addr: Addr, bytes: u64, origin: Option<&Origin>) -> Value {
+    let mut heavy = json!({"addr": addr.to_string(), "bytes": bytes});
+    if let Some(origin) = origin {
+        heavy["asn"] = json!(origin.asn);
+        heavy["as_name"] = json!(origin.as_name);
+        heavy["country"] = json!(origin.country);
+    }
+    heavy
+}
+
+/// Whose an address is, as [`finding_fields`] has it among the heaviest of an end; nothing is known where nothing stands.
+pub fn origin(heavy: &Value) -> Origin {
+    let text = |name: &str| heavy[name].as_str().map(str::to_owned);
+    Origin {
+        asn: heavy["asn"].as_i64(),
+        as_name: text("as_name"),
+        country: text("country"),
+    }
 }

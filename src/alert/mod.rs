@@ -20,14 +20,17 @@ mod slack;
 mod sns;
 mod target;
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use crate::judge::Finding;
+use crate::net::{Addr, Origin};
 use crate::policy::words;
 
 pub use arn::Arn;
 pub use brief::{Brief, Place, flood};
-pub use fields::{Fields, finding_fields, instant};
+pub use fields::{Fields, finding_fields, instant, origin};
 pub use send::{SendError, Sender};
 pub use target::{Kind as TargetKind, Target, TargetError};
 
@@ -54,6 +57,8 @@ pub struct Alert<'a> {
     pub event: Event,
     /// What it is about.
     pub finding: &'a Finding,
+    /// Whose its heaviest addresses are, as far as they are outside and that is known.
+    pub origins: &'a BTreeMap<Addr, Origin>,
     /// When the finding opened: event time, seconds since 1970.
     pub opened: u32,
     /// `[policy] id`.
@@ -84,7 +89,9 @@ impl Alert<'_> {
             ("event", json!(self.event.as_str())),
             ("opened", json!(instant(self.opened))),
         ];
-        fields.extend(finding_fields(self.policy_id, self.policy_hash, self.finding).0);
+        let of_finding =
+            finding_fields(self.policy_id, self.policy_hash, self.finding, self.origins);
+        fields.extend(of_finding.0);
         serde_json::to_string(&Fields(fields)).expect("fields of an alert are plain JSON")
     }
 }

@@ -3,6 +3,8 @@
 
 use serde_json::{Value, json};
 
+use super::origin;
+
 const VERSION: &str = "1.5.0";
 /// Findings.
 const CATEGORY: u32 = 2;
@@ -103,10 +105,21 @@ pub fn ocsf(alert: &Value, now: u64) -> Value {
     }
     if let Some(protocol) = alert["protocol"].as_u64() {
         let end = |name: &str| {
-            let addr = &alert[format!("{name}_heaviest")][0]["addr"];
+            let heaviest = &alert[format!("{name}_heaviest")][0];
+            let addr = &heaviest["addr"];
             let mut end = json!({"name": text(&format!("{name}_subject")), "zone": text(&format!("{name}_tier"))});
             if addr.is_string() {
                 end["ip"] = addr.clone();
+            }
+            let origin = origin(heaviest);
+            if let Some(number) = origin.asn {
+                end["autonomous_system"] = json!({ "number": number });
+            }
+            if let Some(name) = origin.as_name {
+                end["autonomous_system"]["name"] = json!(name);
+            }
+            if let Some(country) = origin.country {
+                end["location"] = json!({ "country": country });
             }
             end
         };

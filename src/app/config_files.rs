@@ -68,7 +68,10 @@ pub(super) fn load_either(files: &[PathBuf]) -> Result<Config, ScanError> {
         let hint = errors.iter().find_map(ConfigFileError::hint);
         ScanError::Usage {
             message: messages.join("\n"),
-            hint: Some(hint.unwrap_or("docs/import.md lists what is read").to_owned()),
+            hint: Some(
+                hint.unwrap_or("docs/import.md lists what is read")
+                    .to_owned(),
+            ),
         }
     })
 }

@@ -55,7 +55,7 @@ pub struct TrafficReport {
 /// Compares.
 ///
 /// # Errors
-/// When policy and configuration tell apart more ends than can be compared, the logs or the lake are not as they should be,
+/// When there is nothing to compare, policy and configuration tell apart more ends than can be compared, the logs or the lake are not as they should be,
 /// or nothing of that time is there.
 pub fn find_drift<'s>(
     settings: &DriftSettings<'s>,
@@ -68,6 +68,9 @@ pub fn find_drift<'s>(
         message: format!("cannot compare this policy with this configuration: {error}"),
         hint: Some("compare one VPC at a time".to_owned()),
     })?;
+    if found.num_pairs == 0 {
+        return Err(nothing_compared(&found));
+    }
     let mut report = DriftReport {
         drift: found,
         traffic: None,
@@ -78,6 +81,29 @@ pub fn find_drift<'s>(
         hold_against(over, path, (&permits, &mut held), &mut report, progress)?;
     }
     Ok(report)
+}
+
+/// A comparison of nothing finds no gap, and would look like one of everything.
+fn nothing_compared(found: &Drift<'_>) -> ScanError {
+    let unlisted = &found.aside.unlisted_vpcs;
+    let (message, hint) = if unlisted.is_empty() {
+        (
+            "nothing to compare: the configuration has no interfaces and no subnets of the policy's networks".to_owned(),
+            "give describe-network-interfaces, describe-subnets and describe-vpcs, or a state that has them",
+        )
+    } else {
+        (
+            format!(
+                "nothing to compare: no network of the policy has the VPCs of the configuration, {}",
+                unlisted.join(", ")
+            ),
+            "list them in `vpcs` of the [networks.…] that they are",
+        )
+    };
+    ScanError::Usage {
+        message,
+        hint: Some(hint.to_owned()),
+    }
 }
 
 fn hold_against<'s>(

@@ -1,13 +1,15 @@
 //! What a policy is held against: a lake, or logs.
 
 use std::collections::BTreeSet;
+use std::collections::btree_set::IntoIter;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Runtime;
 
 use super::batch::widened_note;
 use super::error::ScanError;
+use super::lock;
 use super::settings::{DEFAULT_HORIZON, Format, Keep, ScanSettings};
 use crate::flow::Layout;
 use crate::judge::EdgeRow;
@@ -26,7 +28,7 @@ pub struct Over {
     pub until: Option<u32>,
     /// The layout of lines without a header.
     pub layout: Option<Arc<Layout>>,
-    /// Threads that decode and judge logs.
+    /// Threads that decode and judge logs, and that judge the hours of a lake again.
     pub threads: usize,
     /// The bound on memory for judging logs, bytes.
     pub memory: u64,
@@ -82,18 +84,94 @@ impl Over {
         lake: &Lake,
         each: &mut dyn FnMut(&EdgeRow<'_>),
     ) -> Result<u64, ScanError> {
+        let hours = self.hours(lake)?;
+        Edges::of(lake, hours).each(each)?;
+        self.outdated(lake)
+    }
+
+    /// The same edges on as many threads as the settings say: each thread does `work` with those of hours of its own, in no
+    /// order. What came of it on each, and how many hours are left out.
+    ///
+    /// # Errors
+    /// When the lake has no hour of that time, or fails, and the first error of `work`.
+    pub(super) fn on_threads<R: Send>(
+        &self,
+        lake: &Lake,
+        work: impl Fn(&Edges<'_>) -> Result<R, ScanError> + Sync,
+    ) -> Result<(Vec<R>, u64), ScanError> {
+        let hours = self.hours(lake)?;
+        let threads = self.threads.clamp(1, hours.len());
+        let edges = Edges::of(lake, hours);
+        let parts: Result<Vec<R>, ScanError> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(|| work(&edges))).collect();
+            let parts = threads.into_iter().map(|thread| {
+                let ended = thread.join();
+                ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            parts.collect()
+        });
+        Ok((parts?, self.outdated(lake)?))
+    }
+
+    /// Connections on which a rule with a path matched although theirs is unknown, as the lake's policy judged the hours
+    /// that are asked for.
+    ///
+    /// # Errors
+    /// When the lake has no hour of that time, or fails.
+    pub(super) fn via_unknown(&self, lake: &Lake) -> Result<u64, ScanError> {
+        let mut connections = 0;
+        for hour in self.hours(lake)? {
+            let asides = lake.asides(hour).map_err(anyhow::Error::from)?;
+            connections += asides.connections.via_unknown;
+        }
+        Ok(connections)
+    }
+
+    /// The hours of a lake that are asked for, at least one.
+    fn hours(&self, lake: &Lake) -> Result<BTreeSet<Hour>, ScanError> {
         let hours = hours(lake, self.since, self.until)?;
         if hours.is_empty() {
             return Err(no_hour(&self.what));
         }
+        Ok(hours)
+    }
+
+    /// How many hours of that time were judged for another policy or selection.
+    fn outdated(&self, lake: &Lake) -> Result<u64, ScanError> {
         let from = Hour::of(self.since.unwrap_or(0));
         let outdated = lake.outdated_hours(from..).map_err(anyhow::Error::from)?;
         let is_asked = |hour: &&Hour| self.until.is_none_or(|until| hour.start() < until);
-        let outdated = outdated.iter().filter(is_asked).count();
-        for hour in hours {
-            read(lake, hour, each).map_err(anyhow::Error::from)?;
+        Ok(outdated.iter().filter(is_asked).count() as u64)
+    }
+}
+
+/// The edges of some hours of a lake; each hour goes to whichever thread asks next.
+pub(super) struct Edges<'l> {
+    lake: &'l Lake,
+    hours: Mutex<IntoIter<Hour>>,
+}
+
+impl<'l> Edges<'l> {
+    fn of(lake: &'l Lake, hours: BTreeSet<Hour>) -> Edges<'l> {
+        Edges {
+            lake,
+            hours: Mutex::new(hours.into_iter()),
         }
-        Ok(outdated as u64)
+    }
+
+    /// Calls `each` with every edge of the hours that nobody else took.
+    ///
+    /// # Errors
+    /// When the lake fails.
+    pub fn each(&self, each: &mut dyn FnMut(&EdgeRow<'_>)) -> Result<(), ScanError> {
+        while let Some(hour) = self.take() {
+            read(self.lake, hour, each).map_err(anyhow::Error::from)?;
+        }
+        Ok(())
+    }
+
+    fn take(&self) -> Option<Hour> {
+        lock(&self.hours).next()
     }
 }
 

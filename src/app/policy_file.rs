@@ -7,7 +7,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::error::ScanError;
-use crate::net::hex;
+use crate::net::{Origins, hex};
 use crate::policy::{Policy, PolicyLints};
 
 /// The largest file that a policy may name, bytes. What is read of it is held in memory as a whole.
@@ -57,6 +57,14 @@ pub fn check(path: &Path, at: u32) -> Result<(Policy, PolicyLints), ScanError> {
     let shown = path.display().to_string();
     Policy::check(&shown, &text, &|name| pinned(path, name), i64::from(at))
         .map_err(ScanError::Policy)
+}
+
+/// What the files tell of addresses outside that the policy at this path names.
+///
+/// # Errors
+/// When one cannot be read or used by now, in words.
+pub(super) fn origins(policy: &Policy, path: &Path) -> Result<Origins, String> {
+    policy.origin_files().origins(&|name| pinned(path, name))
 }
 
 fn read(path: &Path) -> Result<String, ScanError> {

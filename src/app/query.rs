@@ -12,10 +12,12 @@ use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
 use crate::flow::{DecodeOptions, Layout};
+use crate::net::Origins;
+use crate::policy::{OriginFiles, Policy};
 use crate::sink::{LakeError, LakeFiles, Store, Table};
 use crate::source::{FetchOptions, Fetcher, S3, Source};
 use crate::sql::{
-    Bounds, Flows, Names, Notes, Params, Places, QueryError, Rows, STACK, Session, statements,
+    Bounds, Flows, Names, Notes, Params, QueryError, Rows, STACK, Session, statements,
 };
 
 use super::ends::Ends;
@@ -106,15 +108,11 @@ impl Queries {
             session.add_lake(judged.clone(), &others).map_err(failed)?;
             session.add_records(judged).map_err(failed)?;
         }
+        let origins = origins(settings, policy.as_deref())?;
         if let Some(policy) = policy {
             session.add_policy(policy).map_err(failed)?;
         }
-        let places = Places::open(settings.asn.as_deref(), settings.geo.as_deref());
-        let places = places.map_err(|error| ScanError::Usage {
-            message: error.to_string(),
-            hint: None,
-        })?;
-        session.add_places(places).map_err(failed)?;
+        session.add_origins(origins).map_err(failed)?;
         Ok(Queries {
             session,
             threads: settings.threads,
@@ -314,6 +312,25 @@ fn runtime(threads: usize) -> Result<Runtime, ScanError> {
         .enable_all()
         .build();
     Ok(built.context("cannot start the threads of queries")?)
+}
+
+/// What is known of addresses of the internet: by the files of the settings, else by those that the policy names.
+fn origins(settings: &QuerySettings, policy: Option<&Policy>) -> Result<Origins, ScanError> {
+    let usage = |message: String| ScanError::Usage {
+        message,
+        hint: None,
+    };
+    let word = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let own = OriginFiles {
+        asn: word(&settings.asn),
+        geo: word(&settings.geo),
+    };
+    let own = own.origins(&|name| std::fs::read(name)).map_err(usage)?;
+    let pinned = match (policy, &settings.policy) {
+        (Some(policy), Some(path)) => policy_file::origins(policy, path).map_err(usage)?,
+        _ => Origins::default(),
+    };
+    Ok(own.or(pinned))
 }
 
 fn waiting() -> Result<Runtime, ScanError> {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::batch::{runtime, scan, scan_comparing};
+use super::batch::scan_comparing;
 use super::comparing::Comparing;
 use super::error::ScanError;
 use super::over::{Over, outdated_note};
@@ -15,10 +15,11 @@ use super::policy_file;
 use super::progress::Progress;
 use super::report::RunReport;
 use super::resolver;
+use super::traffic::Traffic;
 use crate::judge::EdgeRow;
 use crate::judge::replay::{Again, Change, Changed, Changes, Counts, Pair, Rejudge, Seen};
 use crate::policy::Policy;
-use crate::sink::{Lake, Store};
+use crate::sink::Lake;
 
 /// What is to be replayed.
 #[derive(Clone, Debug)]
@@ -95,21 +96,14 @@ pub fn replay(settings: &ReplaySettings, progress: &dyn Progress) -> Result<Repl
         old: &old,
         new: &new,
     };
-    let runtime = runtime()?;
-    let temp = super::temp_folder("tidegate-")?;
-    if let Some(lake) = settings.over.lake(&runtime, temp.path())? {
-        let mut replay = over_lake(&settings.over, &lake, &pair)?;
-        replay.notes.extend(settings.over.widened());
-        return Ok(replay);
-    }
-    let other_ground = old.other_ground(&new);
-    if other_ground.is_empty() {
+    let mut traffic = Traffic::open(&settings.over)?;
+    if !traffic.is_lake() && old.other_ground(&new).is_empty() {
         let names = resolver::look_up(
             &new,
             &settings.new,
             [settings.over.since, settings.over.until],
             settings.over.memory,
-            &runtime,
+            traffic.runtime(),
             progress,
         )?;
         let comparing = Comparing::new(pair);
@@ -122,12 +116,11 @@ pub fn replay(settings: &ReplaySettings, progress: &dyn Progress) -> Result<Repl
         }
         return Ok(with_report(replay, report));
     }
-    let folder = temp.path().join("judged");
-    let report = scan(&settings.over.scan(&settings.old, Some(&folder)), progress)?;
-    let store = Store::local(&folder);
-    let lake = Lake::read(store, temp.path())?;
-    let replay = over_lake(&settings.over, &lake, &pair)?;
-    Ok(with_report(replay, report))
+    let (lake, background) = traffic.lake(&settings.old, progress)?;
+    let mut replay = over_lake(&settings.over, lake, &pair)?;
+    replay.unreadable = background.unreadable;
+    replay.notes.extend(background.notes);
+    Ok(replay)
 }
 
 fn with_report(mut replay: Replay, report: RunReport) -> Replay {
@@ -142,16 +135,16 @@ fn with_report(mut replay: Replay, report: RunReport) -> Replay {
 
 fn over_lake(over: &Over, lake: &Lake, pair: &Pair<'_>) -> Result<Replay, ScanError> {
     let is_recorded = lake.identity().policy_hash == pair.old.hash();
-    let mut rejudge = Rejudge::new(*pair, is_recorded);
-    let mut changes = Changes::default();
-    let mut times: Option<(u32, u32)> = None;
-    let outdated = over.each_edge(lake, &mut |edge| {
-        let (first, last) = times.unwrap_or((u32::MAX, 0));
-        times = Some((first.min(edge.first_seen), last.max(edge.last_seen)));
-        add(&mut changes, pair, &mut rejudge, edge);
+    let (parts, outdated) = over.on_threads(lake, |edges| {
+        let mut rejudge = Rejudge::new(*pair, is_recorded);
+        let mut part = Part::default();
+        edges.each(&mut |edge| part.add(pair, &mut rejudge, edge))?;
+        Ok(part)
     })?;
-    let mut replay = told(over, pair, &changes, false);
-    replay.times = times;
+    let mut whole = Part::default();
+    parts.into_iter().for_each(|part| whole.absorb(part));
+    let mut replay = told(over, pair, &whole.changes, false);
+    replay.times = whole.times;
     replay.notes.extend(outdated_note(outdated));
     if !is_recorded {
         replay.notes.push(
@@ -182,38 +175,46 @@ pub(super) fn names_note<'p>(policies: impl IntoIterator<Item = &'p Policy>) -> 
     })
 }
 
-fn add(changes: &mut Changes, pair: &Pair<'_>, rejudge: &mut Rejudge<'_>, edge: &EdgeRow<'_>) {
-    let counts = counts(edge);
-    let (told, via_unknown) = match rejudge.again(edge) {
-        Again::Told { told, via_unknown } => (told, via_unknown),
-        Again::Unknown => {
-            changes.unknown += counts;
-            return;
-        }
-    };
-    changes.compared += counts.connections;
-    if via_unknown {
-        changes.via_unknown += counts.connections;
-    }
-    let seen = Seen {
-        client: edge.client_addr,
-        server: edge.server_addr,
-        server_port: edge.server_port,
-        protocol: edge.protocol,
-        counts,
-        first_seen: edge.first_seen,
-        last_seen: edge.last_seen,
-        source: edge.source,
-        line: edge.line,
-    };
-    changes.add(pair, &told, &seen);
+/// What came of some of a lake's hours.
+#[derive(Default)]
+struct Part {
+    changes: Changes,
+    times: Option<(u32, u32)>,
 }
 
-fn counts(edge: &EdgeRow<'_>) -> Counts {
-    Counts {
-        records: edge.records,
-        connections: edge.connections,
-        bytes: edge.bytes_to_server.saturating_add(edge.bytes_to_client),
+impl Part {
+    fn add(&mut self, pair: &Pair<'_>, rejudge: &mut Rejudge<'_>, edge: &EdgeRow<'_>) {
+        let (changes, counts) = (&mut self.changes, Counts::of(edge));
+        edge.widen(&mut self.times);
+        let (told, via_unknown) = match rejudge.again(edge) {
+            Again::Told { told, via_unknown } => (told, via_unknown),
+            Again::Unknown => {
+                changes.unknown += counts;
+                return;
+            }
+        };
+        changes.compared += counts.connections;
+        if via_unknown {
+            changes.via_unknown += counts.connections;
+        }
+        let seen = Seen {
+            client: edge.client_addr,
+            server: edge.server_addr,
+            server_port: edge.server_port,
+            protocol: edge.protocol,
+            counts,
+            first_seen: edge.first_seen,
+            last_seen: edge.last_seen,
+            source: edge.source,
+            line: edge.line,
+        };
+        changes.add(pair, &told, &seen);
+    }
+
+    fn absorb(&mut self, other: Part) {
+        self.changes.absorb(other.changes);
+        let both = [self.times, other.times].into_iter().flatten();
+        self.times = both.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
     }
 }
 

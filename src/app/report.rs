@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::resolver::ResolverReport;
 use crate::flow::Tally;
 use crate::judge::{Finding, Kind};
+use crate::net::{Addr, Origin};
 use crate::policy::{Policy, Severity};
 use crate::sink::Day;
 
@@ -34,6 +35,8 @@ pub struct RunReport {
     pub zones: Vec<String>,
     /// Findings, worst first; at most a bounded number, the rest counted in `findings_total`.
     pub findings: Vec<Finding>,
+    /// Whose the heaviest addresses of findings are: those outside, as far as `[data]` of the policy tells.
+    pub origins: BTreeMap<Addr, Origin>,
     /// How many findings there are in all, by severity word.
     pub findings_total: BTreeMap<&'static str, u64>,
     /// How many of them are open, by severity word: neither listed by `--known` nor muted. They decide the exit code.

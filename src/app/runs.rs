@@ -8,6 +8,7 @@ use super::days::findings_of;
 use super::error::ScanError;
 use super::listed::ListedDays;
 use super::malformed::MalformedLines;
+use super::origins::Whose;
 use super::report::{LakeSummary, RunReport};
 use super::resolver::ResolverReport;
 use super::run::{Carried, Kept, Run, Shared};
@@ -73,6 +74,14 @@ pub(super) fn scan_runs(
         });
     }
     put_together(ended, &mut report, &settings.known);
+    match Whose::read(terms.last(), terms.last_file()) {
+        Ok(whose) => {
+            let (origins, warning) = whose.of(&report.findings);
+            report.origins = origins;
+            report.warnings.extend(warning);
+        }
+        Err(error) => report.warnings.push(error),
+    }
     Ok(report)
 }
 

@@ -30,7 +30,9 @@ impl Term {
     pub fn within(&self, [since, until]: [Option<u32>; 2]) -> Option<[Option<u32>; 2]> {
         let since = since.max(self.from);
         let until = [until, self.until].into_iter().flatten().min();
-        let is_empty = since.zip(until).is_some_and(|(since, until)| since >= until);
+        let is_empty = since
+            .zip(until)
+            .is_some_and(|(since, until)| since >= until);
         (!is_empty).then_some([since, until])
     }
 }
@@ -85,6 +87,12 @@ impl Terms {
     pub fn last(&self) -> &Policy {
         let last = self.0.last().expect("a run has a policy");
         &last.policy
+    }
+
+    /// Its file.
+    pub fn last_file(&self) -> &Path {
+        let last = self.0.last().expect("a run has a policy");
+        &last.file
     }
 
     /// `[policy] id`; of several with different ones all of them, in the order of their time.

@@ -12,7 +12,7 @@ use super::policy_file;
 use crate::alert::instant;
 use crate::judge::{Finding, Kind};
 use crate::net::{Addr, protocol};
-use crate::policy::{Answer, Policy};
+use crate::policy::{Answer, Policy, flow_text};
 use crate::sink::{Day, Lake, LakeError, Store};
 
 /// What tests are to be made from.
@@ -110,7 +110,8 @@ fn tests_of(policy: &Policy, findings: &[Finding]) -> MadeTests {
             made.otherwise += 1;
             continue;
         }
-        let key = (flow.to_string(), answer, finding.rule.as_str());
+        let flow = flow_text(flow.client, flow.server, flow.protocol, flow.server_port);
+        let key = (flow, answer, finding.rule.as_str());
         let order = |at: u32, finding: &Finding| (at, finding.finding_id.clone());
         match first.get_mut(&key) {
             None => {
@@ -171,23 +172,6 @@ impl Example {
             protocol,
             server_port,
         })
-    }
-}
-
-impl std::fmt::Display for Example {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} -> ", self.client)?;
-        match self.server_port {
-            Some(port) => {
-                let server = std::net::SocketAddr::new(self.server.to_ip(), port);
-                write!(f, "{server} ")?;
-            }
-            None => write!(f, "{} ", self.server)?,
-        }
-        match protocol::name(self.protocol) {
-            Some(name) => f.write_str(name),
-            None => write!(f, "{}", self.protocol),
-        }
     }
 }
 

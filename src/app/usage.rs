@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use super::batch::{runtime, scan};
 use super::error::ScanError;
 use super::over::{Over, outdated_note};
 use super::policy_file;
 use super::progress::Progress;
 use super::replay::{PolicyName, names_note};
+use super::traffic::Traffic;
 use crate::judge::replay::{Again, Counts, Narrower, Pair, Rejudge, RuleUse, Said, Usage};
 use crate::judge::{EdgeRow, Reason};
 use crate::policy::{Effect, Policy, RuleId};
-use crate::sink::{Lake, Store};
+use crate::sink::Lake;
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -38,8 +38,7 @@ pub struct UsageReport {
     pub unjudged: Counts,
     /// Of what the lake does not tell what the policy says.
     pub unknown: Counts,
-    /// Connections on which a rule with a path matched although theirs is unknown; counted only where edges are judged
-    /// again: 0 over logs, and over a lake of this policy.
+    /// Connections on which a rule with a path matched although theirs is unknown.
     pub via_unknown: u64,
     /// What there is to know about the answer, a sentence each.
     pub notes: Vec<String>,
@@ -88,22 +87,11 @@ impl UsedRule {
 /// When the policy, the logs or the lake are not as they should be, or nothing of that time is there.
 pub fn usage(settings: &UsageSettings, progress: &dyn Progress) -> Result<UsageReport, ScanError> {
     let policy = policy_file::load(&settings.policy)?;
-    let runtime = runtime()?;
-    let temp = super::temp_folder("tidegate-")?;
-    if let Some(lake) = settings.over.lake(&runtime, temp.path())? {
-        let mut report = over_lake(&settings.over, &lake, &policy)?;
-        report.notes.extend(settings.over.widened());
-        return Ok(report);
-    }
-    let folder = temp.path().join("judged");
-    let scanned = scan(
-        &settings.over.scan(&settings.policy, Some(&folder)),
-        progress,
-    )?;
-    let lake = Lake::read(Store::local(&folder), temp.path())?;
-    let mut report = over_lake(&settings.over, &lake, &policy)?;
-    report.unreadable = scanned.coverage.unreadable;
-    report.notes.extend(scanned.warnings);
+    let mut traffic = Traffic::open(&settings.over)?;
+    let (lake, background) = traffic.lake(&settings.policy, progress)?;
+    let mut report = over_lake(&settings.over, lake, &policy)?;
+    report.unreadable = background.unreadable;
+    report.notes.extend(background.notes);
     Ok(report)
 }
 
@@ -137,7 +125,9 @@ fn over_lake(over: &Over, lake: &Lake, policy: &Policy) -> Result<UsageReport, S
         usage.add(edge, said, rejudge.ends(edge, zones).as_deref());
     })?;
     let mut notes: Vec<String> = outdated_note(outdated).into_iter().collect();
-    if !is_recorded {
+    if is_recorded {
+        usage.via_unknown = over.via_unknown(lake)?;
+    } else {
         notes.push(
             "the lake was judged by another policy: this one is judged from its edges".to_owned(),
         );

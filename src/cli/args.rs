@@ -215,11 +215,11 @@ pub(super) struct SqlArgs {
     #[arg(long, value_name = "FILE", help_heading = "Tables")]
     pub policy: Option<PathBuf>,
 
-    /// A file of autonomous systems in MaxMind's format, such as GeoLite2-ASN: what asn() and as_name() know.
+    /// A file of autonomous systems in MaxMind's format, such as GeoLite2-ASN: what asn() and as_name() know; else the policy's.
     #[arg(long, value_name = "FILE", help_heading = "Tables")]
     pub asn: Option<PathBuf>,
 
-    /// A file of countries in MaxMind's format, such as GeoLite2-Country: what country() knows.
+    /// A file of countries in MaxMind's format, such as GeoLite2-Country: what country() knows; else the policy's.
     #[arg(long, value_name = "FILE", help_heading = "Tables")]
     pub geo: Option<PathBuf>,
 

@@ -178,8 +178,8 @@ fn what_is_wrong_with_describe_output_is_named_with_its_place() {
     );
     check("{}", "nothing to read: expected NatGateways, NetworkAcls");
     check(
-        r#"{"Reservations": []}"#,
-        "unknown key `Reservations`: expected NatGateways",
+        r#"{"Volumes": []}"#,
+        "unknown key `Volumes`: expected NatGateways",
     );
     check(
         r#"{"Vpcs": [], "NextToken": "abc"}"#,

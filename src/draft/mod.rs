@@ -5,10 +5,11 @@
 //! it in; one with the outside needs the one group only. So a draft's rules come from pairs of rules. What a network ACL
 //! refuses becomes a deny. What neither language has in common is listed at the end of the draft.
 //!
-//! `names` makes names; `network` and `place` say where things are, `member` who carries which group; `pair` and `rule` make the
-//! allows, `acl` the denies; `sheet` holds what is to be written, `write` writes it.
+//! `names` makes names; `network` and `place` say where things are, `member` who carries which group, `let_out` what that lets
+//! out to whom; `pair` and `rule` make the allows, `acl` the denies; `sheet` holds what is to be written, `write` writes it.
 
 mod acl;
+mod let_out;
 mod member;
 mod names;
 mod network;

@@ -4,8 +4,9 @@
 //! group. Sources that reach the same servers by the same ports are one; they go by the name of the whole source if they
 //! are all of it, else by the names of the groups that they are, and what is left of them by a group of its own.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::let_out::LetOuts;
 use super::member::{Carriers, Seen, prefixes};
 use super::network::Network;
 use super::place::Places;
@@ -31,7 +32,7 @@ pub(super) fn allows(
         places: &mut *places,
         sheet: &mut *sheet,
         facts: BTreeMap::new(),
-        let_out: HashMap::new(),
+        let_outs: LetOuts::new(config, network, carriers),
     };
     for (number, carried) in carriers.groups.iter().enumerate() {
         for rule in &carried.group.rules {
@@ -46,14 +47,6 @@ pub(super) fn allows(
     enter(&facts, network, sheet);
 }
 
-/// What a client's groups let out to a server: ranges, none is everything; and the prefixes that may hold the server,
-/// whose address is not known.
-#[derive(Clone, Default)]
-struct LetOut {
-    ranges: Vec<Option<PortRange>>,
-    assumed: BTreeSet<Prefix>,
-}
-
 struct Pairing<'p, 'c> {
     config: &'c Config,
     network: &'p Network<'p>,
@@ -61,7 +54,7 @@ struct Pairing<'p, 'c> {
     places: &'p mut Places,
     sheet: &'p mut Sheet,
     facts: BTreeMap<Fact, Said>,
-    let_out: HashMap<(usize, usize), LetOut>,
+    let_outs: LetOuts<'p, 'c>,
 }
 
 /// Who may come in by one line, as far as they are of the network.
@@ -127,15 +120,20 @@ impl Pairing<'_, '_> {
         sources: &Sources,
         is_v4: bool,
     ) {
-        let mut by_reach: BTreeMap<Reached, BTreeSet<usize>> = BTreeMap::new();
+        let mut alike: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
         for client in &sources.members {
-            let mut reached = Reached::new();
-            for server in servers {
-                if let Some(ports) = self.reach(*client, *server, rule) {
-                    reached.entry(ports).or_default().insert(*server);
-                }
-            }
-            by_reach.entry(reached).or_default().insert(*client);
+            alike
+                .entry(self.let_outs.groups(*client))
+                .or_default()
+                .insert(*client);
+        }
+        let mut by_reach: BTreeMap<Reached, BTreeSet<usize>> = BTreeMap::new();
+        for clients in alike.into_values() {
+            let Some(client) = clients.first() else {
+                continue;
+            };
+            let reached = self.reached(*client, servers, rule);
+            by_reach.entry(reached).or_default().extend(clients);
         }
         if sources.members.is_empty() {
             // A prefix in which nobody is yet: what it is meant for is kept.
@@ -285,13 +283,25 @@ impl Pairing<'_, '_> {
         })
     }
 
-    /// The ports by which a client reaches a server through a line that lets in; none if by none.
-    fn reach(&mut self, client: usize, server: usize, rule: &GroupRule) -> Option<Ports> {
-        if !self.let_out.contains_key(&(client, server)) {
-            let let_out = self.find_let_out(client, server);
-            self.let_out.insert((client, server), let_out);
+    /// By which ports a client reaches which servers through a line that lets in.
+    fn reached(&mut self, client: usize, servers: &BTreeSet<usize>, rule: &GroupRule) -> Reached {
+        let mut by_let_out: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+        for server in servers {
+            let let_out = self.let_outs.of(client, *server);
+            by_let_out.entry(let_out).or_default().insert(*server);
         }
-        let let_out = &self.let_out[&(client, server)];
+        let mut reached = Reached::new();
+        for (let_out, servers) in by_let_out {
+            if let Some(ports) = self.reach(let_out, rule) {
+                reached.entry(ports).or_default().extend(servers);
+            }
+        }
+        reached
+    }
+
+    /// The ports by which what is let out comes in through a line; none if by none.
+    fn reach(&mut self, let_out: usize, rule: &GroupRule) -> Option<Ports> {
+        let let_out = self.let_outs.get(let_out);
         let met: Vec<Option<PortRange>> = let_out
             .ranges
             .iter()
@@ -302,46 +312,6 @@ impl Pairing<'_, '_> {
             self.sheet.note(format!("{prefix}: which interfaces lie there is not in the input; what may go out to it is taken to reach every group that lets it in"));
         }
         Some(ports)
-    }
-
-    fn find_let_out(&self, client: usize, server: usize) -> LetOut {
-        let mut let_out = LetOut::default();
-        for group in &self.carriers.members[client].groups {
-            let rules = &self.carriers.groups[*group].group.rules;
-            for rule in rules
-                .iter()
-                .filter(|rule| rule.direction == Direction::Egress)
-            {
-                if self.is_peer(&rule.peer, server, &mut let_out.assumed) {
-                    let_out.ranges.push(rule.traffic.ports);
-                }
-            }
-        }
-        let_out
-    }
-
-    /// Whether a member is what a rule names. One without an address may be in any prefix of the network.
-    fn is_peer(&self, peer: &Peer, member: usize, assumed: &mut BTreeSet<Prefix>) -> bool {
-        let member = &self.carriers.members[member];
-        if let Peer::Group(id) = peer {
-            return matches!(self.carriers.seen(id), Seen::Group(number) if member.groups.contains(&number));
-        }
-        for prefix in prefixes(self.config, peer) {
-            if prefix.is_v4() != member.is_v4 {
-                continue;
-            }
-            match member.addrs.first() {
-                Some(addr) if prefix.covers(*addr) => return true,
-                Some(_) => {}
-                None if self.network.is_covered_by(*prefix) => return true,
-                None if self.network.inside_part(*prefix).is_empty() => {}
-                None => {
-                    assumed.insert(*prefix);
-                    return true;
-                }
-            }
-        }
-        false
     }
 
     /// The names of all of a line's sources.

@@ -252,8 +252,7 @@ impl Places {
 
 /// A prefix as a name: `10.0.0.0/16`, an address alone, and IPv6 with `-` for `:`.
 fn text_of(prefix: Prefix) -> String {
-    let width = if prefix.is_v4() { 32 } else { 128 };
-    let text = if prefix.len() == width {
+    let text = if prefix.len() == prefix.first().width() {
         prefix.first().to_string()
     } else {
         prefix.to_string()

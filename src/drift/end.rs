@@ -242,7 +242,7 @@ impl<'c> Sight<'_, 'c> {
             let has_subnets = subnets.any(|subnet| subnet.vpc.as_deref() == vpc);
             return !end.is_fully_known && (end.subnet.is_some() || !has_subnets);
         };
-        let is_carrier = |one: &&Interface| {
+        let is_carrier = |one: &Interface| {
             let kind = one.kind.as_deref().unwrap_or_default();
             CARRIERS.contains(&kind) || self.policy.is_transit(Some(end.addr), Some(&one.id))
         };
@@ -252,7 +252,7 @@ impl<'c> Sight<'_, 'c> {
                 nat.vpc == first.vpc && nat.addrs.iter().any(|one| one.contains(end.addr))
             })
         };
-        if end.interfaces.iter().any(|one| is_carrier(&one)) || is_nat() {
+        if end.interfaces.iter().any(|one| is_carrier(one)) || is_nat() {
             self.aside.carriers.push(&first.id);
             return false;
         }

@@ -8,6 +8,7 @@ use crate::config::made::{
 };
 use crate::config::permit::Connection;
 use crate::config::{Direction, Peer};
+use crate::judge::{Confidence, EdgeRow, Inside, Orientation, Outcome, Verdict};
 use crate::net::protocol;
 
 use Direction::{Egress, Ingress};
@@ -554,4 +555,104 @@ ports = ["tcp/443"]
     let out = gaps.filter(|gap| policy.zone_name(gap.zones[1]) == "internet");
     let parts: usize = out.map(|gap| gap.parts.len()).sum();
     assert!((num_groups..=2 * num_groups).contains(&parts), "{parts}");
+}
+
+/// An edge of one connection of TCP, between these ends.
+fn edge(client: &str, server: &str, port: u16, outcome: Outcome) -> EdgeRow<'static> {
+    EdgeRow {
+        network: "one",
+        client_addr: addr(client),
+        server_addr: addr(server),
+        server_port: Some(port),
+        protocol: protocol::TCP,
+        orientation: Orientation::Syn,
+        outcome: Some(outcome),
+        verdict: Verdict::Compliant,
+        rule: "default",
+        decision: Some(Answer::Deny),
+        client_zone: "",
+        server_zone: "",
+        client_workload: None,
+        server_workload: None,
+        via: None,
+        confidence: Confidence::Certain,
+        severity: None,
+        lacked: None,
+        records: 2,
+        connections: 1,
+        packets_to_server: 1,
+        packets_to_client: 1,
+        bytes_to_server: 10,
+        bytes_to_client: 20,
+        first_seen: 100,
+        last_seen: 160,
+        source: "log",
+        line: 7,
+        inside: Inside::default(),
+    }
+}
+
+#[test]
+fn traffic_is_held_against_gaps_and_configuration() {
+    let policy = policy(GROUND);
+    let config = small();
+    let permits = Permits::new(&config);
+    let (mut drift, mut held) = drift(&policy, &config, &permits, AT).expect("few ends");
+    let mut traffic = Traffic::new(&mut held, &permits, &mut drift);
+    let peers = |port: u16| EdgeRow {
+        orientation: Orientation::Peer,
+        confidence: Confidence::Ambiguous,
+        ..edge("10.1.0.70", "10.1.0.5", port, Outcome::Established)
+    };
+    let edges = [
+        // Open, by both web servers: one part.
+        edge("192.0.2.1", "10.1.0.5", 22, Outcome::Established),
+        edge("192.0.2.9", "10.1.0.6", 22, Outcome::RejectedServer),
+        // Let through, and no rule lets it in.
+        edge("192.0.2.1", "10.1.0.70", 5432, Outcome::Delivered),
+        // Sent: the server's side, which would stop it, is not known to have let it in.
+        edge("192.0.2.1", "10.1.0.70", 5433, Outcome::Sent),
+        // Who asked whom is not known: one direction would do, and does for 5432.
+        peers(5432),
+        peers(443),
+        // Nobody's address, and what is not judged.
+        edge("192.0.2.1", "10.1.0.33", 22, Outcome::Established),
+        EdgeRow {
+            decision: None,
+            ..edge("192.0.2.1", "10.1.0.5", 22, Outcome::Established)
+        },
+    ];
+    for edge in &edges {
+        traffic.add(edge);
+    }
+    assert_eq!(traffic.times, Some((100, 160)));
+    assert_eq!(traffic.elsewhere.connections, 1);
+    assert_eq!(traffic.unjudged.connections, 1);
+    traffic.finish();
+    let told: Vec<String> = drift
+        .gaps
+        .iter()
+        .filter_map(|gap| {
+            let used = gap.used().expect("there is traffic");
+            let number =
+                |seen: &Option<Seen>| seen.as_ref().map_or(0, |seen| seen.counts.connections);
+            let (accepted, rejected) = (number(&used.accepted), number(&used.rejected));
+            let [client, server] = gap.zones.map(|zone| policy.zone_name(zone));
+            let kind = gap.kind.as_str();
+            (accepted + rejected > 0).then(|| {
+                format!(
+                    "{kind} {client} -> {server} {} {accepted} {rejected}",
+                    gap.ports()
+                )
+            })
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "open office -> app tcp/22, tcp/443 1 1",
+            "seen office -> data tcp/5432 1 0",
+            "seen data -> app tcp/443 1 0",
+        ]
+    );
 }

@@ -87,13 +87,15 @@ impl Gap<'_> {
     }
 }
 
+/// By network, effect and zones, the places of gaps and of their parts.
+type Index = HashMap<(NetworkId, u32, [ZoneId; 2]), Vec<(usize, usize)>>;
+
 /// Traffic that is held against a drift, edge by edge.
 pub struct Traffic<'h, 'c> {
     held: &'h mut Held<'c>,
     permits: &'h Permits<'c>,
     drift: &'h mut Drift<'c>,
-    /// By network, effect and zones, the gap and its parts.
-    index: HashMap<(NetworkId, u32, [ZoneId; 2]), Vec<(usize, usize)>>,
+    index: Index,
     stale: BTreeMap<StaleKey<'c>, Stale>,
     /// When traffic was: first and last, seconds.
     pub times: Option<(u32, u32)>,
@@ -124,7 +126,7 @@ impl<'h, 'c> Traffic<'h, 'c> {
         permits: &'h Permits<'c>,
         drift: &'h mut Drift<'c>,
     ) -> Traffic<'h, 'c> {
-        let mut index: HashMap<_, Vec<(usize, usize)>> = HashMap::new();
+        let mut index = Index::new();
         for (number, gap) in drift.gaps.iter_mut().enumerate() {
             for (at, part) in gap.parts.iter_mut().enumerate() {
                 part.used = Some(Used::default());

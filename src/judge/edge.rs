@@ -71,6 +71,19 @@ pub struct EdgeRow<'a> {
     pub inside: Inside<'a>,
 }
 
+impl EdgeRow<'_> {
+    /// Bytes in both directions.
+    pub fn bytes(&self) -> u64 {
+        self.bytes_to_server.saturating_add(self.bytes_to_client)
+    }
+
+    /// Widens a time, first and last in seconds, to hold the edge's; none holds nothing yet.
+    pub fn widen(&self, times: &mut Option<(u32, u32)>) {
+        let (first, last) = times.unwrap_or((u32::MAX, 0));
+        *times = Some((first.min(self.first_seen), last.max(self.last_seen)));
+    }
+}
+
 /// Where an inside end lives, as its interface's records say; none where they do not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Inside<'a> {

@@ -206,7 +206,7 @@ impl<'a> DayFindings<'a> {
                 edge.first_seen,
             );
         }
-        let bytes = edge.bytes_to_server + edge.bytes_to_client;
+        let bytes = edge.bytes();
         for (end, addr) in [
             (End::Client, edge.client_addr),
             (End::Server, edge.server_addr),
@@ -338,10 +338,7 @@ impl Gathered {
             .packets
             .saturating_add(edge.packets_to_server)
             .saturating_add(edge.packets_to_client);
-        finding.bytes = finding
-            .bytes
-            .saturating_add(edge.bytes_to_server)
-            .saturating_add(edge.bytes_to_client);
+        finding.bytes = finding.bytes.saturating_add(edge.bytes());
         if (edge.source, edge.line) < (finding.source.as_str(), finding.line) {
             finding.source = edge.source.to_owned();
             finding.line = edge.line;

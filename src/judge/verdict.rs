@@ -106,7 +106,8 @@ pub fn kind(verdict: Verdict, flags: Flags) -> Option<Kind> {
 /// | compliant | info |
 ///
 /// From medium up, one step up or down by the criticality of the inside end's tier (both inside: the server's). The
-/// deciding rule's own severity replaces all that.
+/// deciding rule's own severity replaces all that. What the judge then limits (an ambiguous client, a server that is a
+/// public address of one's own) is not known here.
 pub fn severity(
     policy: &Policy,
     zones: Zones,

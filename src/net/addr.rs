@@ -59,6 +59,12 @@ impl Addr {
         self.0 >> 32 == MAPPED >> 32
     }
 
+    /// How many bits an address of its family has: the length of the longest prefix.
+    #[inline]
+    pub const fn width(self) -> u8 {
+        if self.is_v4() { 32 } else { 128 }
+    }
+
     /// The standard library's form.
     pub fn to_ip(self) -> IpAddr {
         match self.v4() {

@@ -46,8 +46,7 @@ impl std::str::FromStr for PortRange {
         let protocol =
             protocol::number(name).ok_or_else(|| PortError::Protocol(name.to_owned()))?;
         let (first, last) = match ports {
-            None if protocol::has_ports(protocol) => (0, u16::MAX),
-            None => (0, 0),
+            None => (0, protocol::highest_port(protocol)),
             Some(_) if !protocol::has_ports(protocol) => {
                 return Err(PortError::NoPorts(name.to_owned()));
             }
@@ -133,11 +132,7 @@ impl PortSet {
         let mut ranges = Vec::new();
         let mut own = self.ranges.iter().peekable();
         for protocol in 0..=u8::MAX {
-            let highest = if protocol::has_ports(protocol) {
-                u16::MAX
-            } else {
-                0
-            };
+            let highest = protocol::highest_port(protocol);
             // The first port that neither the set nor the complement has yet; none behind the highest.
             let mut next = Some(0);
             while let Some(range) = own.next_if(|range| range.protocol == protocol) {

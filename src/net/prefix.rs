@@ -39,8 +39,10 @@ impl Prefix {
     /// The prefix of this length that holds the address; `len` counts from the first bit of the address's own family
     /// and must not exceed it.
     pub fn of(addr: Addr, len: u8) -> Prefix {
-        let width = if addr.is_v4() { 32 } else { 128 };
-        assert!(len <= width, "a prefix is no longer than its address");
+        assert!(
+            len <= addr.width(),
+            "a prefix is no longer than its address"
+        );
         Prefix {
             first: Prefix::masked(addr, len),
             len,

@@ -15,6 +15,12 @@ pub const fn has_ports(protocol: u8) -> bool {
     matches!(protocol, TCP | UDP | 33 | 132 | 136)
 }
 
+/// The highest port of a protocol; 0 where it has none, as ranges of it have.
+#[inline]
+pub const fn highest_port(protocol: u8) -> u16 {
+    if has_ports(protocol) { u16::MAX } else { 0 }
+}
+
 /// Whether this is ICMP of either family.
 #[inline]
 pub const fn is_icmp(protocol: u8) -> bool {

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::diff::{Asker, Bits, Tests, may_match, names, port_cells};
+use super::bits::Bits;
+use super::diff::{Asker, Tests, may_match, names, port_cells};
 use super::ruleset::Condition;
 use super::weigh::Weighed;
 use super::{Answer, End, GroupId, Place, Policy, Question, RuleId};
@@ -157,5 +158,94 @@ impl<'p> Between<'p> {
             }
         }
         rules
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Addr;
+    use crate::net::ports::{NUM_PAIRS, PortSet};
+    use crate::policy::NetworkId;
+
+    const TEXT: &str = r#"
+[policy]
+id = "P"
+[networks.prod]
+cidrs = ["10.0.0.0/16"]
+[[subnets]]
+tier = "app"
+cidrs = ["10.0.0.0/24"]
+[[subnets]]
+tier = "app"
+cidrs = ["10.0.1.0/24"]
+[[subnets]]
+tier = "data"
+cidrs = ["10.0.2.0/24"]
+[[allow]]
+id = "a"
+from = "app"
+to = "data"
+ports = ["tcp/5432", "icmp"]
+[[allow]]
+id = "b"
+from = "any"
+to = "app"
+ports_except = ["tcp/22"]
+[[deny]]
+id = "c"
+from = "app"
+to = "any-tier"
+to_except = ["same-subnet"]
+ports = ["tcp/0-1023", "gre"]
+"#;
+
+    #[test]
+    fn every_port_is_said_once_as_the_policy_decides_it() {
+        let policy = Policy::parse("p", TEXT, &|_| Err(std::io::ErrorKind::NotFound.into()))
+            .unwrap_or_else(|errors| panic!("{errors}"));
+        let mut between = Between::new(&policy, 0);
+        let addrs = [
+            "10.0.0.1",
+            "10.0.0.2",
+            "10.0.1.1",
+            "10.0.2.1",
+            "10.0.9.1",
+            "192.0.2.1",
+        ];
+        let addrs = addrs.map(|text| text.parse::<Addr>().expect("an address"));
+        let ends = addrs.map(|addr| {
+            let place = policy.place(NetworkId(0), addr, 0);
+            between.end(true, place, Vec::new())
+        });
+        assert_eq!(ends[0], ends[1]);
+        // No rule tells the internet from what is in no tier.
+        assert_eq!(ends[4], ends[5]);
+        assert_eq!(between.num_ends(), 4);
+        for (client, from) in addrs.iter().zip(ends) {
+            for (server, to) in addrs.iter().zip(ends) {
+                let said = between.says(from, to);
+                let all = said.iter().flat_map(|says| &says.ports);
+                let num_pairs =
+                    |ranges: &[PortRange]| ranges.iter().copied().collect::<PortSet>().num_pairs();
+                let sum: u32 = said.iter().map(|says| num_pairs(&says.ports)).sum();
+                assert_eq!(sum, NUM_PAIRS);
+                assert_eq!(num_pairs(&all.copied().collect::<Vec<_>>()), NUM_PAIRS);
+                for says in &said {
+                    for range in &says.ports {
+                        for port in [range.first, range.last] {
+                            let decision =
+                                policy.decide_by_addr(*client, *server, range.protocol, port, 0);
+                            let found = (decision.answer, decision.rule);
+                            assert_eq!(
+                                found,
+                                (says.answer, says.rule),
+                                "{client} {server} {range}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
     }
 }

@@ -12,9 +12,7 @@
 use super::fit::Truth;
 use super::ruleset::Condition;
 use super::weigh::{Order, Requires, Weighed};
-use super::{
-    Answer, ClassId, Domains, GroupId, Known, NetworkId, Path, Policy, RuleId, Severity,
-};
+use super::{Answer, ClassId, Domains, GroupId, Known, NetworkId, Path, Policy, RuleId, Severity};
 
 /// One end of a connection, with all that rules may match on.
 #[derive(Clone, Copy, Debug)]

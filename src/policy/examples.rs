@@ -73,11 +73,7 @@ impl Policy {
         }
         let mut ranges = Vec::new();
         for (protocol, begins) in begins {
-            let highest = if protocol::has_ports(protocol) {
-                u16::MAX
-            } else {
-                0
-            };
+            let highest = protocol::highest_port(protocol);
             let ends = begins.iter().skip(1).map(|next| next - 1);
             for (&first, last) in begins.iter().zip(ends.chain([highest])) {
                 ranges.push(PortRange {

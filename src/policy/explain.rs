@@ -2,7 +2,7 @@
 
 use super::names::Name;
 use super::ruleset::{Condition, Ports, What};
-use super::{Effect, Lacked, Miss, Path, Policy};
+use super::{Effect, Lacked, Miss, Path, Policy, day_or_instant};
 
 impl Policy {
     /// What a miss says to a person: `expired on 2026-03-31 (vendor-migration)`.
@@ -13,8 +13,8 @@ impl Policy {
             return format!("lacks a condition ({id})");
         };
         let lacked = match miss.lacked {
-            Lacked::Expired => format!("expired on {}", day_or_instant(allow.expires)),
-            Lacked::NotYet => format!("not in force before {}", day_or_instant(allow.not_before)),
+            Lacked::Expired => format!("expired on {}", date(allow.expires)),
+            Lacked::NotYet => format!("not in force before {}", date(allow.not_before)),
             Lacked::Port => format!("allowed on {} only", ports(&allow.ports)),
             Lacked::Path => format!(
                 "allowed by {} only",
@@ -130,18 +130,8 @@ pub(super) const ENCRYPTION: &str = "the encryption-status field";
 
 const SERVICES: &str = "the AWS service fields, or pinned ip_ranges";
 
-/// A day if the instant is its midnight, else date and time; UTC.
-pub(super) fn day_or_instant(seconds: Option<i64>) -> String {
-    let Some(instant) = seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
-    else {
-        return "an unknown date".to_owned();
-    };
-    let format = if instant.as_second() % 86_400 == 0 {
-        "%Y-%m-%d"
-    } else {
-        "%Y-%m-%dT%H:%M:%SZ"
-    };
-    instant.strftime(format).to_string()
+fn date(seconds: Option<i64>) -> String {
+    seconds.map_or_else(|| "an unknown date".to_owned(), day_or_instant)
 }
 
 fn ports(ports: &Ports) -> String {

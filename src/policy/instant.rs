@@ -1,4 +1,4 @@
-//! Dates of the file as instants.
+//! Dates of the file as instants, and back.
 
 /// Seconds since 1970, rounded up to the next whole second; the error is a hint.
 pub(super) fn seconds(written: &::toml::value::Datetime) -> Result<i64, &'static str> {
@@ -21,6 +21,19 @@ pub(super) fn seconds(written: &::toml::value::Datetime) -> Result<i64, &'static
         + i64::from(time.second.unwrap_or(0));
     let fraction = i64::from(time.nanosecond.unwrap_or(0) > 0);
     Ok(midnight + of_day + fraction - offset_minutes * 60)
+}
+
+/// A day if the instant, seconds since 1970, is its midnight, else date and time; UTC. Outside of the years 0 to 9999 the
+/// number itself.
+pub fn day_or_instant(seconds: i64) -> String {
+    let Ok(instant) = jiff::Timestamp::from_second(seconds) else {
+        return seconds.to_string();
+    };
+    let text = instant.to_string();
+    match text.strip_suffix("T00:00:00Z") {
+        Some(day) => day.to_owned(),
+        None => text,
+    }
 }
 
 /// Days from 1970-01-01 in the Gregorian calendar, by counting leap years.
@@ -52,5 +65,12 @@ mod tests {
         check("0000-01-01", Ok(-62_167_219_200));
         check("2026-03-31T00:00:00", Err("say"));
         check("12:00:00", Err("wri"));
+    }
+
+    #[test]
+    fn midnight_is_shown_as_its_day() {
+        assert_eq!(day_or_instant(1_774_915_200), "2026-03-31");
+        assert_eq!(day_or_instant(1_774_915_201), "2026-03-31T00:00:01Z");
+        assert_eq!(day_or_instant(i64::MAX), i64::MAX.to_string());
     }
 }

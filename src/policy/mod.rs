@@ -5,16 +5,18 @@
 //! file pins (`[data]`) is handed in.
 //!
 //! In the order of what happens to a file: `tree` parses it with places, `section` and `file` read it as written, `pinned`
-//! what it pins; `names`, `meant`, `validity` and `ruleset` resolve what it means, `problem` collects what is wrong with it;
-//! `table`, `timeline`, `classes` and `space` compile addresses, `inventory` what interfaces have them; `lookups` gathers
-//! what Resolver logs tell of names, and `domains` says which destinations they belong to. Then questions are answered:
-//! `fit` says whether an end is what a name says, `weigh` how the conditions of rules stand, `decide` what the policy says;
-//! `decider` remembers it, `explanation` says how it came about. Of policies as such, `lint` says what is not wrong but
-//! probably not meant, `diff` and `ground` how two differ, `between` and `ports_between` what one says of all ports at once,
-//! `granted` and `examples` what rules cover, `without` what is left of a file without its rules.
+//! what it pins, `origins` whose addresses outside are; `names`, `meant`, `validity` and `ruleset` resolve what it means,
+//! `problem` collects what is wrong with it; `table`, `timeline`, `classes` and `space` compile addresses, `inventory` what
+//! interfaces have them; `lookups` gathers what Resolver logs tell of names, and `domains` says which destinations they
+//! belong to. Then questions are answered: `fit` says whether an end is what a name says, `weigh` how the conditions of
+//! rules stand, `decide` what the policy says; `decider` remembers it, `explanation` says how it came about. Of policies as
+//! such, `lint` says what is not wrong but probably not meant, `diff` and `ground` how two differ, `between` and
+//! `ports_between` what one says of all ports at once, `granted` and `examples` what rules cover, `without` what is left of
+//! a file without its rules.
 
 mod ask;
 mod between;
+mod bits;
 mod by_name;
 mod classes;
 mod decide;
@@ -40,6 +42,7 @@ mod meant;
 mod mute;
 mod names;
 mod nearest;
+mod origins;
 mod pinned;
 mod ports_between;
 mod problem;
@@ -75,19 +78,21 @@ pub use explanation::{
 };
 pub use fit::is_anybodys_zone;
 pub use granted::{Ends, Granted, Unmet};
+pub use instant::day_or_instant;
 pub use inventory::{InterfaceStory, Known};
 pub use lint::{ERROR, LINTS, Lint, LintKind, LintLevel, PolicyLints};
 pub use lookups::{Gathered, Lookup, Lookups, LookupsBuilder};
 pub use mute::KINDS;
 pub use names::reserved_words;
 pub(crate) use nearest::nearest;
+pub use origins::OriginFiles;
 pub use ports_between::PortsBetween;
 pub use problem::PolicyErrors;
 pub use remark::Remark;
 pub use rows::{DestinationRow, GroupRow, NetworkRow, RuleRow, SubnetRow};
 pub use ruleset::REASONS;
 pub use scope::{carries_others, is_nat};
-pub use test_case::TestCase;
+pub use test_case::{TestCase, flow_text};
 pub use without::without_sections;
 pub(crate) use word::words;
 pub use word::{Answer, Criticality, Path, Severity, Word};
@@ -156,6 +161,7 @@ pub struct Policy {
     snapshot: domains::Snapshot,
     /// What Resolver logs tell, once they were read.
     lookups: std::sync::OnceLock<Lookups>,
+    origin_files: OriginFiles,
 }
 
 /// Where an address belongs, seen from one network.
@@ -236,6 +242,7 @@ impl Policy {
         let mut file = file::read(&tree, problems);
         let mut services = ServiceNames::new();
         let mut pinned = pinned::read(&file.data, &mut services, read, problems);
+        let origin_files = origins::read(&file.data, read, problems);
         let mut names = Names::new(services);
         let places = meant::places(&file, &pinned, &mut names, problems);
         domains::check(&file, problems);
@@ -312,6 +319,7 @@ impl Policy {
             has_ranges: pinned.ranges.is_some(),
             ranges: pinned.ranges.unwrap_or_default(),
             anybodys: fit::anybodys(),
+            origin_files,
         };
         Some((policy, file))
     }

@@ -4,7 +4,7 @@ use super::file::{File, TestEnd};
 use super::problem::Problems;
 use super::ruleset::Rules;
 use super::{Answer, Decision, Policy};
-use crate::net::Addr;
+use crate::net::{Addr, protocol};
 
 /// A `[[test]]`: a flow, and what the policy is expected to say of it.
 #[derive(Clone, Debug)]
@@ -66,6 +66,16 @@ pub(super) fn tests(
         });
     }
     tests
+}
+
+/// A flow as tests write it: `10.0.32.5 -> 10.0.64.20:443 tcp`; without a port where the protocol has none.
+pub fn flow_text(client: Addr, server: Addr, protocol: u8, server_port: Option<u16>) -> String {
+    let name = protocol::name(protocol).map_or_else(|| protocol.to_string(), str::to_owned);
+    let server = match server_port {
+        Some(port) => std::net::SocketAddr::new(server.to_ip(), port).to_string(),
+        None => server.to_string(),
+    };
+    format!("{client} -> {server} {name}")
 }
 
 impl Policy {

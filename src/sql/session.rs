@@ -22,10 +22,10 @@ use super::flows::Flows;
 use super::lake::{LakeSource, LakeTable};
 use super::names::{self, Names};
 use super::notes::Notes;
-use super::places::Places;
 use super::records::{RecordSource, RecordsTable};
 use super::stores::{NamedFiles, NamedStores, flows_url, lake_url};
 use super::{errors, functions, guard, policy_tables};
+use crate::net::Origins;
 use crate::policy::Policy;
 use crate::sink::Table;
 
@@ -182,8 +182,8 @@ impl Session {
     ///
     /// # Errors
     /// When functions cannot be replaced.
-    pub fn add_places(&mut self, places: Places) -> Result<()> {
-        functions::set_places(&mut *self.context.state_ref().write(), Arc::new(places))
+    pub fn add_origins(&mut self, origins: Origins) -> Result<()> {
+        functions::set_origins(&mut *self.context.state_ref().write(), origins)
     }
 
     /// What queries can name.

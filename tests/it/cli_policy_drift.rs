@@ -143,9 +143,9 @@ fn what_cannot_be_read_is_named() {
     run(folder.path(), &["policy", "drift", "p.toml"]).refused(2, &["--config"]);
 }
 
-#[test]
-fn what_a_draft_says_of_its_own_configuration_is_neither_open_nor_closed() {
-    let files = [
+/// The describe calls of `tests/import`.
+fn described() -> Vec<String> {
+    let names = [
         "vpcs",
         "subnets",
         "security-groups",
@@ -155,29 +155,39 @@ fn what_a_draft_says_of_its_own_configuration_is_neither_open_nor_closed() {
         "prefix-lists",
         "pl-0f000000000000001",
         "nat-gateways",
-    ]
-    .map(|name| format!("{}/tests/import/describe/{name}.json", root().display()));
+    ];
+    let path = |name: &str| format!("{}/tests/import/describe/{name}.json", root().display());
+    names.map(path).to_vec()
+}
+
+/// The drift of the draft that they give from a configuration.
+fn drift_of_draft(config: &[&str]) -> Value {
+    let files = described();
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     let folder = tempfile::tempdir().expect("a folder");
     let import = [
         &["policy", "import", "aws"],
         &files[..],
         &["--output", "p.toml"],
-    ]
-    .concat();
-    ok(folder.path(), &import);
+    ];
+    ok(folder.path(), &import.concat());
     let drift = [
         &["policy", "drift", "p.toml", "--format", "json", "--config"],
-        &files[..],
-    ]
-    .concat();
-    let found: Value = serde_json::from_str(&ok(folder.path(), &drift).stdout).expect("JSON");
+        config,
+    ];
+    serde_json::from_str(&ok(folder.path(), &drift.concat()).stdout).expect("JSON")
+}
+
+#[test]
+fn what_a_draft_says_of_its_own_configuration_is_neither_open_nor_closed() {
+    let files = described();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let found = drift_of_draft(&files);
     // What no policy says: that replies are cut; and what nobody knows: the entries of a prefix list.
     let counts = json!({"open": 0, "closed": 0, "reply-cut": 4, "cannot-tell": 6, "seen": 0});
     assert_eq!(found["counts"], counts);
     let gaps = found["gaps"].as_array().expect("a list");
-    let untold = gaps.iter().filter(|gap| gap["kind"] == "cannot-tell");
-    for gap in untold {
+    for gap in gaps.iter().filter(|gap| gap["kind"] == "cannot-tell") {
         let why = &gap["parts"][0]["hops"][0]["why"];
         let expected = "the entries of the prefix list pl-7ba54012 are not in the input";
         assert_eq!(*why, json!([expected]));
@@ -186,23 +196,33 @@ fn what_a_draft_says_of_its_own_configuration_is_neither_open_nor_closed() {
 
 #[test]
 fn terraform_and_describe_calls_may_be_mixed() {
-    let folder = root().join("tests/import");
-    let policy = root().join("policies/sec-003.toml");
+    let state = format!("{}/tests/import/terraform/state.json", root().display());
+    let files = described();
+    let found = drift_of_draft(&[&state, &files[4]]);
+    let counts = json!({"open": 0, "closed": 0, "reply-cut": 4, "cannot-tell": 6, "seen": 0});
+    assert_eq!(found["counts"], counts);
+    assert_eq!(found["partly_known"], json!([]));
+    // By Terraform alone, what other interfaces there are is not known, and said so.
+    let alone = drift_of_draft(&[&state]);
+    assert_eq!(alone["partly_known"], json!(["vpc-0f00000000000001a"]));
+    assert_eq!(alone["counts"]["open"], 0);
+    assert!(alone["counts"]["cannot-tell"].as_u64() > Some(6));
+}
+
+#[test]
+fn a_comparison_of_nothing_is_refused() {
+    let files = described();
+    let policy = root().join("docs/drift/shop.toml");
     let policy = policy.to_string_lossy();
-    let arguments = [
-        "policy",
-        "drift",
-        &policy,
-        "--format",
-        "json",
-        "--config",
-        "terraform/state.json",
-        "describe/network-interfaces.json",
+    let drift = |files: &[&str]| {
+        let arguments = [&["policy", "drift", &*policy, "--config"], files].concat();
+        run(root(), &arguments)
+    };
+    let words = [
+        "nothing to compare",
+        "vpc-0f00000000000001a",
+        "list them in `vpcs`",
     ];
-    let found: Value = serde_json::from_str(&ok(&folder, &arguments).stdout).expect("JSON");
-    assert_eq!(
-        found["not_compared"]["vpcs"],
-        json!(["vpc-0f00000000000001a"])
-    );
-    assert_eq!(found["gaps"], json!([]));
+    drift(&[&files[0], &files[1]]).refused(2, &words);
+    drift(&[&files[7]]).refused(2, &["nothing to compare", "describe-network-interfaces"]);
 }

@@ -374,13 +374,6 @@ fn what_does_not_belong_together_is_refused() {
     let id = id_of("ingress-violation", "10.0.1.11", 22);
     fix(&[&id, "--policy", "policies/public-load-balancer.toml"])
         .refused(2, &["judged by another policy"]);
-    fix(&[
-        &id,
-        "--config",
-        NETWORK,
-        "tests/import/terraform/state.json",
-    ])
-    .refused(2, &["files of one kind"]);
     fix(&[&id, "--config", "nowhere.json", "README.md"])
         .refused(2, &["cannot read `nowhere.json`"]);
     run(root(), &["policy", "fix", &id, "--lake", "sample-logs"]).refused(2, &["expected a lake"]);

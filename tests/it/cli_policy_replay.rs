@@ -303,6 +303,28 @@ fn replay_says_what_two_scans_say() {
 }
 
 #[test]
+fn a_lake_is_replayed_the_same_on_any_number_of_threads() {
+    let folder = prepared(13, "old.toml");
+    for (name, text, _) in variants() {
+        fs::write(folder.path().join("new.toml"), text).expect("written");
+        let on = |threads: &str| {
+            let arguments = [
+                "policy", "replay", "old.toml", "new.toml", "--over", "lake", "--format", "json",
+            ];
+            ok(
+                folder.path(),
+                &[&arguments[..], &["--threads", threads]].concat(),
+            )
+            .stdout
+        };
+        let one = on("1");
+        for threads in ["2", "7"] {
+            assert_eq!(on(threads), one, "{name}, on {threads} threads");
+        }
+    }
+}
+
+#[test]
 fn evidence_that_a_lake_does_not_keep_is_named_and_logs_have_it() {
     let folder = prepared(6, "old.toml");
     let text = added(
@@ -750,6 +772,28 @@ fn edges_of_an_unknown_or_mixed_path_are_told_only_where_no_path_matters() {
         }
     }
     assert!(changed > 0 && left_out > 0, "{changed} {left_out}");
+}
+
+#[test]
+fn usage_counts_connections_of_an_unknown_path_as_a_scan_does() {
+    let folder = prepared_paths();
+    let mut counted = Vec::new();
+    for policy in ["plain.toml", "by-nat.toml", "not-by-gateway.toml"] {
+        let lake = format!("lake-{policy}");
+        let arguments = [
+            "scan", "logs", "--policy", policy, "--lake", &lake, "--format", "json",
+        ];
+        let scanned: Value =
+            serde_json::from_str(&ok(folder.path(), &arguments).stdout).expect("JSON");
+        let expected = &scanned["coverage"]["via_unknown"];
+        for over in ["logs", &lake] {
+            let usage = usage(folder.path(), policy, over);
+            assert_eq!(usage["via_unknown"], *expected, "{policy} over {over}");
+        }
+        counted.push(expected.as_u64().expect("a number"));
+    }
+    // Of the servers, one has connections of an unknown path only, one some.
+    assert_eq!(counted, [0, 2, 2]);
 }
 
 #[test]

@@ -165,6 +165,7 @@ fn what_is_left_out_as_rare_was_seen_too_seldom() {
     let edges = edges(&folder.path().join("lake"));
     let mut scans = Scans::default();
     edges.iter().for_each(|edge| scans.add(&edge.row()));
+    let scanners = scans.scanners();
     let rows = policy.rule_rows();
     let denies = rows.iter().filter(|row| row.rule.effect == Effect::Deny);
     let denies: BTreeSet<&String> = denies.map(|row| &row.rule.id).collect();
@@ -176,7 +177,7 @@ fn what_is_left_out_as_rare_was_seen_too_seldom() {
     assert!(!rare.is_empty(), "{}", found.text);
     for left in rare {
         let is_it = |edge: &&Edge| {
-            Class::of(&edge.row(), &scans) == Class::Accepted
+            Class::of(&edge.row(), &scanners) == Class::Accepted
                 && !denies.contains(&edge.rule)
                 && left.service == Some((edge.protocol, edge.server_port))
                 && word(&policy, edge.client_addr, &edge.client_zone) == left.client

@@ -17,8 +17,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
         "app",
         &[
             "sql", "source", "sink", "alert", "ledger", "generate", "detect", "judge", "drift",
-            "fix",
-            "config", "policy", "flow", "net",
+            "fix", "config", "policy", "flow", "net",
         ],
     ),
     ("sql", &["source", "sink", "policy", "flow", "net"]),

@@ -71,6 +71,8 @@ mod layers;
 mod memory;
 // AWS's S3, SQS, SNS and Security Hub as Moto plays them.
 mod moto;
+// Whose addresses are, by files that the policy names.
+mod origins;
 // The difference of two policies against every question asked of both.
 mod policy_diff;
 // The policy reference: its examples parse, its tables are complete.

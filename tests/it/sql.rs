@@ -14,9 +14,9 @@ pub(crate) const POLICY: &str = "policies/sec-003.toml";
 /// Files that tell whose addresses are, and where.
 pub(crate) const PLACES: [&str; 4] = [
     "--asn",
-    "tests/places/asn.mmdb",
+    "tests/origins/asn.mmdb",
     "--geo",
-    "tests/places/country.mmdb",
+    "tests/origins/country.mmdb",
 ];
 pub(crate) const SAMPLE: &str = "sample-logs/logs";
 

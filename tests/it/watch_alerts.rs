@@ -9,9 +9,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::watch::{
-    alerts, announced, assert_conform, assert_valid, ends_well, logs, not_muted, scanned,
+    Running, alerts, announced, assert_conform, assert_valid, ends_well, logs, not_muted, scanned,
     until_idle,
 };
+use crate::watch_operation::{asks, free_address, waits};
 
 /// What a target answers.
 #[derive(Clone, Copy)]
@@ -52,6 +53,14 @@ impl Hook {
 
     fn answers(&self, answers: Answers) {
         *self.answers.lock().expect("no thread panicked") = answers;
+    }
+
+    /// How often it will still answer by an error.
+    fn errors_left(&self) -> usize {
+        match *self.answers.lock().expect("no thread panicked") {
+            Answers::Badly(times, _) => times,
+            _ => 0,
+        }
     }
 
     fn got(&self) -> Vec<(Value, String)> {
@@ -166,6 +175,29 @@ fn a_target_that_hangs_fails_or_is_slow_holds_up_nobody_else_and_gets_all_in_the
     );
     assert_eq!(announced(&hangs.alerts()), findings);
     assert_eq!(slow.got().len(), findings.len(), "each once");
+}
+
+#[test]
+fn whoever_asks_is_answered_until_the_last_alert_is_delivered() {
+    let folder = logs(5, 6_000, 14);
+    let hook = Hook::new(Answers::Badly(usize::MAX, 500));
+    let (target, address) = (format!("webhook:{}", hook.url), free_address());
+    let more = ["--alert", &target, "--listen", &address, "--grace", "60s"];
+    let mut running = Running(until_idle(folder.path(), &more).spawn().expect("it runs"));
+    waits("the end of judging", || {
+        asks(&address, "/readyz").filter(|(status, _)| *status == 200)?;
+        let (_, metrics) = asks(&address, "/metrics")?;
+        let is_judged = |line| line == "tidegate_hours{state=\"open\"} 0";
+        metrics.lines().any(is_judged).then_some(())
+    });
+    // From here on alerts are all that is left to do, for as long as the target wants.
+    let left = hook.errors_left();
+    waits("another try", || (hook.errors_left() < left).then_some(()));
+    assert_eq!(asks(&address, "/healthz"), Some((200, "ok\n".to_owned())));
+    hook.answers(Answers::Well);
+    assert_eq!(running.0.wait().expect("it is our child").code(), Some(0));
+    assert!(!hook.got().is_empty());
+    assert_eq!(asks(&address, "/healthz"), None);
 }
 
 #[test]

@@ -22,13 +22,15 @@ fn begins(folder: &Path) -> (Running, String) {
     begins_with(folder, "file:alerts", Stdio::null())
 }
 
+/// An address that nobody listens on.
+pub(crate) fn free_address() -> String {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+    free.local_addr().expect("an address").to_string()
+}
+
 /// The same with this target of alerts, and this standard output.
 fn begins_with(folder: &Path, target: &str, output: Stdio) -> (Running, String) {
-    let port = {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-        free.local_addr().expect("an address").port()
-    };
-    let address = format!("127.0.0.1:{port}");
+    let address = free_address();
     let mut command = Command::new(BINARY);
     command.current_dir(folder);
     command.args([
@@ -50,7 +52,7 @@ fn begins_with(folder: &Path, target: &str, output: Stdio) -> (Running, String) 
 }
 
 /// The status and the body of an answer; none where nobody answers yet.
-fn asks(address: &str, path: &str) -> Option<(u16, String)> {
+pub(crate) fn asks(address: &str, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;
@@ -61,7 +63,7 @@ fn asks(address: &str, path: &str) -> Option<(u16, String)> {
     Some((status, body.to_owned()))
 }
 
-fn waits<T>(what: &str, ask: impl Fn() -> Option<T>) -> T {
+pub(crate) fn waits<T>(what: &str, ask: impl Fn() -> Option<T>) -> T {
     let until = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = ask() {

@@ -10,20 +10,21 @@ mod text;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
-use super::batch::{runtime, scan};
 use super::error::ScanError;
 use super::over::{Over, outdated_note};
 use super::progress::Progress;
+use super::traffic::Traffic;
 use crate::judge::replay::{Again, Pair, Rejudge, Said, Told};
 use crate::judge::sketch::Distinct;
 use crate::judge::suggest::{
-    Class, Key, Learned, Left, LeftOut, Often, Scans, Seen, Spot, Sum, Why, is_accepted, merged,
+    Class, Key, Learned, Left, LeftOut, Often, Scanners, Scans, Seen, Spot, Sum, Why, is_accepted,
+    merged,
 };
 use crate::judge::{EdgeRow, Orientation};
 use crate::net::ports::PortRange;
 use crate::net::protocol::has_ports;
 use crate::policy::{Answer, Effect, NetworkId, Policy};
-use crate::sink::{Lake, Store};
+use crate::sink::Lake;
 
 use base::Base;
 
@@ -67,7 +68,7 @@ struct Use {
     connections: u64,
     clients: Distinct,
     servers: Distinct,
-    times: (u32, u32),
+    times: Option<(u32, u32)>,
 }
 
 /// Learns a policy from traffic.
@@ -79,19 +80,11 @@ pub fn suggest(
     progress: &dyn Progress,
 ) -> Result<Suggestion, ScanError> {
     let base = Base::load(&settings.base, settings.keep_allows)?;
-    let runtime = runtime()?;
-    let temp = super::temp_folder("tidegate-")?;
-    if let Some(lake) = settings.over.lake(&runtime, temp.path())? {
-        let mut suggestion = over_lake(settings, &lake, &base)?;
-        suggestion.notes.extend(settings.over.widened());
-        return Ok(suggestion);
-    }
-    let folder = temp.path().join("judged");
-    let scanned = scan(&settings.over.scan(&settings.base, Some(&folder)), progress)?;
-    let lake = Lake::read(Store::local(&folder), temp.path())?;
-    let mut suggestion = over_lake(settings, &lake, &base)?;
-    suggestion.unreadable = scanned.coverage.unreadable;
-    suggestion.notes.extend(scanned.warnings);
+    let mut traffic = Traffic::open(&settings.over)?;
+    let (lake, background) = traffic.lake(&settings.base, progress)?;
+    let mut suggestion = over_lake(settings, lake, &base)?;
+    suggestion.unreadable = background.unreadable;
+    suggestion.notes.extend(background.notes);
     Ok(suggestion)
 }
 
@@ -108,15 +101,15 @@ fn over_lake(
         scans.add(edge);
         traffic.add(edge);
     })?;
-    scans.settle();
+    let scanners = scans.scanners();
     let often = Often {
         connections: settings.often.connections,
         hours: settings.often.hours.min(traffic.hours.len()).max(1),
     };
-    let learned = learn(over, lake, base, &scans, is_recorded, often)?;
+    let learned = learn(over, lake, base, &scanners, is_recorded, often)?;
     let rules = merged(&base.policy, &learned, often.connections);
     let draft = base.parse(&text::draft(base, &rules))?;
-    let mut fit = Fit::new(base, &draft, &scans, &learned, is_recorded);
+    let mut fit = Fit::new(base, &draft, &scanners, &learned, is_recorded);
     over.each_edge(lake, &mut |edge| fit.add(edge))?;
     let names = text::names(base, &rules);
     let kept: Vec<Kept> = rules
@@ -150,7 +143,7 @@ fn learn(
     over: &Over,
     lake: &Lake,
     base: &Base,
-    scans: &Scans,
+    scanners: &Scanners,
     is_recorded: bool,
     often: Often,
 ) -> Result<BTreeMap<Key, Sum>, ScanError> {
@@ -168,7 +161,7 @@ fn learn(
     let ground = Ground::new(&base.policy);
     let mut seen = Seen::default();
     over.each_edge(lake, &mut |edge| {
-        if Class::of(edge, scans) != Class::Accepted {
+        if Class::of(edge, scanners) != Class::Accepted {
             return;
         }
         let mut answers = rejudges.iter_mut().map(|rejudge| told(rejudge, edge));
@@ -265,7 +258,7 @@ struct Fit<'p> {
     draft: &'p Policy,
     rejudge: Rejudge<'p>,
     ground: Ground<'p>,
-    scans: &'p Scans,
+    scanners: &'p Scanners,
     /// What was learned of one port, and of ranges.
     learned: BTreeSet<Key>,
     ranges: Vec<Key>,
@@ -281,7 +274,7 @@ impl<'p> Fit<'p> {
     fn new(
         base: &'p Base,
         draft: &'p Policy,
-        scans: &'p Scans,
+        scanners: &'p Scanners,
         learned: &BTreeMap<Key, Sum>,
         is_recorded: bool,
     ) -> Fit<'p> {
@@ -294,7 +287,7 @@ impl<'p> Fit<'p> {
             draft,
             rejudge: Rejudge::new(pair, is_recorded).by_answer(),
             ground: Ground::new(&base.policy),
-            scans,
+            scanners,
             learned: learned.keys().copied().collect(),
             ranges: learned.keys().filter(is_range).copied().collect(),
             used: HashMap::new(),
@@ -306,7 +299,7 @@ impl<'p> Fit<'p> {
     }
 
     fn add(&mut self, edge: &EdgeRow<'_>) {
-        let class = Class::of(edge, self.scans);
+        let class = Class::of(edge, self.scanners);
         let is_accepted = class != Class::NotJudged && is_accepted(edge);
         if is_accepted {
             self.accepted += edge.connections;
@@ -358,12 +351,7 @@ impl<'p> Fit<'p> {
 
 impl Use {
     fn add(&mut self, edge: &EdgeRow<'_>) {
-        let is_first = self.connections == 0;
-        let (first, last) = self.times;
-        self.times = match is_first {
-            true => (edge.first_seen, edge.last_seen),
-            false => (first.min(edge.first_seen), last.max(edge.last_seen)),
-        };
+        edge.widen(&mut self.times);
         self.connections += edge.connections;
         self.clients.add_addr(edge.client_addr);
         self.servers.add_addr(edge.server_addr);

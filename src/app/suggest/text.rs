@@ -30,8 +30,7 @@ impl Traffic {
     pub fn add(&mut self, edge: &EdgeRow<'_>) {
         self.hours.insert(edge.first_seen / 3600);
         self.hours.insert(edge.last_seen / 3600);
-        let (first, last) = self.times.unwrap_or((u32::MAX, 0));
-        self.times = Some((first.min(edge.first_seen), last.max(edge.last_seen)));
+        edge.widen(&mut self.times);
     }
 }
 
@@ -82,7 +81,7 @@ pub(super) fn whole(
                 counted(connections, "connection"),
                 counted(used.clients.estimate(), "client"),
                 counted(used.servers.estimate(), "server"),
-                times(Some(used.times))
+                times(used.times)
             ),
         };
         text.push_str(&format!("reason = \"{reason}\"\n# owner = \"\"\n"));

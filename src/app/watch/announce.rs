@@ -73,9 +73,14 @@ impl Watch<'_> {
         let Some(event) = event else {
             return Ok(false);
         };
+        let (origins, warning) = self.whose.of([finding]);
+        if let Some(warning) = warning {
+            tracing::warn!("{warning}");
+        }
         let alert = Alert {
             event,
             finding,
+            origins: &origins,
             opened,
             policy_id: self.policy.id(),
             policy_hash: self.policy.hash(),

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::oneshot::Receiver;
 
 use super::super::error::ScanError;
 use super::super::lock;
@@ -34,9 +35,13 @@ pub(super) fn bind(address: SocketAddr) -> Result<TcpListener, ScanError> {
 }
 
 impl Watch<'_> {
-    /// Answers until nothing more will be judged. On a thread and a runtime of its own: answers come however busy the
+    /// Answers until the sender of `over` is gone. On a thread and a runtime of its own: answers come however busy the
     /// others are.
-    pub(super) fn answer(&self, listener: TcpListener) -> anyhow::Result<()> {
+    pub(super) fn answer(
+        &self,
+        listener: TcpListener,
+        mut over: Receiver<()>,
+    ) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -47,7 +52,7 @@ impl Watch<'_> {
                 let accepted = tokio::select! {
                     accepted = listener.accept(), if answers.len() < TOGETHER => accepted,
                     Some(()) = answers.next() => continue,
-                    () = self.is_done() => return Ok(()),
+                    _ = &mut over => return Ok(()),
                 };
                 let Ok((stream, _)) = accepted else { continue };
                 let service = service_fn(|request: Request<Incoming>| {
@@ -65,12 +70,6 @@ impl Watch<'_> {
                 });
             }
         })
-    }
-
-    async fn is_done(&self) {
-        while lock(&self.sea).done.is_none() {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
     }
 
     fn say(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {

@@ -28,6 +28,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 use crate::alert::Sender;
 use crate::detect::Baseline;
@@ -42,6 +43,7 @@ use super::batch::{open_lake, runtime};
 use super::days::Detects;
 use super::error::ScanError;
 use super::lock;
+use super::origins::Whose;
 use super::run::Run;
 use super::settings::{ScanSettings, WatchSettings};
 use super::stop::{Clock, Stop, UntilAborted};
@@ -112,9 +114,14 @@ pub fn watch(
         });
     }
     let terms = Terms::load(&settings.judging.policies)?;
-    let policy = terms.last();
+    let (policy, file) = (terms.last(), terms.last_file());
     refuse_resolver_logs(policy)?;
     let baseline = super::baseline::load(settings.judging.baseline.as_deref(), policy)?;
+    let whose = Whose::read(policy, file);
+    let whose = whose.map_err(|message| ScanError::Usage {
+        message,
+        hint: None,
+    })?;
     let listener = settings.listen.map(listen::bind).transpose()?;
     let runtime = runtime()?;
     let senders = settings.alerts.iter().map(|target| {
@@ -156,6 +163,7 @@ pub fn watch(
         temp: temp.path(),
         lake: lake.as_ref(),
         baseline: baseline.as_ref(),
+        whose,
         committed: Mutex::new(committed),
         ledger: &ledger,
         clock,
@@ -264,6 +272,8 @@ struct Watch<'a> {
     lake: Option<&'a Lake>,
     /// What is usual, where it was learned.
     baseline: Option<&'a Baseline>,
+    /// Whose the addresses are that alerts name.
+    whose: Whose<'a>,
     /// Hours that are in the lake.
     committed: Mutex<BTreeSet<Hour>>,
     ledger: &'a Ledger,
@@ -313,11 +323,29 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from
 const TRIES: u32 = 5;
 
 impl Watch<'_> {
+    /// Does the work, and answers whoever asks until all of it is done.
     fn run(
         &self,
         held: Option<Lease>,
         listener: Option<TcpListener>,
     ) -> Result<WatchEnd, ScanError> {
+        let (running, over) = oneshot::channel();
+        std::thread::scope(|scope| {
+            if let Some(listener) = listener {
+                scope.spawn(|| {
+                    if let Err(error) = self.answer(listener, over) {
+                        tracing::error!("nobody is answered any more: {error}");
+                    }
+                });
+            }
+            // Gone when the work is over, whatever became of it.
+            let _running: oneshot::Sender<()> = running;
+            self.work(held)
+        })
+    }
+
+    /// Takes in, judges and delivers, each on threads of their own.
+    fn work(&self, held: Option<Lease>) -> Result<WatchEnd, ScanError> {
         let (taken_in, judged, unreadable, was_held) = std::thread::scope(|scope| {
             let keeping = held.map(|lease| {
                 scope.spawn(|| {
@@ -325,13 +353,6 @@ impl Watch<'_> {
                     lease::keep(lease, self.settings.lease, self.stop, is_done)
                 })
             });
-            if let Some(listener) = listener {
-                scope.spawn(|| {
-                    if let Err(error) = self.answer(listener) {
-                        tracing::error!("nobody is answered any more: {error}");
-                    }
-                });
-            }
             for sender in self.senders {
                 scope.spawn(|| self.deliver(sender));
             }

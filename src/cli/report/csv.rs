@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::{fields, words};
+use crate::alert;
 use crate::app::report::RunReport;
 
 /// The findings as CSV.
@@ -22,11 +23,7 @@ pub(super) fn render(report: &RunReport) -> String {
             row.0.iter().map(|(name, _)| *name).eq(NAMES),
             "the header names the fields in their order"
         );
-        for ((_, value), comma) in row.0.iter().zip(separators()) {
-            text.push_str(comma);
-            push_cell(&mut text, value);
-        }
-        text.push_str("\r\n");
+        push_row(&mut text, row.0.iter().map(|(_, value)| value));
     }
     text
 }
@@ -79,14 +76,12 @@ const NAMES: [&str; 44] = [
     "known",
 ];
 
-fn separators() -> impl Iterator<Item = &'static str> {
-    std::iter::once("").chain(std::iter::repeat(","))
-}
-
 /// Adds a row of cells.
-pub(in crate::cli) fn push_row(text: &mut String, cells: &[Value]) {
-    for (cell, comma) in cells.iter().zip(separators()) {
-        text.push_str(comma);
+pub(in crate::cli) fn push_row<'v>(text: &mut String, cells: impl IntoIterator<Item = &'v Value>) {
+    for (place, cell) in cells.into_iter().enumerate() {
+        if place > 0 {
+            text.push(',');
+        }
         push_cell(text, cell);
     }
     text.push_str("\r\n");
@@ -103,11 +98,15 @@ fn push_cell(text: &mut String, value: &Value) {
     }
 }
 
-/// An element of a list: text as it is, an address with its bytes in brackets.
+/// An element of a list: text as it is, an address with its bytes, and whose it is, in brackets.
 fn item(value: &Value) -> String {
     match (value.as_str(), value["addr"].as_str()) {
         (Some(word), _) => word.to_owned(),
-        (None, Some(addr)) => format!("{addr} ({})", value["bytes"]),
+        (None, Some(addr)) => {
+            let origin = alert::origin(value);
+            let whose = if origin.is_unknown() { "" } else { ", " };
+            format!("{addr} ({}{whose}{origin})", value["bytes"])
+        }
         (None, None) => value.to_string(),
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn reason(finding: &Finding) -> &str {
 /// The finding's fields. The list of names is the same for all.
 pub(super) fn of(report: &RunReport, finding: &Finding) -> Fields {
     let (policy_id, policy_hash) = report.policy_of(finding);
-    let mut fields = alert::finding_fields(policy_id, policy_hash, finding);
+    let mut fields = alert::finding_fields(policy_id, policy_hash, finding, &report.origins);
     fields.0.push(("known", json!(report.is_known(finding))));
     fields
 }

@@ -6,6 +6,7 @@ use crate::app::report::{Cell, Coverage, LakeSummary, MalformedSample, Noise, Ru
 use crate::app::resolver::ResolverReport;
 use crate::flow::Tally;
 use crate::judge::{Confidence, Finding, Kind, Outcome, ServerNames, Subject};
+use crate::net::Origin;
 use crate::policy::{DomainLevel, Gathered, Path, Severity};
 
 /// 2026-02-25T06:00:00Z.
@@ -25,6 +26,14 @@ pub(super) fn report() -> RunReport {
             .map(str::to_owned)
             .to_vec(),
         findings: vec![reverse_shell(), shortcut(), known(), muted()],
+        origins: BTreeMap::from([(
+            "203.0.113.9".parse().expect("an address"),
+            Origin {
+                asn: Some(64498),
+                as_name: Some("Example Cloud".to_owned()),
+                country: Some("US".to_owned()),
+            },
+        )]),
         findings_total: BTreeMap::from([("critical", 1), ("high", 1), ("medium", 1), ("low", 1)]),
         findings_open: BTreeMap::from([("critical", 1), ("medium", 1)]),
         known: vec!["00112233445566aa".to_owned()],

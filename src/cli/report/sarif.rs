@@ -141,6 +141,19 @@ fn result(report: &RunReport, finding: &Finding, rule_index: Option<usize>) -> V
             "lastSeen": instant(finding.last_seen),
         },
     });
+    for (name, end) in [
+        ("clientOrigins", &finding.client),
+        ("serverOrigins", &finding.server),
+    ] {
+        let known = end.heaviest.iter();
+        let known = known.filter_map(|(addr, _)| Some((addr, report.origins.get(addr)?)));
+        let known: Vec<String> = known
+            .map(|(addr, origin)| format!("{addr} ({origin})"))
+            .collect();
+        if !known.is_empty() {
+            result["properties"][name] = json!(known);
+        }
+    }
     if let Some(index) = rule_index {
         result["ruleIndex"] = json!(index);
     }

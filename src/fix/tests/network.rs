@@ -280,7 +280,7 @@ fn what_is_closed_is_closed_and_what_the_policy_does_not_deny_stays() {
     let mut states: BTreeMap<&str, usize> = BTreeMap::new();
     let mut narrowed = 0;
     for seed in 1..=200 {
-        let mut random = Random(seed * 0x9e37_79b9_7f4a_7c15);
+        let mut random = Random(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
         for _ in 0..20 {
             random.below(2);
         }
@@ -446,7 +446,7 @@ fn what_is_lost_is_counted() {
 fn what_is_opened_comes_through_and_nothing_is_lost() {
     let (mut opened, mut unknown) = (0, 0);
     for seed in 1..=150 {
-        let mut random = Random(seed * 0x9e37_79b9_7f4a_7c15);
+        let mut random = Random(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
         for _ in 0..20 {
             random.below(2);
         }

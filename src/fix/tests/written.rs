@@ -69,7 +69,7 @@ fn every_rule_of_terraform_leads_to_its_resource() {
     for file in [file!("terraform/state.json"), file!("terraform/plan.json")] {
         let config = from_terraform(&[file]).expect("a configuration");
         let removals = removals(&config);
-        assert!(removals.len() > 5, "{}", file.name);
+        assert!(removals.len() > 2, "{}: {}", file.name, removals.len());
         for change in &removals {
             let snippet = snippet(change, &config, "x", 1);
             assert!(snippet.what.contains("aws_"), "{}", snippet.what);

@@ -111,7 +111,8 @@ impl Story {
     }
 
     /// Whether no connection of its edge may feed a finding. The severity of all is the same, as it follows from the edge,
-    /// but where the orientation is ambiguous: there the client's port has a say.
+    /// but where the orientation is ambiguous: there the client's port has a say. (That a server is a public address of
+    /// one's own for a part of the time makes it low at most, and never less than would feed.)
     pub fn never_feeds(&self, policy: &Policy) -> bool {
         let is_mild = matches!(self.verdict, Verdict::Compliant | Verdict::Unjudged);
         let is_ambiguous = matches!(self.orientation, Orientation::Port | Orientation::Peer);

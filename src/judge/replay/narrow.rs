@@ -76,10 +76,9 @@ pub(super) fn prefixes(seen: &Few<Addr>) -> Option<Vec<Prefix>> {
 /// Prefixes in the order of their addresses; neighbours are drawn together until they are few, and as long as nothing more
 /// is held by it.
 fn draw_together(addrs: Vec<Addr>) -> Vec<Prefix> {
-    let width = |addr: Addr| if addr.is_v4() { 32 } else { 128 };
     let mut prefixes: Vec<Prefix> = addrs
         .into_iter()
-        .map(|addr| Prefix::of(addr, width(addr)))
+        .map(|addr| Prefix::of(addr, addr.width()))
         .collect();
     loop {
         let pairs = prefixes.windows(2).enumerate();

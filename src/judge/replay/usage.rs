@@ -26,8 +26,7 @@ pub struct Usage<'p> {
     pub unjudged: Counts,
     /// Connections of which a lake does not tell what the policy says.
     pub unknown: Counts,
-    /// Connections on which a rule with a path matched although theirs is unknown; counted only where edges are judged
-    /// again: 0 over logs, and over a lake of this policy.
+    /// Connections on which a rule with a path matched although theirs is unknown: counted by whoever asks the policy.
     pub via_unknown: u64,
     /// When connections were seen: first and last, seconds.
     pub times: Option<(u32, u32)>,
@@ -122,12 +121,8 @@ impl<'p> Usage<'p> {
     /// Takes what the policy says of an edge, none where nobody can tell, and its ends, each time that the policy changed
     /// while it was seen once more; none where the policy has no such network.
     pub fn add(&mut self, edge: &EdgeRow<'_>, said: Option<Said>, ends: Option<&[Ends<'_>]>) {
-        let counts = Counts {
-            records: edge.records,
-            connections: edge.connections,
-            bytes: edge.bytes_to_server.saturating_add(edge.bytes_to_client),
-        };
-        widen(&mut self.times, edge);
+        let counts = Counts::of(edge);
+        edge.widen(&mut self.times);
         let (answer, rule) = match said {
             None => {
                 self.unknown += counts;
@@ -143,7 +138,7 @@ impl<'p> Usage<'p> {
         used.counts += counts;
         used.clients.add_addr(edge.client_addr);
         used.servers.add_addr(edge.server_addr);
-        widen(&mut used.times, edge);
+        edge.widen(&mut used.times);
         match answer {
             Answer::Allow => {}
             Answer::Deny => return,
@@ -233,11 +228,6 @@ impl<'p> Usage<'p> {
             to: narrower_prefixes(&used.to, granted.to.as_deref()),
         }
     }
-}
-
-fn widen(times: &mut Option<(u32, u32)>, edge: &EdgeRow<'_>) {
-    let (first, last) = times.unwrap_or((u32::MAX, 0));
-    *times = Some((first.min(edge.first_seen), last.max(edge.last_seen)));
 }
 
 fn few_zones(names: &[String], zones: &BTreeSet<String>) -> Vec<String> {

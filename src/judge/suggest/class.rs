@@ -1,7 +1,7 @@
 //! What is to be made of an edge before it is counted.
 
 use super::super::orient::EPHEMERAL;
-use super::scans::Scans;
+use super::scans::Scanners;
 use crate::judge::{Confidence, EdgeRow, Outcome};
 use crate::net::protocol::TCP;
 
@@ -38,13 +38,13 @@ pub fn is_accepted(edge: &EdgeRow<'_>) -> bool {
 
 impl Class {
     /// Of an edge, with what is known of all clients.
-    pub fn of(edge: &EdgeRow<'_>, scans: &Scans) -> Class {
+    pub fn of(edge: &EdgeRow<'_>, scanners: &Scanners) -> Class {
         let is_ephemeral = edge.server_port.is_some_and(|port| port >= EPHEMERAL);
         if edge.decision.is_none() {
             Class::NotJudged
         } else if !is_accepted(edge) {
             Class::NotAccepted
-        } else if scans.is_scanner(edge.client_addr) {
+        } else if scanners.has(edge.client_addr) {
             Class::Scan
         } else if is_ephemeral && edge.confidence == Confidence::Ambiguous {
             Class::Reply

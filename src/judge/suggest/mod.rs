@@ -14,5 +14,5 @@ pub use class::{Class, is_accepted};
 pub(crate) use left_out::counted;
 pub use left_out::{Left, LeftOut, Why};
 pub use merge::{Learned, merged};
-pub use scans::Scans;
+pub use scans::{Scanners, Scans};
 pub use seen::{Key, Often, Seen, Spot, Sum};

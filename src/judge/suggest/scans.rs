@@ -1,6 +1,6 @@
 //! Clients that try one target after the other and are mostly turned away.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::class::is_accepted;
 use crate::judge::EdgeRow;
@@ -21,6 +21,9 @@ pub struct Scans {
     clients: HashMap<Addr, Targets>,
 }
 
+/// The clients that are scanners.
+pub struct Scanners(HashSet<Addr>);
+
 impl Scans {
     /// Takes what a client tried; what is not judged does not count.
     pub fn add(&mut self, edge: &EdgeRow<'_>) {
@@ -34,15 +37,18 @@ impl Scans {
         }
     }
 
-    /// Forgets all clients that are no scanners.
-    pub fn settle(&mut self) {
-        self.clients.retain(|_, targets| is_scan(targets));
-        self.clients.shrink_to_fit();
+    /// Who scans, once all is seen.
+    pub fn scanners(self) -> Scanners {
+        let clients = self.clients.into_iter();
+        let scanners = clients.filter(|(_, targets)| is_scan(targets));
+        Scanners(scanners.map(|(client, _)| client).collect())
     }
+}
 
-    /// Whether the client is a scanner.
-    pub fn is_scanner(&self, client: Addr) -> bool {
-        self.clients.get(&client).is_some_and(is_scan)
+impl Scanners {
+    /// Whether the client is one.
+    pub fn has(&self, client: Addr) -> bool {
+        self.0.contains(&client)
     }
 }
 

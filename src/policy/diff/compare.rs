@@ -352,11 +352,7 @@ pub(in crate::policy) fn port_cells<'s>(
     let mut cells = Vec::new();
     let mut others = Vec::new();
     for protocol in 0..=u8::MAX {
-        let last = if protocol::has_ports(protocol) {
-            u16::MAX
-        } else {
-            0
-        };
+        let last = protocol::highest_port(protocol);
         let Some(mut firsts) = cuts.remove(&protocol) else {
             others.push(PortRange {
                 protocol,

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::regions::{Range, Region, View, sorted};
-use crate::net::hex;
 use super::spans::Span;
+use crate::net::hex;
 use crate::policy::space::Kind;
-use crate::policy::{ClassId, NetworkId, Policy};
+use crate::policy::{ClassId, NetworkId, Policy, day_or_instant};
 
 /// A thing of the file that is new, gone, or says something else.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -198,7 +198,7 @@ fn things(policy: &Policy) -> Things {
     if !files.is_empty() {
         let says = files.iter().map(|(digest, valid_from)| {
             let digest = &hex(digest)[..12];
-            let since = valid_from.map(|from| format!(" from {} on", day(from)));
+            let since = valid_from.map(|from| format!(" from {} on", day_or_instant(from)));
             format!("file {digest}…{}", since.unwrap_or_default())
         });
         add("inventory", "files", says.collect());
@@ -207,24 +207,12 @@ fn things(policy: &Policy) -> Things {
 }
 
 fn date(key: &str, date: Option<i64>) -> Option<String> {
-    date.map(|date| format!("{key} {}", day(date)))
+    date.map(|date| format!("{key} {}", day_or_instant(date)))
 }
 
 fn validity(from: Option<i64>, until: Option<i64>) -> impl Iterator<Item = String> {
     let dates = [date("valid from", from), date("valid until", until)];
     dates.into_iter().flatten()
-}
-
-/// A day if the instant is its midnight, else date and time; UTC.
-fn day(seconds: i64) -> String {
-    let Ok(instant) = jiff::Timestamp::from_second(seconds) else {
-        return seconds.to_string();
-    };
-    let text = instant.to_string();
-    match text.strip_suffix("T00:00:00Z") {
-        Some(day) => day.to_owned(),
-        None => text,
-    }
 }
 
 /// The inside addresses that belong elsewhere during a span of time, as seen from one network.

@@ -2,7 +2,7 @@
 
 use crate::net::ports::PortSet;
 use crate::net::{Addr, protocol};
-use crate::policy::Path;
+use crate::policy::{Path, flow_text};
 
 use super::compare::Effect;
 use super::gather::{Gatherer, Product};
@@ -56,13 +56,7 @@ impl Example {
 
     /// As the policy's own tests write it: `10.0.32.5 -> 10.0.64.20:443 tcp`.
     pub fn flow(&self) -> String {
-        let name = protocol::name(self.protocol);
-        let name = name.map_or_else(|| self.protocol.to_string(), str::to_owned);
-        let server = match self.server_port {
-            Some(port) => std::net::SocketAddr::new(self.server.to_ip(), port).to_string(),
-            None => self.server.to_string(),
-        };
-        format!("{} -> {server} {name}", self.client)
+        flow_text(self.client, self.server, self.protocol, self.server_port)
     }
 }
 

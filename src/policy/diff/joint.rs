@@ -11,8 +11,8 @@ use crate::policy::names::Name;
 use crate::policy::ruleset::{Condition, Require, What};
 use crate::policy::{End, Policy, RuleId};
 
-use super::bits::Bits;
 use super::kinds::{EndKind, Kinds};
+use crate::policy::bits::Bits;
 
 /// A rule of either policy or of both, by its id and effect.
 pub(super) struct JointRule<'p> {

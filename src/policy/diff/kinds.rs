@@ -294,7 +294,9 @@ fn membership(
     let is_in = |at: usize, group: Option<u16>| {
         let end = seen[at].end();
         group.is_some_and(|group| {
-            let mut groups = views[at].policy.groups_of_end(end.class, end.groups, end.known);
+            let mut groups = views[at]
+                .policy
+                .groups_of_end(end.class, end.groups, end.known);
             groups.any(|known| known == GroupId(group))
         })
     };

@@ -18,7 +18,6 @@
 //! Where places are in force for a time only, all that is done for each span of time between the instants at which an
 //! address may change its place in either policy; `spans` lists these, and joins what changes alike in several.
 
-mod bits;
 mod boxes;
 mod compare;
 mod edits;
@@ -43,7 +42,6 @@ use joint::{Joint, Reach};
 use regions::View;
 use spans::Span;
 
-pub(super) use bits::Bits;
 pub(super) use compare::port_cells;
 pub(super) use joint::{may_match, names};
 pub(super) use kinds::{Asker, Tests};

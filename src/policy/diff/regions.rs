@@ -89,7 +89,7 @@ pub fn sorted(mut ranges: Vec<Range>) -> Vec<Range> {
 pub fn prefixes(ranges: &[Range]) -> Vec<Prefix> {
     let mut prefixes = Vec::new();
     for (first, last) in ranges {
-        let width = if first.is_v4() { 32 } else { 128 };
+        let width = u32::from(first.width());
         let mut from = first.bits();
         loop {
             // As many bits as the alignment of the first address and the number of those left allow.

@@ -91,7 +91,9 @@ impl Policy {
                 .groups
                 .iter()
                 .any(|id| self.group_name(*id) == group.name);
-            let by_inventory = self.inventory.is_in_group(end.known, GroupId(*place as u16));
+            let by_inventory = self
+                .inventory
+                .is_in_group(end.known, GroupId(*place as u16));
             let is_known = is_known || by_inventory != Truth::Unknown;
             let is_by_prefix = longest(&group.cidrs, addr).is_some();
             is_in_force && could_be && group.needs_inventory() && !is_by_prefix && !is_known

@@ -21,6 +21,9 @@ pub(in crate::policy) struct Data {
     pub(in crate::policy) domain_snapshots: Vec<Word>,
     /// How long an answer speaks for connections, seconds; none is the default.
     pub(in crate::policy) resolver_grace: Option<u32>,
+    /// Autonomous systems and countries, for the text of findings.
+    pub(in crate::policy) asn: Option<Word>,
+    pub(in crate::policy) geo: Option<Word>,
 }
 
 /// An entry of `inventory`.
@@ -41,6 +44,8 @@ pub(super) fn data(top: &mut Section<'_, '_>, problems: &mut Problems) -> Data {
         resolver_logs: section.words("resolver_logs", problems),
         domain_snapshots: section.words("domain_snapshots", problems),
         resolver_grace: leaf::grace(&mut section, problems),
+        asn: section.word("asn", problems),
+        geo: section.word("geo", problems),
     };
     section.finish(problems);
     data

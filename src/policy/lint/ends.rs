@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 
+use super::super::bits::Bits;
 use super::super::names::Name;
 use super::super::space::Kind;
 use super::super::{ClassId, GroupId, Policy};
-use super::set::Set;
 
 /// How the addresses of a class stand towards a name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,9 +94,9 @@ pub(super) struct Ends<'p> {
     pub(super) names: &'p [Name],
     pub(super) except: &'p [Name],
     /// Classes whose ends always are of the list.
-    pub(super) sure: Set,
+    pub(super) sure: Bits,
     /// Classes whose ends could be; `sure` is within it.
-    pub(super) may: Set,
+    pub(super) may: Bits,
 }
 
 /// All such lists of a policy, each once.
@@ -105,14 +105,14 @@ pub(super) struct EndLists<'p> {
     lists: Vec<Ends<'p>>,
     numbers: HashMap<(&'p [Name], &'p [Name]), usize>,
     /// By name the classes that always and that perhaps are of it.
-    names: HashMap<Name, (Set, Set)>,
+    names: HashMap<Name, (Bits, Bits)>,
     /// Classes that no network's view has: they are in no list.
-    unseen: Set,
+    unseen: Bits,
 }
 
 impl<'p> EndLists<'p> {
     pub(super) fn new(policy: &'p Policy) -> EndLists<'p> {
-        let mut unseen = Set::new(policy.space.classes().len());
+        let mut unseen = Bits::new(policy.space.classes().len());
         for (class, is_seen) in policy.space.seen().into_iter().enumerate() {
             if !is_seen {
                 unseen.insert(class);
@@ -151,9 +151,9 @@ impl<'p> EndLists<'p> {
     }
 
     /// The classes that always are of one of the names, and those that could be.
-    fn union(&mut self, names: &[Name]) -> (Set, Set) {
+    fn union(&mut self, names: &[Name]) -> (Bits, Bits) {
         let bound = self.policy.space.classes().len();
-        let (mut always, mut could) = (Set::new(bound), Set::new(bound));
+        let (mut always, mut could) = (Bits::new(bound), Bits::new(bound));
         for name in names {
             let policy = self.policy;
             let (by_class, perhaps) = self
@@ -217,9 +217,9 @@ impl<'p> EndLists<'p> {
     }
 }
 
-fn classes_of(policy: &Policy, name: Name) -> (Set, Set) {
+fn classes_of(policy: &Policy, name: Name) -> (Bits, Bits) {
     let bound = policy.space.classes().len();
-    let (mut always, mut perhaps) = (Set::new(bound), Set::new(bound));
+    let (mut always, mut perhaps) = (Bits::new(bound), Bits::new(bound));
     for class in 0..bound {
         match holds(policy, ClassId(class as u32), name) {
             Holds::Always => always.insert(class),

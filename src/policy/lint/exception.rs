@@ -1,7 +1,6 @@
 //! Rules with an end: exceptions that last, that are over, that are about to be.
 
-use super::super::Policy;
-use super::super::explain::day_or_instant;
+use super::super::{Policy, day_or_instant};
 use super::table::{EXPIRED_RULE, EXPIRING_RULE, LONG_EXCEPTION};
 use super::{Found, Rules};
 
@@ -20,7 +19,7 @@ pub(super) fn lint(policy: &Policy, rules: &Rules<'_>, at: i64, found: &mut Foun
         };
         let span = &rule.written.expires_span;
         let title = rule.title();
-        if at >= expires {
+        if rule.is_over(at) {
             let effect = if rule.is_deny() {
                 "what it forbade is no longer forbidden by it"
             } else {
@@ -29,10 +28,7 @@ pub(super) fn lint(policy: &Policy, rules: &Rules<'_>, at: i64, found: &mut Foun
             found.add(
                 &EXPIRED_RULE,
                 span,
-                format!(
-                    "{title} ended on {}: {effect}",
-                    day_or_instant(Some(expires))
-                ),
+                format!("{title} ended on {}: {effect}", day_or_instant(expires)),
                 "remove it, or renew it with its owner",
             );
             continue;
@@ -52,7 +48,7 @@ pub(super) fn lint(policy: &Policy, rules: &Rules<'_>, at: i64, found: &mut Foun
         if !rule.is_deny() && lasts > MAX_DAYS * DAY {
             let days = lasts / DAY;
             let since = match begins {
-                Some(begins) => format!("from {} on", day_or_instant(Some(begins))),
+                Some(begins) => format!("from {} on", day_or_instant(begins)),
                 None => "from now on".to_owned(),
             };
             found.add(

@@ -1,7 +1,7 @@
 //! Lints: what is not wrong in a policy file but probably not meant, one file per family. They are computed on demand,
 //! from the compiled policy and the file as written; judging knows nothing of them.
 //!
-//! `table` has their codes, names and pages. `ends`, `set` and `cover` compare rules by the classes of addresses that they
+//! `table` has their codes, names and pages. `ends` and `cover` compare rules by the classes of addresses that they
 //! hold, not by their text; `pointless` says which rules do nothing. `stateless` and `size` read rules as entries of a
 //! network ACL. `wide`, `exception`, `unused` and `place` look at single entries.
 
@@ -10,7 +10,6 @@ mod ends;
 mod exception;
 mod place;
 mod pointless;
-mod set;
 mod size;
 mod stateless;
 mod table;
@@ -122,7 +121,7 @@ pub(super) fn lints(policy: &Policy, file: &File, name: &str, text: &str, at: i6
     place::lint(policy, file, &mut found);
     match cover::Shapes::new(policy, &rules) {
         Ok(shapes) => {
-            pointless::lint(&rules, &shapes, &mut found);
+            pointless::lint(&rules, &shapes, at, &mut found);
             stateless::lint(policy, &rules, &shapes, at, &mut found);
             size::lint(policy, &rules, &shapes, at, &mut found);
         }
@@ -200,6 +199,11 @@ struct Rule<'a> {
 impl Rule<'_> {
     fn is_deny(&self) -> bool {
         self.written.effect == file::Effect::Deny
+    }
+
+    /// Whether it is over at an instant, seconds since 1970.
+    fn is_over(&self, at: i64) -> bool {
+        self.condition.expires.is_some_and(|expires| at >= expires)
     }
 
     /// What messages call it: ``allow `id` ``.

@@ -5,11 +5,11 @@ use super::table::{ALWAYS_DENIED, DUPLICATE_RULE, LintLevel, NEVER_MATCHES, SHAD
 use super::{Found, Rule, Rules};
 
 /// One lint for a rule at most, the strongest that holds.
-pub(super) fn lint(rules: &Rules<'_>, shapes: &Shapes<'_>, found: &mut Found) {
+pub(super) fn lint(rules: &Rules<'_>, shapes: &Shapes<'_>, at: i64, found: &mut Found) {
     for (number, rule) in rules.all.iter().enumerate() {
         let span = &rule.id.span;
         let title = rule.title();
-        match pointless(rules, shapes, number) {
+        match pointless(rules, shapes, number, at) {
             Some(Pointless::Never(why)) => found.add(
                 &NEVER_MATCHES,
                 span,
@@ -64,10 +64,14 @@ enum Pointless {
     Shadowed(usize),
 }
 
-fn pointless(rules: &Rules<'_>, shapes: &Shapes<'_>, number: usize) -> Option<Pointless> {
+fn pointless(rules: &Rules<'_>, shapes: &Shapes<'_>, number: usize, at: i64) -> Option<Pointless> {
     let rule = &rules.all[number];
     if let Some(why) = never(shapes, number) {
         return Some(Pointless::Never(why));
+    }
+    // That it is over is said of it, and reason enough to remove it.
+    if rule.is_over(at) {
+        return None;
     }
     let others = || (0..rules.all.len()).filter(|other| *other != number);
     if !rule.is_deny() {

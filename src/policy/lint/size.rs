@@ -8,13 +8,13 @@
 use std::collections::HashMap;
 
 use super::super::Policy;
+use super::super::bits::Bits;
 use super::super::names::Name;
 use super::super::ruleset::{Condition, Ports};
 use super::super::space::Kind;
 use super::super::validity::Validity;
 use super::cover::Shapes;
 use super::ends::Ends;
-use super::set::Set;
 use super::table::{ACL_SIZE, LintLevel};
 use super::{Found, Rules};
 use crate::net::ports::PortSet;
@@ -73,9 +73,9 @@ pub(super) fn lint(
     }
 }
 
-fn inside_classes(policy: &Policy) -> Set {
+fn inside_classes(policy: &Policy) -> Bits {
     let classes = policy.space.classes();
-    let mut inside = Set::new(classes.len());
+    let mut inside = Bits::new(classes.len());
     for (number, class) in classes.iter().enumerate() {
         if class.kind == Kind::Inside {
             inside.insert(number);

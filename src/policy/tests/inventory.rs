@@ -222,7 +222,11 @@ fn tags_of_an_instance_count_and_where_nothing_tells_them_nothing_is_proven() {
         "unproven a, no evidence: an inventory that knows the address, its instance's tags (a)";
     check_of(&policy, "10.0.32.1 -> 10.0.64.1:443 tcp", "allow a");
     check_of(&policy, "10.0.32.1 -> 10.0.64.2:443 tcp", unknown);
-    check_of(&policy, "10.0.32.1 -> 10.0.64.3:443 tcp", "deny default");
+    check_of(
+        &policy,
+        "10.0.32.1 -> 10.0.64.3:443 tcp",
+        "deny default, allowed on tcp/22 only (b)",
+    );
     // An exception from a deny has to be shown.
     check_of(&policy, "10.0.32.1 -> 10.0.64.1:22 tcp", "allow a");
     check_of(&policy, "10.0.32.1 -> 10.0.64.2:22 tcp", "deny d");

@@ -80,7 +80,7 @@ pub(super) fn functions() -> Vec<Function> {
                 let found = (0..of[0].len()).map(|row| {
                     let addr = addr_at(texts(&of[0]), row)?;
                     let bits = bits.is_valid(row).then(|| bits.value(row))?;
-                    let most = if addr.is_v4() { 32 } else { 128 };
+                    let most = i64::from(addr.width());
                     Some(Prefix::of(addr, bits.clamp(0, most) as u8).to_string())
                 });
                 Ok(Arc::new(found.collect::<StringArray>()) as ArrayRef)

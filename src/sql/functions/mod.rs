@@ -6,7 +6,7 @@
 
 mod addresses;
 mod names;
-mod places;
+mod origins;
 mod policy;
 
 use std::fmt;
@@ -22,8 +22,7 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
-use super::places::Places;
-use crate::net::Addr;
+use crate::net::{Addr, Origins};
 use crate::policy::Policy;
 
 /// What people are told of a function.
@@ -46,11 +45,11 @@ pub fn docs() -> impl Iterator<Item = &'static Doc> {
     all().into_iter().map(|function| function.doc)
 }
 
-/// All functions, of which those of a policy say that there is none, and those of places know none.
+/// All functions, of which those of a policy say that there is none, and those of origins know none.
 fn all() -> Vec<Function> {
     let mut all = addresses::functions();
     all.extend(names::functions());
-    all.extend(places::functions(Arc::default()));
+    all.extend(origins::functions(Origins::default()));
     all.extend(policy::functions(None));
     all
 }
@@ -65,9 +64,9 @@ pub(super) fn set_policy(registry: &mut dyn FunctionRegistry, policy: Arc<Policy
     add(registry, policy::functions(Some(policy)))
 }
 
-/// Has the functions of places answer by these.
-pub(super) fn set_places(registry: &mut dyn FunctionRegistry, places: Arc<Places>) -> Result<()> {
-    add(registry, places::functions(places))
+/// Has the functions of addresses of the internet answer by these.
+pub(super) fn set_origins(registry: &mut dyn FunctionRegistry, origins: Origins) -> Result<()> {
+    add(registry, origins::functions(origins))
 }
 
 fn add(registry: &mut dyn FunctionRegistry, functions: Vec<Function>) -> Result<()> {

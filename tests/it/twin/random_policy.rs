@@ -1,5 +1,7 @@
 //! Random policies of the small world: rules, requires and transit over fixed networks.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use proptest::collection::vec;
 use proptest::option::{self, weighted};
 use proptest::prelude::*;
@@ -84,18 +86,16 @@ pub fn policy() -> impl Strategy<Value = TwinPolicy> {
     );
     let criticalities = vec(option::of(select(vec!["low", "medium", "high"])), 4);
     let labels = vec(option::of(select(vec!["prod", "dev"])), 5);
-    let dates = vec((valid(), option::of(select(TIERS.to_vec()))), 15);
     (
         vec(rule(), 0..8),
         vec(require(), 0..3),
         transit,
         criticalities,
         labels,
-        dates,
         select(Topology::ALL.to_vec()),
     )
         .prop_map(
-            |(rules, requires, transit, criticalities, labels, dates, topology)| {
+            |(rules, requires, transit, criticalities, labels, topology)| {
                 let mut policy = world(topology == Topology::Connected);
                 policy.rules = rules;
                 policy.requires = requires;
@@ -110,7 +110,7 @@ pub fn policy() -> impl Strategy<Value = TwinPolicy> {
                         .labels
                         .extend(label.map(|value| ("env".to_string(), value.to_string())));
                 }
-                date(&mut policy, &dates);
+                date(&mut policy);
                 narrow(&mut policy, topology);
                 // A label that no subnet has would be an error of the policy.
                 if let Some(subnet) = policy.subnets.last_mut() {
@@ -122,24 +122,30 @@ pub fn policy() -> impl Strategy<Value = TwinPolicy> {
         )
 }
 
-/// When an entry is in force: mostly at all times, else from or until an instant of the judged slot.
-fn valid() -> impl Strategy<Value = Dates> {
-    let dates = || (SLOT..SLOT + 30).prop_map(Some);
-    prop_oneof![
-        6 => Just((None, None)),
-        1 => dates().prop_map(|from| (from, None)),
-        2 => dates().prop_map(|until| (None, until)),
-        1 => (SLOT..SLOT + 15, SLOT + 15..SLOT + 30).prop_map(|(from, until)| (Some(from), Some(until))),
-    ]
-}
-
-/// Gives entries their dates. A subnet that ends may go on in another tier.
-fn date(policy: &mut TwinPolicy, dates: &[(Dates, Option<&str>)]) {
-    let mut dates = dates.iter();
+/// Gives entries their dates: mostly none, else from or until an instant of the judged slot. A subnet that ends may go on
+/// in another tier. All of it follows from the rest of the policy, so that because of it nothing else is drawn otherwise.
+fn date(policy: &mut TwinPolicy) {
+    let mut hasher = DefaultHasher::new();
+    format!("{policy:?}").hash(&mut hasher);
+    let mut state = hasher.finish();
+    let mut below = |bound: u32| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as u32 % bound
+    };
+    let mut valid = || -> Dates {
+        match below(10) {
+            0..=5 => (None, None),
+            6 => (Some(SLOT + below(30)), None),
+            7 | 8 => (None, Some(SLOT + below(30))),
+            _ => (Some(SLOT + below(15)), Some(SLOT + 15 + below(15))),
+        }
+    };
     let mut others = Vec::new();
-    for (subnet, (valid, tier)) in policy.subnets.iter_mut().zip(&mut dates) {
-        subnet.valid = *valid;
-        if let (Some(tier), (None, Some(until))) = (tier, *valid) {
+    for (subnet, tier) in policy.subnets.iter_mut().zip(TIERS.iter().cycle()) {
+        subnet.valid = valid();
+        if let (None, Some(until)) = subnet.valid {
             others.push(Subnet {
                 tier: tier.to_string(),
                 valid: (Some(until), None),
@@ -148,11 +154,11 @@ fn date(policy: &mut TwinPolicy, dates: &[(Dates, Option<&str>)]) {
         }
     }
     policy.subnets.splice(0..0, others);
-    for (group, (valid, _)) in policy.groups.iter_mut().zip(&mut dates) {
-        group.valid = *valid;
+    for group in &mut policy.groups {
+        group.valid = valid();
     }
-    for (destination, (valid, _)) in policy.destinations.iter_mut().zip(&mut dates) {
-        destination.valid = *valid;
+    for destination in &mut policy.destinations {
+        destination.valid = valid();
     }
 }
 

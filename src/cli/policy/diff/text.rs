@@ -3,15 +3,13 @@
 
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
-
 use super::{Compared, addresses, cidrs};
 use crate::cli::report::words;
 use crate::net::ports::{NUM_PAIRS, PortSet};
-use crate::policy::Answer;
 use crate::policy::diff::{
     Change, ChangeKind, Decided, Diff, Edit, Edited, Example, Membership, Side,
 };
+use crate::policy::{Answer, day_or_instant};
 
 /// How many prefixes or words of an edit a line shows; JSON has them all.
 const MAX_SHOWN: usize = 6;
@@ -321,13 +319,6 @@ pub(super) fn group(membership: &Membership) -> String {
     format!("{}{when}", membership.group)
 }
 
-/// A day if the instant is its midnight, else date and time; UTC.
 fn date(seconds: u32) -> String {
-    let instant = Timestamp::from_second(i64::from(seconds))
-        .expect("32 bits of seconds are within 1970 to 2106")
-        .to_string();
-    match instant.strip_suffix("T00:00:00Z") {
-        Some(day) => day.to_owned(),
-        None => instant,
-    }
+    day_or_instant(i64::from(seconds))
 }

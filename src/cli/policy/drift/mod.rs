@@ -56,7 +56,7 @@ pub(in crate::cli) struct DriftArgs {
     )]
     format: AnswerAs,
 
-    /// How many groups of connections of each kind the text shows, or `all`.
+    /// How many gaps of each kind the text shows, each with its three widest groups of connections; or `all`.
     #[arg(long, value_name = "N|all", help_heading = "Report", default_value = "20", value_parser = units::limit)]
     limit: usize,
 

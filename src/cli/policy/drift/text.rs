@@ -13,6 +13,9 @@ use crate::policy::{Answer as Says, Policy};
 /// How many prefixes, groups or rules a line shows; JSON has them all.
 const MAX_SHOWN: usize = 4;
 
+/// How many groups of connections of a gap are shown where not everything is.
+const MAX_PARTS: usize = 3;
+
 pub(super) fn text(answer: &Answer<'_>, limit: usize, width: usize) -> String {
     let drift = &answer.report.drift;
     let name = over::name(&crate::app::replay::PolicyName::of(answer.policy));
@@ -73,37 +76,42 @@ fn summary(gaps: &[Gap<'_>]) -> String {
     }
     let counts = GapKind::ALL.iter().filter_map(|kind| {
         let of_kind = gaps.iter().filter(|gap| gap.kind == *kind);
-        let number: usize = of_kind.map(|gap| gap.parts.len()).sum();
-        (number > 0).then(|| format!("{} {}", words::count(number as u64), kind.as_str()))
+        let groups: usize = of_kind.clone().map(|gap| gap.parts.len()).sum();
+        let number = words::count(of_kind.count() as u64);
+        let groups = words::counted(groups as u64, "group");
+        (number != "0").then(|| format!("{number} {} ({groups})", kind.as_str()))
     });
-    format!(
-        "Groups of connections: {}.",
-        counts.collect::<Vec<_>>().join(", ")
-    )
+    format!("Gaps: {}.", counts.collect::<Vec<_>>().join(", "))
 }
 
+/// Gaps of one kind: so many, each with its widest groups of connections; with [`usize::MAX`] everything.
 fn of_kind(policy: &Policy, gaps: &[&Gap<'_>], limit: usize, width: usize) -> String {
     let mut page = String::new();
-    let mut left = limit;
-    let mut hidden = 0;
-    for gap in gaps {
-        let shown = gap.parts.len().min(left);
-        left -= shown;
-        hidden += gap.parts.len() - shown;
-        if shown == 0 {
-            continue;
-        }
+    let max_parts = if limit == usize::MAX {
+        limit
+    } else {
+        MAX_PARTS
+    };
+    for gap in gaps.iter().take(limit) {
         page.push_str(&hanging("  ", &head(policy, gap), width));
-        for part in &gap.parts[..shown] {
+        for part in gap.parts.iter().take(max_parts) {
             page.push_str(&part_text(gap, part, width));
         }
+        let hidden = gap.parts.len().saturating_sub(max_parts);
+        if hidden > 0 {
+            let more = words::counted(hidden as u64, "more group");
+            page.push_str(&hanging(
+                "    ",
+                &format!("… and {more} of connections"),
+                width,
+            ));
+        }
     }
+    let hidden = gaps.len().saturating_sub(limit);
     if hidden > 0 {
-        let more = format!(
-            "… and {} more: --limit all shows them",
-            words::counted(hidden as u64, "group")
-        );
-        page.push_str(&hanging("  ", &more, width));
+        let more = words::counted(hidden as u64, "more gap");
+        let line = format!("… and {more}: --limit all shows everything");
+        page.push_str(&hanging("  ", &line, width));
     }
     page
 }

@@ -7,8 +7,7 @@ use crate::cli::report::words::moment;
 use crate::net::protocol;
 use crate::policy::{
     EndStory, Holding, InterfaceStory, Lookup, NamesStory, Part, Policy, RequireStanding,
-    RequireState, RuleId,
-    RuleStanding, Standing,
+    RequireState, RuleId, RuleStanding, Standing,
 };
 
 /// The explanation.

@@ -35,7 +35,7 @@ fn fix_json(fix: &Fix, found: &Fixes, form: Form) -> Value {
         Some(policy) => (policy.id.as_str(), policy.hash.as_str()),
         None => ("", ""),
     };
-    let finding: Fields = finding_fields(id, hash, &fix.found.finding);
+    let finding: Fields = finding_fields(id, hash, &fix.found.finding, &Default::default());
     json!({
         "finding": finding,
         "days": fix.found.days.len(),

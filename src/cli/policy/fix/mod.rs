@@ -41,7 +41,7 @@ pub(in crate::cli) struct FixArgs {
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
 
-    /// How AWS is configured: what describe calls print, or `terraform show -json`; any number of files of one kind.
+    /// How AWS is configured: what describe calls print, or `terraform show -json`; any number of files.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     config: Vec<PathBuf>,
 

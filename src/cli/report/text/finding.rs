@@ -1,20 +1,23 @@
 //! A finding for people: who, where, port, the rule and its reason, what the nearest allow lacked, how much, when, and the
 //! raw line that shows it.
 
+use std::collections::BTreeMap;
+
 use super::super::fields::reason;
 use super::super::words::{bytes, clean, count, counted, interval, service, wrap};
 use super::paint::Tone;
 use super::{LABEL, Page};
 use crate::judge::{Confidence, Finding, ServerNames, Subject};
+use crate::net::{Addr, Origin};
 use crate::policy::DomainLevel;
 
 /// Addresses of an end that are named; JSON has up to ten.
 const MAX_ADDRESSES: usize = 3;
 
-pub(super) fn write(page: &mut Page, finding: &Finding) {
+pub(super) fn write(page: &mut Page, finding: &Finding, origins: &BTreeMap<Addr, Origin>) {
     page.line("");
     head(page, finding);
-    page.item(&finding.finding_id, &seen(finding));
+    page.item(&finding.finding_id, &seen(finding, origins));
     let mut why = reason(finding).to_owned();
     if !finding.owner.is_empty() {
         why.push_str(&format!(" (owner {})", finding.owner));
@@ -114,13 +117,14 @@ fn end(subject: &Subject) -> String {
     format!("{} ({})", subject.subject, subject.zone)
 }
 
-/// The heaviest addresses of an end; none where the subject is the only address.
-fn addresses(side: &str, subject: &Subject) -> Option<String> {
+/// The heaviest addresses of an end, and whose they are; none where the subject is the only address.
+fn addresses(side: &str, subject: &Subject, origins: &BTreeMap<Addr, Origin>) -> Option<String> {
+    let whose = |addr| origins.get(addr).map(|origin| format!(" ({origin})"));
     let named: Vec<String> = subject
         .heaviest
         .iter()
         .take(MAX_ADDRESSES)
-        .map(|(addr, _)| addr.to_string())
+        .map(|(addr, _)| format!("{addr}{}", whose(addr).unwrap_or_default()))
         .collect();
     let only_itself = named.len() == 1 && named[0] == subject.subject && subject.addresses <= 1;
     if named.is_empty() || only_itself {
@@ -136,7 +140,7 @@ fn addresses(side: &str, subject: &Subject) -> Option<String> {
 }
 
 /// How much, what became of it, when, and the addresses behind the subjects.
-fn seen(finding: &Finding) -> String {
+fn seen(finding: &Finding, origins: &BTreeMap<Addr, Origin>) -> String {
     let mut parts = vec![
         counted(finding.connections, "connection"),
         bytes(finding.bytes),
@@ -152,7 +156,9 @@ fn seen(finding: &Finding) -> String {
     }
     parts.push(interval(finding.first_seen, finding.last_seen));
     let ends = [("client", &finding.client), ("server", &finding.server)];
-    let named = ends.iter().filter_map(|(side, end)| addresses(side, end));
+    let named = ends
+        .iter()
+        .filter_map(|(side, end)| addresses(side, end, origins));
     std::iter::once(parts.join(", "))
         .chain(named)
         .collect::<Vec<_>>()

@@ -118,7 +118,7 @@ fn findings(page: &mut Page, report: &RunReport, limit: usize) {
         .partition(|finding| !report.is_known(finding) && !finding.muted);
     let shown = open.len().min(limit);
     for finding in &open[..shown] {
-        finding::write(page, finding);
+        finding::write(page, finding, &report.origins);
     }
     let accepted_shown = accepted.len().min(limit.saturating_sub(shown));
     if accepted_shown > 0 {

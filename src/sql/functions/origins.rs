@@ -7,13 +7,12 @@ use arrow::datatypes::DataType;
 use datafusion::common::Result;
 
 use super::{Doc, Function, Memo, plan_error, text_at, texts};
-use crate::net::Addr;
-use crate::sql::places::Places;
+use crate::net::{Addr, Origins};
 
 const ASN: Doc = Doc {
     name: "asn",
     syntax: "asn(addr)",
-    about: "the number of the autonomous system that an address belongs to, by the file of --asn; null without",
+    about: "the number of the autonomous system that an address belongs to, by the file of --asn, else of the policy's [data]; null without",
     example: "asn('203.0.113.9')",
     gives: "64498",
 };
@@ -27,14 +26,14 @@ const AS_NAME: Doc = Doc {
 const COUNTRY: Doc = Doc {
     name: "country",
     syntax: "country(addr)",
-    about: "the country of an address, two letters, by the file of --geo; null without",
+    about: "the country of an address, two letters, by the file of --geo, else of the policy's [data]; null without",
     example: "country('2001:db8::9')",
     gives: "JP",
 };
 
-pub(super) fn functions(places: Arc<Places>) -> Vec<Function> {
+pub(super) fn functions(origins: Origins) -> Vec<Function> {
     let addr = &[DataType::Utf8];
-    let (asn, as_name, country) = (places.clone(), places.clone(), places);
+    let (asn, as_name, country) = (origins.clone(), origins.clone(), origins);
     let all = [
         Function::new(&ASN, addr, DataType::Int64, move |of| {
             let numbers = each(&of[0], |addr| asn.asn(addr))?;

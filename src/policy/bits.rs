@@ -1,15 +1,15 @@
-//! Sets of classes of addresses: a bit each.
+//! Sets of small numbers, of classes of addresses and of rules: a bit each.
 
-/// A set of numbers below a bound that all sets of a policy share.
+/// A set of numbers below a bound; sets that meet are of the same bound.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Set {
+pub(super) struct Bits {
     words: Vec<u64>,
 }
 
-impl Set {
+impl Bits {
     /// The empty set of numbers below a bound.
-    pub(super) fn new(bound: usize) -> Set {
-        Set {
+    pub(super) fn new(bound: usize) -> Bits {
+        Bits {
             words: vec![0; bound.div_ceil(64)],
         }
     }
@@ -18,38 +18,47 @@ impl Set {
         self.words[number / 64] |= 1 << (number % 64);
     }
 
+    pub(super) fn has(&self, number: usize) -> bool {
+        self.words[number / 64] >> (number % 64) & 1 == 1
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.words.iter().all(|word| *word == 0)
     }
 
     /// Whether all of it is in `other`.
-    pub(super) fn is_within(&self, other: &Set) -> bool {
+    pub(super) fn is_within(&self, other: &Bits) -> bool {
         let mut pairs = self.words.iter().zip(&other.words);
         pairs.all(|(own, other)| own & !other == 0)
     }
 
     /// Adds all of `other`.
-    pub(super) fn add(&mut self, other: &Set) {
+    pub(super) fn add(&mut self, other: &Bits) {
         for (own, other) in self.words.iter_mut().zip(&other.words) {
             *own |= other;
         }
     }
 
     /// Takes all of `other` away.
-    pub(super) fn take(&mut self, other: &Set) {
+    pub(super) fn take(&mut self, other: &Bits) {
         for (own, other) in self.words.iter_mut().zip(&other.words) {
             *own &= !other;
         }
     }
 
+    /// The numbers, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
+        numbers(self.words.iter().copied())
+    }
+
     /// What is in both.
-    pub(super) fn common<'s>(&'s self, other: &'s Set) -> impl Iterator<Item = usize> + 's {
+    pub(super) fn common<'s>(&'s self, other: &'s Bits) -> impl Iterator<Item = usize> + 's {
         let pairs = self.words.iter().zip(&other.words);
         numbers(pairs.map(|(own, other)| own & other))
     }
 
     /// What is in this one and not in `other`.
-    pub(super) fn without<'s>(&'s self, other: &'s Set) -> impl Iterator<Item = usize> + 's {
+    pub(super) fn without<'s>(&'s self, other: &'s Bits) -> impl Iterator<Item = usize> + 's {
         let pairs = self.words.iter().zip(&other.words);
         numbers(pairs.map(|(own, other)| own & !other))
     }
@@ -76,7 +85,7 @@ mod tests {
     #[test]
     fn sets_of_bits_are_sets() {
         let both = |numbers: &[usize]| {
-            let mut set = Set::new(200);
+            let mut set = Bits::new(200);
             for number in numbers {
                 set.insert(*number);
             }
@@ -91,7 +100,9 @@ mod tests {
                 assert_eq!(a.common(&b).collect::<Vec<_>>(), common);
                 let without: Vec<usize> = plain_a.difference(&plain_b).copied().collect();
                 assert_eq!(a.without(&b).collect::<Vec<_>>(), without);
-                let numbers = |set: &Set| set.without(&Set::new(200)).collect::<Vec<_>>();
+                let numbers = |set: &Bits| set.iter().collect::<Vec<_>>();
+                let has = |number: &usize| a.has(*number);
+                assert_eq!((0..200).filter(has).collect::<BTreeSet<_>>(), plain_a);
                 let mut sum = a.clone();
                 sum.add(&b);
                 let union: Vec<usize> = plain_a.union(&plain_b).copied().collect();

@@ -5,7 +5,9 @@
 //! and the slots of its horizon have been folded, by one thread and by those that have nothing else to do; an hour is
 //! committed when its slots are judged and the hours before it are committed.
 
-use std::collections::{BTreeMap, VecDeque};
+mod state;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::kept::Recording;
@@ -14,6 +16,8 @@ use super::spill::Run;
 use crate::judge::evidence::Evidence;
 use crate::judge::fold::{SLOT_SECS, hour_at};
 use crate::judge::part::SlotPart;
+
+use state::{Phase, State};
 
 /// A slot of a batch.
 #[derive(Debug)]
@@ -45,23 +49,6 @@ pub enum Task<B> {
     Commit(u32),
 }
 
-/// How far a slot is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Phase {
-    /// Objects are being fetched and folded.
-    Folding,
-    /// All objects are folded.
-    Folded,
-    /// Its evidence is being drawn.
-    Proving,
-    /// Its evidence is there.
-    Proven,
-    /// It is being judged, and its records read again.
-    Judging,
-    /// Nothing is left to do.
-    Done,
-}
-
 /// What has been gathered of a slot.
 #[derive(Default)]
 pub struct Gathered {
@@ -69,21 +56,6 @@ pub struct Gathered {
     pub parts: Vec<SlotPart>,
     /// Parts that went to disk.
     pub runs: Vec<Run>,
-}
-
-struct Slot {
-    start: u32,
-    judged: bool,
-    objects: Vec<usize>,
-    phase: Phase,
-    /// Objects that are not folded yet, those in hand included.
-    left: usize,
-    /// Threads that are folding into it, or judging it.
-    hands: usize,
-    gathered: Gathered,
-    /// What threads share in it from when it is proven until it is done.
-    share: Option<Share>,
-    evidence: Option<Arc<Evidence>>,
 }
 
 /// Bounds of what is in hand at once.
@@ -106,23 +78,6 @@ pub struct Board<B> {
     limits: Limits,
 }
 
-struct State<B> {
-    slots: Vec<Slot>,
-    /// Objects to be fetched, in order: slot, place, size.
-    to_fetch: VecDeque<(usize, usize, u64)>,
-    /// Objects that were fetched: slot, place, size, body.
-    fetched: VecDeque<(usize, usize, u64, B)>,
-    /// Objects and bytes that are being fetched or wait to be folded.
-    in_hand: (usize, u64),
-    /// Evidence of slots before the batch, by start.
-    before: BTreeMap<u32, Arc<Evidence>>,
-    /// Hours that are not committed yet, in order, each with how many of its slots are not judged.
-    hours: VecDeque<(u32, usize)>,
-    committing: bool,
-    /// A thread failed: no more tasks.
-    stopped: bool,
-}
-
 impl<B> Board<B> {
     /// A board for the slots of a batch, in order of their start; `before` is the evidence of earlier slots.
     pub fn new(
@@ -130,45 +85,8 @@ impl<B> Board<B> {
         before: BTreeMap<u32, Arc<Evidence>>,
         limits: Limits,
     ) -> Board<B> {
-        let mut hours: VecDeque<(u32, usize)> = VecDeque::new();
-        for plan in plans.iter().filter(|plan| plan.judged) {
-            let hour = hour_at(plan.start);
-            match hours.back_mut() {
-                Some((last, count)) if *last == hour => *count += 1,
-                _ => hours.push_back((hour, 1)),
-            }
-        }
-        let to_fetch = in_turns(&plans, limits.threads);
-        let slots = plans
-            .into_iter()
-            .map(|plan| Slot {
-                start: plan.start,
-                judged: plan.judged,
-                objects: plan.objects.iter().map(|(object, _)| *object).collect(),
-                phase: if plan.objects.is_empty() {
-                    Phase::Folded
-                } else {
-                    Phase::Folding
-                },
-                left: plan.objects.len(),
-                hands: 0,
-                gathered: Gathered::default(),
-                share: None,
-                evidence: None,
-            })
-            .collect();
-        let state = State {
-            slots,
-            to_fetch,
-            fetched: VecDeque::new(),
-            in_hand: (0, 0),
-            before,
-            hours,
-            committing: false,
-            stopped: false,
-        };
         Board {
-            state: Mutex::new(state),
+            state: Mutex::new(State::new(plans, before, limits.threads)),
             changed: Condvar::new(),
             limits,
         }
@@ -376,120 +294,6 @@ impl<B> Board<B> {
 
     fn lock(&self) -> MutexGuard<'_, State<B>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The order in which objects are fetched: slot by slot, so that few are open at a time; those of the last slots, as many
-/// as there are threads, take turns, so that no thread waits for another's slot when nothing else is left.
-fn in_turns(plans: &[SlotPlan], threads: usize) -> VecDeque<(usize, usize, u64)> {
-    let last = plans.len().saturating_sub(threads);
-    let mut order = Vec::new();
-    for (slot, plan) in plans.iter().enumerate() {
-        for (turn, &(object, size)) in plan.objects.iter().enumerate() {
-            let turn = if slot < last { 0 } else { turn };
-            order.push(((slot.min(last), turn), (slot, object, size)));
-        }
-    }
-    order.sort_by_key(|(turn, _)| *turn);
-    order.into_iter().map(|(_, object)| object).collect()
-}
-
-impl<B> State<B> {
-    fn is_done(&self) -> bool {
-        self.hours.is_empty() && self.slots.iter().all(|slot| slot.phase == Phase::Done)
-    }
-
-    fn pick(
-        &mut self,
-        current: &mut Option<usize>,
-        horizon_secs: u32,
-        threads: usize,
-    ) -> Option<Task<B>> {
-        if let Some(&(hour, 0)) = self.hours.front()
-            && !self.committing
-        {
-            self.committing = true;
-            return Some(Task::Commit(hour));
-        }
-        if let Some(slot) = self
-            .slots
-            .iter()
-            .position(|slot| slot.phase == Phase::Folded)
-        {
-            self.slots[slot].phase = Phase::Proving;
-            return Some(Task::Prove(slot));
-        }
-        if let Some(slot) = self.begun(|share| matches!(share, Share::Record(_))) {
-            return self.join(slot);
-        }
-        if !self.folding_ends(threads)
-            && let Some(slot) = self.judgeable(horizon_secs)
-        {
-            return self.join(slot);
-        }
-        let rank = |slot: usize| (Some(slot) != *current, self.slots[slot].hands > 0, slot);
-        let best = (0..self.fetched.len()).min_by_key(|place| rank(self.fetched[*place].0));
-        let Some(best) = best else {
-            let slot = self.begun(|_| true)?;
-            return self.join(slot);
-        };
-        let (slot, object, size, body) = self.fetched.remove(best)?;
-        *current = Some(slot);
-        self.slots[slot].hands += 1;
-        self.in_hand = (self.in_hand.0 - 1, self.in_hand.1 - size);
-        Some(Task::Fold { slot, object, body })
-    }
-
-    /// The first slot of those that are being judged where a thread more would find something to do that is wanted.
-    fn begun(&self, wanted: impl Fn(&Share) -> bool) -> Option<usize> {
-        self.slots.iter().position(|slot| {
-            let share = slot.share.as_ref().filter(|share| share.has_more());
-            slot.phase == Phase::Judging && share.is_some_and(&wanted)
-        })
-    }
-
-    fn join(&mut self, slot: usize) -> Option<Task<B>> {
-        let state = &mut self.slots[slot];
-        state.phase = Phase::Judging;
-        state.hands += 1;
-        Some(Task::Judge(slot, state.share.clone()?))
-    }
-
-    /// Whether what is left to fold are two objects for each thread. They go first then, so that at the end all threads
-    /// have something to judge, also while one proves the last slot. Not beside the commit of an hour, which takes memory
-    /// and time of its own.
-    fn folding_ends(&self, threads: usize) -> bool {
-        self.hours.len() == 1
-            && self.to_fetch.is_empty()
-            && (1..=2 * threads).contains(&self.fetched.len())
-    }
-
-    /// Lets go of evidence that neither a slot that is not done nor one after the batch is judged by.
-    fn forget_evidence(&mut self, horizon_secs: u32) {
-        let next = self.slots.iter().find(|slot| slot.phase != Phase::Done);
-        let Some(next) = next.or(self.slots.last()) else {
-            return;
-        };
-        let from = next.start.saturating_sub(horizon_secs);
-        self.before = self.before.split_off(&from);
-        let old = self.slots.iter_mut().filter(|slot| slot.start < from);
-        old.for_each(|slot| slot.evidence = None);
-    }
-
-    /// The first proven slot, if all of its horizon is proven.
-    fn judgeable(&self, horizon_secs: u32) -> Option<usize> {
-        let slot = self
-            .slots
-            .iter()
-            .position(|slot| slot.phase == Phase::Proven)?;
-        let from = self.slots[slot].start.saturating_sub(horizon_secs);
-        let mut earlier = self.slots[..slot]
-            .iter()
-            .rev()
-            .take_while(|earlier| earlier.start >= from);
-        earlier
-            .all(|earlier| earlier.evidence.is_some())
-            .then_some(slot)
     }
 }
 

@@ -142,10 +142,10 @@ pub(super) fn look_up(
     Ok(Some(report))
 }
 
-/// The same for one instant, seconds, where nobody watches.
+/// Has a policy know what the Resolver logs tell that it names of one instant, seconds. None if it names none.
 ///
 /// # Errors
-/// As [`look_up`].
+/// When the logs cannot be listed, or there are none at all.
 pub fn look_up_at(
     policy: &Policy,
     file: &Path,

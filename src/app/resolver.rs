@@ -325,11 +325,13 @@ fn digest_of(input: &Input<'_>) -> std::io::Result<String> {
 
 impl ResolverReport {
     /// SHA-256, in hex, over the objects that connections of an hour are judged by: those from the grace before it until
-    /// its end, as far as their keys tell. The same whatever else was read.
+    /// the grace after it, as far as their keys tell. The same whatever else was read.
     pub fn digest_of(&self, hour: Hour) -> String {
         let (first, last) = (
             hour.start().saturating_sub(self.grace + LATE_SECS),
-            hour.start().saturating_add(3600 + DELIVERY_SECS),
+            // Whether logs cover an instant goes by what was asked up to a grace after it.
+            hour.start()
+                .saturating_add(3600 + self.grace + DELIVERY_SECS),
         );
         let mut digest = Sha256::new();
         let counts = |time: &Option<u32>| time.is_none_or(|time| (first..last).contains(&time));

@@ -26,7 +26,7 @@ pub(crate) mod made;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::net::Prefix;
@@ -119,6 +119,21 @@ impl Config {
         let groups = &self.groups;
         let at = groups.binary_search_by(|group| group.id.as_str().cmp(id));
         Some(&groups[at.ok()?])
+    }
+
+    /// What it holds of some VPCs, and what it does not say the VPC of.
+    pub fn of_vpcs(&self, is_wanted: impl Fn(&Vpc) -> bool) -> Config {
+        let mut config = self.clone();
+        config.vpcs.retain(is_wanted);
+        let vpcs: BTreeSet<String> = config.vpcs.iter().map(|vpc| vpc.id.clone()).collect();
+        let is_of = |vpc: &Option<String>| vpc.as_ref().is_none_or(|vpc| vpcs.contains(vpc));
+        config.subnets.retain(|one| is_of(&one.vpc));
+        config.groups.retain(|one| is_of(&one.vpc));
+        config.acls.retain(|one| is_of(&one.vpc));
+        config.interfaces.retain(|one| is_of(&one.vpc));
+        config.endpoints.retain(|one| is_of(&one.vpc));
+        config.nats.retain(|one| is_of(&one.vpc));
+        config
     }
 
     /// The managed prefix list with this id.

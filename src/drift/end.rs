@@ -266,18 +266,15 @@ impl<'c> Sight<'_, 'c> {
         };
         let mut groups: Vec<GroupId> = Vec::new();
         for interface in &end.interfaces {
-            let mut facts = InterfaceFacts {
+            let facts = InterfaceFacts {
                 interface: Some(&interface.id),
                 instance: interface.instance.as_deref(),
                 interface_type: interface.kind.as_deref(),
                 ecs_service: None,
                 tags: [None; 6],
             };
-            // A group by tags asks for more than these where it finds too few, and then says that evidence is missing.
-            for (slot, value) in facts.tags.iter_mut().zip(interface.tags.values()) {
-                *slot = Some(value);
-            }
             groups.extend(self.policy.groups_by_facts(home, &facts));
+            groups.extend(self.policy.groups_by_tags(home, &interface.tags));
         }
         groups.sort_unstable();
         groups.dedup();
@@ -292,11 +289,12 @@ impl<'c> Sight<'_, 'c> {
         named: Vec<u32>,
         within: Vec<&'c str>,
     ) -> Key<'c> {
+        let known = self.policy.known(place.home, end.addr, self.between.at());
         let zone = self.policy.zone(&crate::policy::End {
             home: place.home,
             class: place.class,
             groups: &groups,
-            known: Default::default(),
+            known,
             services: 0,
             services_known: false,
             domains: Default::default(),
@@ -308,7 +306,7 @@ impl<'c> Sight<'_, 'c> {
             (true, Some(_)) => Carried::Groups(end.groups.iter().map(|(id, _)| *id).collect()),
         };
         Key {
-            asked: self.between.end(end.addr.is_v4(), place, groups),
+            asked: self.between.end(end.addr.is_v4(), place, groups, known),
             zone,
             home: place.home,
             carried,

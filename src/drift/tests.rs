@@ -434,6 +434,54 @@ fn groups_by_facts_of_interfaces_count() {
     assert_eq!(kinds("10.1.0.6"), [GapKind::Open]);
 }
 
+/// What there is between somebody outside and these two, on tcp/22.
+fn kinds_of_ssh(policy: &Policy, config: &Config) -> [Vec<GapKind>; 2] {
+    let permits = Permits::new(config);
+    let (drift, _) = drift(policy, config, &permits, AT).expect("few ends");
+    ["10.1.0.5", "10.1.0.6"].map(|server| {
+        let asked = Connection {
+            client: addr("192.0.2.1"),
+            server: addr(server),
+            protocol: 6,
+            server_port: 22,
+        };
+        found(&drift, &asked)
+    })
+}
+
+#[test]
+fn groups_by_an_inventory_count() {
+    let groups = "[groups.held]\nnetwork = \"one\"\nsecurity_groups = [\"sg-held\"]\n[data]\ninventory = [\"enis.json\"]\n[destinations.office]";
+    let text = GROUND.replace("[destinations.office]", groups)
+        + "[[deny]]\nid = \"held\"\nfrom = \"any\"\nto = \"held\"\n[[allow]]\nid = \"ssh\"\nfrom = \"any\"\nto = \"app\"\nports = [\"tcp/22\"]\n";
+    let enis = r#"{"NetworkInterfaces": [{"NetworkInterfaceId": "eni-1", "VpcId": "vpc-1", "SubnetId": "subnet-a", "InterfaceType": "interface",
+        "PrivateIpAddress": "10.1.0.5", "PrivateIpAddresses": [{"PrivateIpAddress": "10.1.0.5"}], "Groups": [{"GroupId": "sg-held"}], "TagSet": []}]}"#;
+    let policy = Policy::parse("p.toml", &text, &|_| Ok(enis.as_bytes().to_vec()))
+        .unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(
+        kinds_of_ssh(&policy, &small()),
+        [vec![GapKind::Open], vec![]]
+    );
+}
+
+#[test]
+fn groups_by_tags_go_by_key_and_value() {
+    let groups =
+        "[groups.api]\nnetwork = \"one\"\ntags = { service = \"api\" }\n[destinations.office]";
+    let text = GROUND.replace("[destinations.office]", groups)
+        + "[[allow]]\nid = \"ssh\"\nfrom = \"any\"\nto = \"api\"\nports = [\"tcp/22\"]\n";
+    let mut config = small();
+    let others = (0..7).map(|number| (format!("a{number}"), String::new()));
+    config.interfaces[0].tags = others
+        .chain([("service".to_owned(), "api".to_owned())])
+        .collect();
+    config.interfaces[1].tags = [("owner".to_owned(), "api".to_owned())].into();
+    assert_eq!(
+        kinds_of_ssh(&policy(&text), &config),
+        [vec![], vec![GapKind::CannotTell]]
+    );
+}
+
 #[test]
 fn a_network_sees_of_others_what_it_is_connected_to() {
     let mut config = small();

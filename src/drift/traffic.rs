@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::gather::{self, side};
-use super::verdict::Way;
+use super::verdict::{Way, needs_reply};
 use super::{Cause, Drift, Example, Gap, GapKind, Held, Part, Side};
 use crate::config::permit::{Permits, Step, Through};
 use crate::judge::replay::Counts;
@@ -231,7 +231,16 @@ impl<'h, 'c> Traffic<'h, 'c> {
             let is_known = outcome != Outcome::Sent;
             let counts = |cause: &Cause<'c>| is_known || is_at_client(cause.step);
             let causes: Vec<Cause<'c>> = cell.causes.into_iter().filter(counts).collect();
-            (cell.request == Through::Nothing && !causes.is_empty()).then_some(causes)
+            if cell.request == Through::Nothing {
+                return (!causes.is_empty()).then_some(causes);
+            }
+            // Whoever was answered was answered through what stops all replies.
+            let is_answered = matches!(outcome, Outcome::Established | Outcome::Refused);
+            if !is_answered || !needs_reply(edge.protocol) {
+                return None;
+            }
+            let (reply, causes) = way.replies(edge.protocol);
+            (reply == Through::Nothing && !causes.is_empty()).then_some(causes)
         };
         let Some(causes) = stops(pairs.way_of(self.permits, view, pair.0, pair.1)) else {
             return;

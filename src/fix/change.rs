@@ -61,6 +61,20 @@ pub(super) fn is_same(one: &GroupRule, other: &GroupRule) -> bool {
     (one.direction, one.traffic, &one.peer) == (other.direction, other.traffic, &other.peer)
 }
 
+/// Whether two changes do the same, whatever their descriptions.
+pub(super) fn is_same_change(one: &Change, other: &Change) -> bool {
+    match (one, other) {
+        (
+            Change::Authorize { group, rule },
+            Change::Authorize {
+                group: of,
+                rule: by,
+            },
+        ) => group == of && is_same(rule, by),
+        _ => one == other,
+    }
+}
+
 /// The highest number of an entry that people may make.
 const HIGHEST_NUMBER: u32 = 32_766;
 

@@ -12,7 +12,7 @@ use crate::config::{Config, GroupRule};
 use crate::policy::PortsBetween;
 
 use super::acl::{self, Denial};
-use super::change::{Change, applied};
+use super::change::{Change, applied, is_same, is_same_change};
 use super::narrow;
 use super::resting::{Replaced, Resting, RuleKey};
 use super::{Named, Passed};
@@ -152,14 +152,29 @@ impl<'c> Closer<'c> {
                 );
             }
         }
+        changes.retain(|change| !self.is_there(change, &rules));
         changes.sort_unstable();
-        changes.dedup();
+        changes.dedup_by(|one, other| is_same_change(one, other));
         self.check(&mut told, &changes);
         Closing {
             connections: told,
             rules,
             changes,
         }
+    }
+
+    /// Whether a group has a rule already, and keeps it. AWS refuses to add it again.
+    fn is_there(&self, change: &Change, replaced: &[Replaced]) -> bool {
+        let Change::Authorize { group, rule } = change else {
+            return false;
+        };
+        let goes = |one: &GroupRule| {
+            let mut of_group = replaced.iter().filter(|gone| gone.group == *group);
+            of_group.any(|gone| is_same(&gone.rule, one))
+        };
+        let known = self.config.group(group).into_iter();
+        let mut rules = known.flat_map(|group| &group.rules);
+        rules.any(|one| is_same(one, rule) && !goes(one))
     }
 
     /// Closes at security groups what can be closed there.

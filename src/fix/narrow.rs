@@ -11,7 +11,7 @@ use crate::config::{Config, Direction, GroupRule, Peer, Traffic};
 use crate::net::ports::{NUM_PAIRS, PortRange, PortSet};
 use crate::net::{Addr, Prefix, merged, protocol};
 use crate::policy::diff::prefixes;
-use crate::policy::{Answer, ClassId, PortsBetween};
+use crate::policy::{AddressRange, Answer, ClassId, Known, PortsBetween};
 
 use super::carriers::Carriers;
 
@@ -152,20 +152,24 @@ impl Kept {
         (carriers, peers): (&[Prefix], &[Prefix]),
         between: &mut PortsBetween<'_>,
     ) -> Kept {
-        let mut members: HashMap<(ClassId, bool), Addr> = HashMap::new();
+        // What no rule tells apart: by its class, its family, and what the inventory knows.
+        let key_of = |between: &PortsBetween<'_>, range: &AddressRange| {
+            (range.class, range.first.is_v4(), between.known(range.first))
+        };
+        let mut members: HashMap<(ClassId, bool, Known), Addr> = HashMap::new();
         for prefix in carriers {
             for range in between.ranges_of(*prefix) {
-                let key = (range.class, range.first.is_v4());
+                let key = key_of(between, &range);
                 members.entry(key).or_insert(range.first);
             }
         }
-        let mut known: HashMap<(ClassId, bool), PortSet> = HashMap::new();
+        let mut kept: HashMap<(ClassId, bool, Known), PortSet> = HashMap::new();
         let mut by_ports: BTreeMap<PortSet, Vec<(Addr, Addr)>> = BTreeMap::new();
         for prefix in peers {
             for range in between.ranges_of(*prefix) {
-                let key = (range.class, range.first.is_v4());
-                let ports = known.entry(key).or_insert_with(|| {
-                    let members = members.iter().filter(|((_, is_v4), _)| *is_v4 == key.1);
+                let key = key_of(between, &range);
+                let ports = kept.entry(key).or_insert_with(|| {
+                    let members = members.iter().filter(|((_, is_v4, _), _)| *is_v4 == key.1);
                     let sets = members.map(|(_, member)| match wide.rule.direction {
                         Direction::Ingress => between.not_denied(range.first, *member),
                         Direction::Egress => between.not_denied(*member, range.first),

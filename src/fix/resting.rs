@@ -7,8 +7,9 @@ use super::carriers::Carriers;
 use super::change::{Change, is_same};
 use super::narrow::Wide;
 use crate::config::permit::Connection;
-use crate::config::{Config, Direction, GroupRule, Peer};
+use crate::config::{Config, Direction, GroupRule, Peer, Traffic};
 use crate::net::Addr;
+use crate::net::protocol::is_icmp;
 use crate::policy::{Answer, PortsBetween};
 
 /// How much compliant traffic that only records tell is kept of a rule; with more of it, it is not narrowed.
@@ -48,6 +49,14 @@ pub struct Replaced {
     pub is_complete: bool,
 }
 
+/// Whether a rule's traffic may be this: connections do not tell types of ICMP.
+fn may_cover(traffic: &Traffic, protocol: u8, port: u16) -> bool {
+    match is_icmp(protocol) {
+        true => traffic.ports.is_none_or(|ports| ports.protocol == protocol),
+        false => traffic.covers(protocol, port),
+    }
+}
+
 impl Resting {
     pub(super) fn of(config: &Config, (group, rule): RuleKey<'_>) -> Resting {
         let peers = match &rule.peer {
@@ -84,7 +93,7 @@ impl Resting {
             Direction::Egress => (client, server),
         };
         let may_be_its = self.carriers.may_contain(own)
-            && rule.traffic.covers(protocol, server_port)
+            && may_cover(&rule.traffic, protocol, server_port)
             && self.may_be_peer(rule, peer, config);
         if !may_be_its {
             return;

@@ -117,7 +117,11 @@ impl<'a> DayFindings<'a> {
 
     /// The subject of a server: of a connection from inside to a public address of one's own, just that.
     fn server_subject(&self, kind: ZoneKind, is_from_inside: bool, edge: &EdgeRow<'_>) -> String {
-        let is_own = || self.policy.is_own_public(edge.server_addr, edge.first_seen);
+        // What became a stranger's in between is told as a stranger's.
+        let is_own = || {
+            let mut times = [edge.first_seen, edge.last_seen].into_iter();
+            times.all(|at| self.policy.is_own_public(edge.server_addr, at))
+        };
         if is_from_inside && !kind.is_inside() && is_own() {
             return SELF_PUBLIC.to_owned();
         }

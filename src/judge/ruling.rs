@@ -370,7 +370,7 @@ impl<'a> Judge<'a> {
             }
             worst = worst.min(Severity::Low);
         }
-        if case.client.home.is_some() && self.is_own_public(case) {
+        if self.is_hairpin(case) {
             worst = worst.min(Severity::Low);
         }
         let flags = flags(self.policy, case.zones, decision.answer, verdict);
@@ -382,10 +382,15 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Whether the server is a public address of one's own, so that the connection leaves the network only to come back.
-    fn is_own_public(&self, case: &Case<'_>) -> bool {
-        let server = case.key.end(case.oriented.client.other());
-        case.server.home.is_none() && self.policy.is_own_public(server.addr, case.at)
+    /// Whether one end is inside and the other a public address of one's own, so that the connection leaves the network only
+    /// to come back.
+    fn is_hairpin(&self, case: &Case<'_>) -> bool {
+        let is_own = |side| self.policy.is_own_public(case.key.end(side).addr, case.at);
+        match (case.client.home, case.server.home) {
+            (Some(_), None) => is_own(case.oriented.client.other()),
+            (None, Some(_)) => is_own(case.oriented.client),
+            _ => false,
+        }
     }
 
     /// Where the client is ambiguous: at most low if the opposite direction would be allowed, at most what the opposite

@@ -7,7 +7,7 @@ use super::bits::Bits;
 use super::diff::{Asker, Tests, may_match, names, port_cells};
 use super::ruleset::Condition;
 use super::weigh::Weighed;
-use super::{Answer, End, GroupId, Place, Policy, Question, RuleId};
+use super::{Answer, End, GroupId, Known, Place, Policy, Question, RuleId};
 use crate::net::ports::PortRange;
 
 /// A policy that is asked about ends.
@@ -15,8 +15,8 @@ pub struct Between<'p> {
     policy: &'p Policy,
     at: u32,
     asker: Asker<'p>,
-    ends: Vec<Known>,
-    numbers: HashMap<(bool, Tests<'p>), EndId>,
+    ends: Vec<Told>,
+    numbers: HashMap<(bool, Known, Tests<'p>), EndId>,
 }
 
 /// Ends of one family that no rule tells apart.
@@ -34,21 +34,22 @@ pub struct Says {
     pub ports: Vec<PortRange>,
 }
 
-struct Known {
+struct Told {
     ipv4: bool,
     place: Place,
     groups: Vec<GroupId>,
+    known: Known,
     /// The allows and then the denies that may match it as a client, and as a server.
     rules: [Bits; 2],
 }
 
-impl Known {
+impl Told {
     fn end(&self) -> End<'_> {
         End {
             home: self.place.home,
             class: self.place.class,
             groups: &self.groups,
-            known: Default::default(),
+            known: self.known,
             services: 0,
             services_known: false,
             domains: Default::default(),
@@ -74,21 +75,23 @@ impl<'p> Between<'p> {
     }
 
     /// An end of a family at a place, in these groups by the facts of its interface (sorted; see
-    /// [`Policy::groups_by_facts`]). Ends have the same number if no rule can tell them apart.
-    pub fn end(&mut self, ipv4: bool, place: Place, groups: Vec<GroupId>) -> EndId {
-        let mut known = Known {
+    /// [`Policy::groups_by_facts`]), of which the inventory knows this. Ends have the same number if no rule can tell them
+    /// apart.
+    pub fn end(&mut self, ipv4: bool, place: Place, groups: Vec<GroupId>, known: Known) -> EndId {
+        let mut told = Told {
             ipv4,
             place,
             groups,
+            known,
             rules: [Bits::new(0), Bits::new(0)],
         };
-        let key = (ipv4, self.asker.tests(&known.end()));
+        let key = (ipv4, known, self.asker.tests(&told.end()));
         if let Some(number) = self.numbers.get(&key) {
             return *number;
         }
-        known.rules = [true, false].map(|is_client| self.rules_of(&known.end(), is_client));
+        told.rules = [true, false].map(|is_client| self.rules_of(&told.end(), is_client));
         let number = EndId(self.ends.len() as u32);
-        self.ends.push(known);
+        self.ends.push(told);
         self.numbers.insert(key, number);
         number
     }
@@ -216,7 +219,7 @@ ports = ["tcp/0-1023", "gre"]
         let addrs = addrs.map(|text| text.parse::<Addr>().expect("an address"));
         let ends = addrs.map(|addr| {
             let place = policy.place(NetworkId(0), addr, 0);
-            between.end(true, place, Vec::new())
+            between.end(true, place, Vec::new(), Known::default())
         });
         assert_eq!(ends[0], ends[1]);
         // No rule tells the internet from what is in no tier.

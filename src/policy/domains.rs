@@ -270,6 +270,12 @@ impl Policy {
                 let destination = &self.places.destinations[usize::from(*id)];
                 !destination.domains.is_empty()
             }
+            // What it leaves out goes by names.
+            Name::Unlisted => {
+                let mut destinations = self.places.destinations.iter();
+                !self.resolver_logs.is_empty()
+                    && destinations.any(|destination| !destination.domains.is_empty())
+            }
             _ => false,
         })
     }

@@ -51,7 +51,8 @@ impl Policy {
 
     /// Addresses, in no order, at which what they are members of may change, seen from a network at an instant.
     pub fn cuts(&self, network: NetworkId, at: u32) -> impl Iterator<Item = Addr> {
-        self.space.cuts(network, at).map(Addr::from_v6)
+        let by_prefix = self.space.cuts(network, at);
+        by_prefix.chain(self.inventory_cuts()).map(Addr::from_v6)
     }
 
     /// The ranges of ports that no rule cuts: all ports of TCP, UDP and whatever other protocol a rule names; 0 of a protocol

@@ -112,11 +112,21 @@ impl Policy {
         if is_named || is_listed {
             return Truth::No;
         }
-        if self.lacks_service_evidence(class, end) {
+        // Logs that are named and do not tell of this time could say that it is a named place.
+        let is_unheard = !self.resolver_logs.is_empty() && !end.domains.known;
+        if self.lacks_service_evidence(class, end) || is_unheard && self.has_domains_in_force(class)
+        {
             Truth::Unknown
         } else {
             Truth::Yes
         }
+    }
+
+    /// Whether a destination that goes by names is in force for ends of a class.
+    fn has_domains_in_force(&self, class: &Class) -> bool {
+        let destinations = self.places.destinations.iter().enumerate();
+        let mut by_name = destinations.filter(|(_, destination)| !destination.domains.is_empty());
+        by_name.any(|(id, _)| !class.is_dormant(id as u16))
     }
 
     fn is_in_group(&self, class: &Class, end: &End<'_>, group: u16) -> Truth {

@@ -365,6 +365,22 @@ impl Policy {
         members.map(|(i, _)| GroupId(i as u16)).collect()
     }
 
+    /// The groups of a network that an interface with these tags, by key, is in because of them: it has all of theirs.
+    pub fn groups_by_tags(
+        &self,
+        network: NetworkId,
+        tags: &std::collections::BTreeMap<String, String>,
+    ) -> impl Iterator<Item = GroupId> {
+        let groups = self.places.groups.iter().enumerate();
+        let of_tags = groups.filter(move |(_, group)| {
+            let has = |(key, value): (&String, &String)| tags.get(key) == Some(value);
+            group.network.is_none_or(|of| of == network)
+                && !group.tags.is_empty()
+                && group.tags.iter().all(has)
+        });
+        of_tags.map(|(place, _)| GroupId(place as u16))
+    }
+
     /// Whether any group is defined by interface facts; if not, [`Policy::groups_by_facts`] is always empty.
     pub fn has_groups_by_facts(&self) -> bool {
         self.places.groups.iter().any(meant::Group::is_by_facts)

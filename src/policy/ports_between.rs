@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{AddressRange, Answer, Decider, Flow, NetworkId, Policy};
+use super::{AddressRange, Answer, Decider, Flow, Known, NetworkId, Policy};
 use crate::net::ports::{PortRange, PortSet};
 use crate::net::{Addr, Prefix, protocol};
 
@@ -25,7 +25,7 @@ impl Policy {
     pub fn ranges_of(&self, network: NetworkId, prefix: Prefix, at: u32) -> Vec<AddressRange> {
         let (lowest, highest) = (prefix.first().bits(), prefix.last().bits());
         let within = |cut: &u128| (lowest..=highest).contains(cut);
-        let cuts = self.space.cuts(network, at).chain(STAND_INS);
+        let cuts = self.cuts(network, at).map(Addr::bits).chain(STAND_INS);
         let mut cuts: BTreeSet<u128> = cuts.filter(within).collect();
         cuts.insert(lowest);
         let cuts: Vec<u128> = cuts.into_iter().collect();
@@ -88,6 +88,12 @@ impl<'p> PortsBetween<'p> {
     /// The ranges of a prefix that no rule tells apart, in order.
     pub fn ranges_of(&self, prefix: Prefix) -> Vec<AddressRange> {
         self.policy.ranges_of(self.network, prefix, self.at)
+    }
+
+    /// What the inventory knows of an address of the network.
+    pub fn known(&self, addr: Addr) -> Known {
+        let home = self.policy.home(self.network, addr);
+        self.policy.known(home, addr, self.at)
     }
 
     /// The ranges of the network's own addresses, in order.

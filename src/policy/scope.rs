@@ -125,6 +125,14 @@ impl Policy {
         network_of(&self.places, vpc, account, region)
     }
 
+    /// Whether addresses of one network are seen from the other: they are the same, or connected.
+    pub fn are_in_sight(&self, one: NetworkId, other: NetworkId) -> bool {
+        one == other
+            || self.places.networks[usize::from(one.0)]
+                .connected
+                .contains(&other)
+    }
+
     /// Whether `[transit]` lists the address or the interface.
     pub fn is_transit(&self, addr: Option<Addr>, interface: Option<&str>) -> bool {
         let by_addr = addr.is_some_and(|addr| {

@@ -331,36 +331,41 @@ fn subnet_of(config: &Config, addr: Addr) -> Option<&str> {
     Some(&found.id)
 }
 
-/// The entry of its own that refuses the request at one end, by its ACL and number.
+/// The entries of its own that refuse the request at one end, by ACL and number: the first that matches, and those behind
+/// it that would do the same without it.
 fn refusing(
     config: &Config,
     direction: Direction,
     own: Addr,
     other: Addr,
     asked: Connection,
-) -> Option<String> {
-    let subnet = subnet_of(config, own)?;
-    if subnet_of(config, other) == Some(subnet) {
-        return None;
-    }
-    let acl = config
-        .acls
-        .iter()
-        .find(|acl| acl.subnets.iter().any(|id| id == subnet))?;
+) -> Vec<String> {
+    let Some(subnet) = subnet_of(config, own) else {
+        return Vec::new();
+    };
+    let mut acls = config.acls.iter();
+    let acl = acls.find(|acl| acl.subnets.iter().any(|id| id == subnet));
+    let is_passed = subnet_of(config, other) != Some(subnet);
+    let Some(acl) = acl.filter(|_| is_passed) else {
+        return Vec::new();
+    };
     let mut entries: Vec<&AclEntry> = acl
         .entries
         .iter()
         .filter(|one| one.direction == direction)
         .collect();
     entries.sort_by_key(|entry| entry.number);
-    let first = entries.into_iter().find(|entry| {
+    let matching = entries.into_iter().filter(|entry| {
         entry.cidr.contains(other) && passes(entry.traffic, asked.protocol, asked.port)
-    })?;
+    });
     let way = match direction {
         Direction::Ingress => "inbound",
         Direction::Egress => "outbound",
     };
-    (!first.is_allow).then(|| format!("{}, {way} entry {}", acl.id, first.number))
+    matching
+        .take_while(|entry| !entry.is_allow)
+        .map(|entry| format!("{}, {way} entry {}", acl.id, entry.number))
+        .collect()
 }
 
 fn answer(policy: &Policy, asked: Connection) -> Answer {

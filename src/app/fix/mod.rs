@@ -18,7 +18,7 @@ use super::error::ScanError;
 use super::over::{self, check_judged_by, lake_at, no_hour};
 use super::policy_file;
 use super::replay::PolicyName;
-use crate::config::Config;
+use crate::config::{Config, is_known};
 use crate::detect::advice;
 use crate::fix::check::Losses;
 use crate::fix::close::Closing;
@@ -104,6 +104,8 @@ pub enum InNetwork {
     Open(Opening),
     /// It would have to be looked up in a configuration, and none was given.
     NoConfig,
+    /// The configuration holds no VPC of the finding's network.
+    OtherNetwork,
 }
 
 /// What the policy has to do with a finding.
@@ -228,6 +230,29 @@ impl<'a> Judged<'a> {
     fn network(&self, name: &str) -> Option<NetworkId> {
         let mut networks = self.policy.networks();
         networks.find(|network| self.policy.network_name(*network) == name)
+    }
+
+    /// What a configuration holds of the VPCs that the network of a finding sees: its own, and those connected to it.
+    fn in_sight(&self, config: &Config, found: &Found) -> Config {
+        let of_finding = self.network(&found.finding.network);
+        config.of_vpcs(|vpc| {
+            // What is only planned has no id that a policy could list.
+            let id = is_known(&vpc.id).then_some(vpc.id.as_str());
+            let (account, region) = (vpc.account.as_deref(), vpc.region.as_deref());
+            let of_vpc = self.policy.network_of(id, account, region);
+            of_finding
+                .zip(of_vpc)
+                .is_some_and(|(one, other)| self.policy.are_in_sight(one, other))
+        })
+    }
+
+    /// Whether the network of a finding sees what is of another.
+    fn sees(&self, found: &Found, network: &str) -> bool {
+        let networks = [&found.finding.network, network].map(|name| self.network(name));
+        match networks {
+            [Some(one), Some(other)] => self.policy.are_in_sight(one, other),
+            _ => false,
+        }
     }
 
     /// What it says of what may go between two addresses, as the network of a finding sees them when it was last seen.

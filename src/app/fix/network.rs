@@ -28,19 +28,30 @@ pub(super) fn networks(
     config: Option<&Config>,
     judged: Option<&Judged<'_>>,
 ) -> Result<Vec<InNetwork>, ScanError> {
+    let in_sight = |found: &Found| match judged {
+        Some(judged) => config.map(|config| judged.in_sight(config, found)),
+        None => config.cloned(),
+    };
+    let configs: Vec<Option<Config>> = found.iter().map(in_sight).collect();
+    let is_of = |found: &Found, edge: &EdgeRow<'_>| {
+        judged.is_none_or(|judged| judged.sees(found, edge.network))
+    };
     let mut questions = Vec::new();
     let mut betweens: Vec<Option<PortsBetween<'_>>> = Vec::new();
-    for (found, seen) in found.iter().zip(seen) {
+    for ((found, seen), config) in found.iter().zip(seen).zip(&configs) {
         let mut between = judged.and_then(|judged| judged.between(found));
-        questions.push(question(found, seen, config, between.as_mut()));
+        questions.push(question(found, seen, config.as_ref(), between.as_mut()));
         betweens.push(between);
     }
     let closes = |question: &Question<'_>| matches!(question, Question::Close(_));
     if questions.iter().any(closes) {
         each_compliant(lake, hours, &mut |edge| {
             let connection = connection(edge);
-            for (question, between) in questions.iter_mut().zip(&mut betweens) {
-                if let Question::Close(closer) = question {
+            let all = questions.iter_mut().zip(&mut betweens).zip(found);
+            for ((question, between), found) in all {
+                if let Question::Close(closer) = question
+                    && is_of(found, edge)
+                {
                     let example = (edge.source, edge.line);
                     closer.see(&connection, edge.connections, example, between.as_mut());
                 }
@@ -58,7 +69,7 @@ pub(super) fn networks(
             },
         })
         .collect();
-    count_losses(lake, hours, config, &mut networks)?;
+    count_losses(lake, hours, (found, &configs), &is_of, &mut networks)?;
     Ok(networks)
 }
 
@@ -81,6 +92,9 @@ fn question<'c>(
     let Some(config) = config else {
         return Question::Told(InNetwork::NoConfig);
     };
+    if config.vpcs.is_empty() {
+        return Question::Told(InNetwork::OtherNetwork);
+    }
     if finding.kind == Kind::Overblocked {
         let opening = open(config, &seen.heaviest(), between);
         return Question::Told(InNetwork::Open(opening));
@@ -92,32 +106,36 @@ fn question<'c>(
 fn count_losses(
     lake: &Lake,
     hours: &BTreeSet<Hour>,
-    config: Option<&Config>,
+    (found, configs): (&[Found], &[Option<Config>]),
+    is_of: &dyn Fn(&Found, &EdgeRow<'_>) -> bool,
     networks: &mut [InNetwork],
 ) -> Result<(), ScanError> {
-    let Some(config) = config else { return Ok(()) };
     if networks.iter().all(|network| changed(network).is_none()) {
         return Ok(());
     }
     let afters: Vec<Option<Config>> = networks
         .iter()
-        .map(|network| Some(changed(network)?.applied(config)))
+        .zip(configs)
+        .map(|(network, config)| Some(changed(network)?.applied(config.as_ref()?)))
         .collect();
     let mut checks: Vec<Option<Check<'_>>> = networks
         .iter()
+        .zip(configs)
         .zip(&afters)
-        .map(|(network, after)| {
+        .map(|((network, config), after)| {
             let changes = &changed(network)?.changes;
-            Some(Check::new(config, after.as_ref()?, changes))
+            Some(Check::new(config.as_ref()?, after.as_ref()?, changes))
         })
         .collect();
     each_compliant(lake, hours, &mut |edge| {
-        for check in checks.iter_mut().flatten() {
-            check.see(
-                &connection(edge),
-                edge.connections,
-                (edge.source, edge.line),
-            );
+        for (check, found) in checks.iter_mut().zip(found) {
+            if let Some(check) = check.as_mut().filter(|_| is_of(found, edge)) {
+                check.see(
+                    &connection(edge),
+                    edge.connections,
+                    (edge.source, edge.line),
+                );
+            }
         }
     })?;
     for (network, check) in networks.iter_mut().zip(checks) {

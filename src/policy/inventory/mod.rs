@@ -248,6 +248,15 @@ impl Policy {
         })
     }
 
+    /// Addresses, in no order, at which what the inventory knows may change, whatever the network and the instant.
+    pub(super) fn inventory_cuts(&self) -> impl Iterator<Item = u128> {
+        let prefixes = self.inventory.timelines.keys().map(|(_, prefix)| prefix);
+        prefixes.flat_map(|prefix| {
+            let behind = prefix.last().bits().checked_add(1);
+            std::iter::once(prefix.first().bits()).chain(behind)
+        })
+    }
+
     /// The instants after the first, up to and with the last, at which the inventory may know something else of an address;
     /// sorted. Seconds since 1970.
     pub fn changes_of(

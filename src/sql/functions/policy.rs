@@ -113,7 +113,8 @@ fn dated_places<'a>(
     }
     Ok((0..addrs.len()).map(move |row| {
         let at = match times {
-            None => 0,
+            // The newest state of an inventory.
+            None => i64::from(u32::MAX),
             Some(times) => seconds_at(times, row)?,
         };
         Some((addr_at(addrs, row)?, at))

@@ -9,7 +9,7 @@ use crate::net::ports::{NUM_PAIRS, PortSet};
 use crate::policy::diff::{
     Change, ChangeKind, Decided, Diff, Edit, Edited, Example, Membership, Side,
 };
-use crate::policy::{Answer, day_or_instant};
+use crate::policy::{Answer, Policy, day_or_instant};
 
 /// How many prefixes or words of an edit a line shows; JSON has them all.
 const MAX_SHOWN: usize = 6;
@@ -108,7 +108,11 @@ fn summary(compared: &Compared) -> String {
                 ", though the hashes differ (--rules shows where another rule gives the same answer)"
             }
         };
-        return format!("No difference in what is decided{more}.");
+        let aside = match same_hash {
+            true => "",
+            false => aside([&old.1, &new.1]),
+        };
+        return format!("No difference in what is decided{more}{aside}.");
     }
     let counts = ChangeKind::ALL.iter().filter_map(|kind| {
         let number = changes.iter().filter(|change| change.kind == *kind).count();
@@ -116,6 +120,19 @@ fn summary(compared: &Compared) -> String {
         (number > 0).then(|| format!("{} {what}", words::count(number as u64)))
     });
     format!("{}.", counts.collect::<Vec<_>>().join(", "))
+}
+
+/// What is not compared of such policies.
+fn aside(policies: [&Policy; 2]) -> &'static str {
+    let has = |is: fn(&Policy) -> bool| policies.iter().any(|policy| is(policy));
+    match (has(Policy::goes_by_names), has(Policy::has_inventory)) {
+        (false, false) => "",
+        (true, false) => "; names that addresses were asked for by are not compared",
+        (false, true) => "; which addresses an inventory puts into groups is not compared",
+        (true, true) => {
+            "; names that addresses were asked for by, and which addresses an inventory puts into groups, are not compared"
+        }
+    }
 }
 
 fn edited(edit: &Edit) -> String {

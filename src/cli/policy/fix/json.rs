@@ -87,6 +87,7 @@ fn network(fix: &Fix, found: &Fixes, form: Form) -> Value {
         InNetwork::Nothing => json!({"state": "not-about-the-network"}),
         InNetwork::Held => json!({"state": "held"}),
         InNetwork::NoConfig => json!({"state": "no-config"}),
+        InNetwork::OtherNetwork => json!({"state": "other-network"}),
         InNetwork::Close { closing, losses } => json!({
             "state": "close",
             "connections": closing_json(closing),

@@ -164,6 +164,14 @@ impl Page {
                 self.say("Give how AWS is configured (--config FILE...): then this names the rules, and the changes. Terraform's JSON (`terraform show -json`), or what these calls print:");
                 self.text.push_str(CALLS);
             }
+            InNetwork::OtherNetwork => {
+                self.head("In the network");
+                self.say(&format!(
+                    "The configuration holds no VPC of the finding's network, {}: give what these calls print in its account and region:",
+                    finding.network
+                ));
+                self.text.push_str(CALLS);
+            }
             InNetwork::Close { closing, losses } => {
                 self.head("Close it in the network");
                 self.closing(closing, losses);

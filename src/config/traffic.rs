@@ -22,7 +22,8 @@ impl Traffic {
     };
 
     /// Reads what security groups say: a protocol's name or number (`-1` and `all` are everything), and two numbers that
-    /// are ports, or type and code of ICMP (-1 or none is all).
+    /// are ports, or type and code of ICMP (-1 or none is all). Only TCP and UDP have ports here: of other protocols AWS lets
+    /// all through, whatever ports are given (*EC2 API Reference*, `IpPermission`).
     ///
     /// # Errors
     /// What was expected.
@@ -44,7 +45,9 @@ impl Traffic {
                 icmp: kind.map(|kind| (kind, code)),
             });
         }
-        if !protocol::has_ports(number) || (given(from), given(to)) == (None, None) {
+        // Of all others AWS lets everything through, whatever ports are given.
+        let has_ports = matches!(number, protocol::TCP | protocol::UDP);
+        if !has_ports || (given(from), given(to)) == (None, None) {
             return Ok(Traffic {
                 ports: Some(whole(number)),
                 icmp: None,

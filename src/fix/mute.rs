@@ -44,6 +44,11 @@ pub fn mute(
         let wanted: PortSet = [range].into_iter().collect();
         if let Some(name) = service_name(policy, &wanted) {
             let _ = writeln!(section, "service = {}", quoted(name));
+        } else {
+            let _ = writeln!(
+                section,
+                "# No entry of [services] is {range} alone, so that this accepts all services."
+            );
         }
     }
     if !finding.rule.is_empty() && !finding.kind.is_detected() {

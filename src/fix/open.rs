@@ -85,7 +85,9 @@ pub fn open(
     }
     let changes = opener.changes();
     let after = applied(config, &changes);
+    let before = permits;
     let permits = Permits::new(&after);
+    opener.look_beside(&changes, connections, [&before, &permits]);
     let told = asked.iter().map(|(connection, permit)| {
         let comes = |permit: &Permit<'_>| {
             (permit.request(), permit.reply()) == (Through::All, Through::All)
@@ -138,6 +140,82 @@ impl Opener<'_, '_> {
                 .or_default()
                 .insert(other_side(hop.step, connection));
         }
+    }
+
+    /// What entries of network ACLs let through besides: they hold for whole subnets.
+    fn look_beside(
+        &mut self,
+        changes: &[Change],
+        connections: &[Connection],
+        [before, after]: [&Permits<'_>; 2],
+    ) {
+        let comes = |permits: &Permits<'_>, one: &Connection| {
+            matches!(permits.ask(one).request(), Through::All | Through::Part)
+        };
+        for change in changes {
+            let Change::Insert { acl, entry } = change else {
+                continue;
+            };
+            let others = self.addresses_behind(acl);
+            let mut denied: BTreeSet<Addr> = BTreeSet::new();
+            for connection in connections {
+                for &other in &others {
+                    let beside = match entry.direction {
+                        Direction::Ingress => Connection {
+                            server: other,
+                            ..*connection
+                        },
+                        Direction::Egress => Connection {
+                            client: other,
+                            ..*connection
+                        },
+                    };
+                    let is_new = !comes(before, &beside) && comes(after, &beside);
+                    if is_new && self.denies(&beside) {
+                        denied.insert(other);
+                    }
+                }
+            }
+            if !denied.is_empty() {
+                self.besides.insert(format!(
+                    "{acl}: its entry {} holds for all of its subnets, and lets the same through for {} addresses there to which the policy denies it",
+                    entry.number,
+                    denied.len()
+                ));
+            }
+        }
+    }
+
+    fn denies(&mut self, connection: &Connection) -> bool {
+        let Connection {
+            client,
+            server,
+            protocol,
+            server_port,
+        } = *connection;
+        let between = self.between.as_deref_mut();
+        client != server
+            && between.is_some_and(|between| {
+                between.answer(client, server, protocol, server_port) == Answer::Deny
+            })
+    }
+
+    /// The addresses of interfaces in the subnets of an ACL.
+    fn addresses_behind(&self, acl: &str) -> Vec<Addr> {
+        let mut acls = self.config.acls.iter();
+        let subnets = acls.find(|one| one.id == acl).map(|one| &one.subnets);
+        let is_behind = |subnet: &Option<String>| {
+            let subnets = subnets.into_iter().flatten();
+            subnet
+                .as_ref()
+                .is_some_and(|subnet| subnets.into_iter().any(|id| id == subnet))
+        };
+        let interfaces = self.config.interfaces.iter();
+        let behind = interfaces.filter(|one| is_behind(&one.subnet));
+        behind
+            .flat_map(|one| &one.addrs)
+            .map(|prefix| prefix.first())
+            .collect()
     }
 
     fn missing(

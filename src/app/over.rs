@@ -11,6 +11,7 @@ use super::batch::widened_note;
 use super::error::ScanError;
 use super::lock;
 use super::settings::{DEFAULT_HORIZON, Format, Keep, ScanSettings};
+use super::work::on_threads;
 use crate::flow::Layout;
 use crate::judge::EdgeRow;
 use crate::judge::fold::hour_at;
@@ -102,15 +103,9 @@ impl Over {
         let hours = self.hours(lake)?;
         let threads = self.threads.clamp(1, hours.len());
         let edges = Edges::of(lake, hours);
-        let parts: Result<Vec<R>, ScanError> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(|| work(&edges))).collect();
-            let parts = threads.into_iter().map(|thread| {
-                let ended = thread.join();
-                ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            });
-            parts.collect()
-        });
-        Ok((parts?, self.outdated(lake)?))
+        let parts = on_threads((0..threads).map(|_| || work(&edges)));
+        let parts = parts.into_iter().collect::<Result<_, _>>()?;
+        Ok((parts, self.outdated(lake)?))
     }
 
     /// Connections on which a rule with a path matched although theirs is unknown, as the lake's policy judged the hours
@@ -188,11 +183,7 @@ pub(super) fn widened_of([since, until]: [Option<u32>; 2]) -> Option<String> {
 ///
 /// # Errors
 /// When it is one of a newer format, or the store fails.
-pub(super) fn lake_at(
-    what: &str,
-    runtime: &Runtime,
-    temp: &Path,
-) -> Result<Option<Lake>, ScanError> {
+fn lake_at(what: &str, runtime: &Runtime, temp: &Path) -> Result<Option<Lake>, ScanError> {
     let may_be_one = what.starts_with("s3://") || Path::new(what).is_dir();
     if !may_be_one {
         return Ok(None);
@@ -202,6 +193,24 @@ pub(super) fn lake_at(
         return Ok(None);
     }
     Ok(Some(Lake::read(store, temp)?))
+}
+
+/// The lake of this name; `hint` is what is said where it is none.
+///
+/// # Errors
+/// As [`lake_at`], and when it is none.
+pub(super) fn lake_expected_at(
+    what: &str,
+    runtime: &Runtime,
+    temp: &Path,
+    hint: &str,
+) -> Result<Lake, ScanError> {
+    lake_at(what, runtime, temp)?.ok_or_else(|| ScanError::Usage {
+        message: format!(
+            "expected a lake, a folder or s3:// prefix with a lake.json, got `{what}`"
+        ),
+        hint: Some(hint.to_owned()),
+    })
 }
 
 /// Refuses a lake (called so) that another policy than the one of this file judged.

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::end::{EndKind, View};
 use super::pair::{Effect, Found, Pairs};
 use super::{Example, Gap, GapKind, Part, Side};
+use crate::net::Addr;
 use crate::net::ports::PortSet;
-use crate::net::{Addr, protocol};
 use crate::policy::diff::{rectangles, sorted};
 use crate::policy::{Answer, Policy, RuleId, ZoneId, ZoneKind};
 
@@ -119,28 +119,13 @@ fn example(client: &Side<'_>, server: &Side<'_>, ports: &PortSet) -> Option<Exam
         .into_iter()
         .flat_map(|client| servers.iter().map(move |server| (client, *server)));
     let (client, server) = pairs.filter(|(client, server)| client != server).min()?;
-    let (protocol, server_port) = port(ports)?;
+    let (protocol, server_port) = ports.example()?;
     Some(Example {
         client,
         server,
         protocol,
         server_port,
     })
-}
-
-/// HTTPS if the set has it, else the lowest of TCP, of UDP, of what there is; port 0 only if there is no other.
-fn port(ports: &PortSet) -> Option<(u8, u16)> {
-    if ports.contains(protocol::TCP, 443) {
-        return Some((protocol::TCP, 443));
-    }
-    let lowest = |protocol: Option<u8>| {
-        let mut ranges = ports.ranges().iter();
-        let range = ranges.find(|range| protocol.is_none_or(|known| range.protocol == known))?;
-        Some((range.protocol, range.first.max(1).min(range.last)))
-    };
-    [Some(protocol::TCP), Some(protocol::UDP), None]
-        .into_iter()
-        .find_map(lowest)
 }
 
 /// Puts gaps in the order in which they should be looked at.

@@ -305,7 +305,7 @@ fn decode_ranges<S: RecordSink>(
 
 /// Decodes text that comes piece by piece and may break before its end.
 fn decode_stream<S: RecordSink>(
-    mut reader: Box<dyn Read + '_>,
+    reader: Box<dyn Read + '_>,
     packing: Option<Packing>,
     most: u64,
     options: &DecodeOptions,
@@ -314,11 +314,29 @@ fn decode_stream<S: RecordSink>(
 ) -> Result<Decoded, DecodeError> {
     sink.unverified();
     let mut decoder = TextDecoder::new(options, scratch);
+    let bytes = each_chunk(reader, packing, most, &mut |chunk| {
+        decoder.push(chunk, sink)
+    })?;
+    let mut decoded = decoder.finish(sink)?;
+    decoded.bytes = bytes;
+    Ok(decoded)
+}
+
+/// Calls `each` with what a stream yields, piece by piece; how many bytes there were.
+///
+/// # Errors
+/// When it breaks before its end, is more than so many bytes, or `each` fails.
+pub(super) fn each_chunk(
+    mut reader: Box<dyn Read + '_>,
+    packing: Option<Packing>,
+    most: u64,
+    each: &mut dyn FnMut(&[u8]) -> Result<(), DecodeError>,
+) -> Result<u64, DecodeError> {
     let mut chunk = vec![0; CHUNK];
     let mut offset = 0;
     loop {
         let length = match (read(&mut *reader, &mut chunk), packing) {
-            (Ok(0), _) => break,
+            (Ok(0), _) => return Ok(offset),
             (Ok(length), _) => length,
             (Err(error), Some(packing)) => return Err(packing.error(error, offset)),
             (Err(error), None) => return Err(error.into()),
@@ -327,11 +345,8 @@ fn decode_stream<S: RecordSink>(
         if offset > most {
             return Err(DecodeError::Bomb { limit: most });
         }
-        decoder.push(&chunk[..length], sink)?;
+        each(&chunk[..length])?;
     }
-    let mut decoded = decoder.finish(sink)?;
-    decoded.bytes = offset;
-    Ok(decoded)
 }
 
 /// Reads ranges from first to last byte.

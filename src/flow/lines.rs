@@ -2,7 +2,7 @@
 
 use std::io::{BufReader, Read};
 
-use super::decode::{CHUNK, RangesReader, read};
+use super::decode::{CHUNK, RangesReader, each_chunk};
 use super::inflate::{Packing, bound};
 use super::{DecodeError, DecodeOptions, Input};
 
@@ -38,28 +38,17 @@ fn lines_of(
     options: &DecodeOptions,
     each: &mut dyn FnMut(Option<&[u8]>),
 ) -> Result<u64, DecodeError> {
-    let (mut reader, most): (Box<dyn Read + '_>, u64) = match packing {
+    let (reader, most): (Box<dyn Read + '_>, u64) = match packing {
         Some(packing) => (packing.reader(packed)?, bound(options, size)),
         None => (Box::new(packed), options.max_bytes),
     };
     let mut splitter = Splitter::new(options.max_line);
-    let mut chunk = vec![0; CHUNK];
-    let mut offset = 0;
-    loop {
-        let length = match (read(&mut *reader, &mut chunk), packing) {
-            (Ok(0), _) => break,
-            (Ok(length), _) => length,
-            (Err(error), Some(packing)) => return Err(packing.error(error, offset)),
-            (Err(error), None) => return Err(error.into()),
-        };
-        offset += length as u64;
-        if offset > most {
-            return Err(DecodeError::Bomb { limit: most });
-        }
-        splitter.push(&chunk[..length], each);
-    }
+    let bytes = each_chunk(reader, packing, most, &mut |chunk| {
+        splitter.push(chunk, each);
+        Ok(())
+    })?;
     splitter.finish(each);
-    Ok(offset)
+    Ok(bytes)
 }
 
 /// Cuts chunks into lines. Of a line that is too long nothing is kept.

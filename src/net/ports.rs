@@ -105,6 +105,23 @@ impl PortSet {
         &self.ranges
     }
 
+    /// A pair of the set to show: HTTPS if it has it, else the lowest of TCP, of UDP, of what there is; port 0 only if there
+    /// is no other. None of an empty set.
+    pub fn example(&self) -> Option<(u8, u16)> {
+        if self.contains(protocol::TCP, 443) {
+            return Some((protocol::TCP, 443));
+        }
+        let lowest = |protocol: Option<u8>| {
+            let mut ranges = self.ranges.iter();
+            let range =
+                ranges.find(|range| protocol.is_none_or(|known| range.protocol == known))?;
+            Some((range.protocol, range.first.max(1).min(range.last)))
+        };
+        [Some(protocol::TCP), Some(protocol::UDP), None]
+            .into_iter()
+            .find_map(lowest)
+    }
+
     /// Whether the pair is in the set. The port of a protocol without ports is 0.
     pub fn contains(&self, protocol: u8, port: u16) -> bool {
         let behind = self

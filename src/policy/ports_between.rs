@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use super::diff::port_cells;
 use super::{AddressRange, Answer, Decider, Flow, Known, NetworkId, Policy};
 use crate::net::ports::{PortRange, PortSet};
-use crate::net::{Addr, Prefix, protocol};
+use crate::net::{Addr, Prefix};
 
 /// Where the parts of IPv6 space begin and end whose addresses stand for IPv4 ones: mapped ones, and those of NAT64.
 const STAND_INS: [u128; 4] = [
@@ -49,29 +50,21 @@ pub struct PortsBetween<'p> {
     policy: &'p Policy,
     network: NetworkId,
     at: u32,
-    /// The ranges of ports that no rule cuts; of the protocols that no rule names, one for all.
-    ports: Vec<PortRange>,
-    /// The protocols that no rule names, the first one among `ports`.
-    unnamed: Vec<u8>,
+    /// Ports that no rule tells apart, and one of them.
+    cells: Vec<(Vec<PortRange>, PortRange)>,
 }
 
 impl<'p> PortsBetween<'p> {
     /// For a network of a policy, at an instant, seconds since 1970.
     pub fn new(policy: &'p Policy, network: NetworkId, at: u32) -> PortsBetween<'p> {
-        let mut ports = policy.port_ranges();
-        let named: BTreeSet<u8> = ports.iter().map(|range| range.protocol).collect();
-        // What has ports without that any rule names them is asked about as a whole, like all else.
-        let unnamed: Vec<u8> = (0..=u8::MAX)
-            .filter(|number| !named.contains(number))
-            .collect();
-        ports.extend(unnamed.first().map(|number| whole(*number)));
+        let conditions = policy.rules.conditions();
+        let sets = conditions.flat_map(|condition| condition.ports.sets());
         PortsBetween {
             decider: Decider::new(policy),
             policy,
             network,
             at,
-            ports,
-            unnamed,
+            cells: port_cells(sets),
         }
     }
 
@@ -117,37 +110,20 @@ impl<'p> PortsBetween<'p> {
     /// The (protocol, port) pairs that are not denied: allowed, or unproven by addresses alone.
     pub fn not_denied(&mut self, client: Addr, server: Addr) -> PortSet {
         let mut ranges = Vec::new();
-        for place in 0..self.ports.len() {
-            let range = self.ports[place];
-            if self.answer(client, server, range.protocol, range.first) == Answer::Deny {
-                continue;
-            }
-            if self.unnamed.first() == Some(&range.protocol) {
-                ranges.extend(self.unnamed.iter().map(|number| whole(*number)));
-            } else {
-                ranges.push(range);
+        for place in 0..self.cells.len() {
+            let asked = self.cells[place].1;
+            if self.answer(client, server, asked.protocol, asked.first) != Answer::Deny {
+                ranges.extend_from_slice(&self.cells[place].0);
             }
         }
         ranges.into_iter().collect()
     }
 }
 
-/// All of a protocol.
-fn whole(number: u8) -> PortRange {
-    PortRange {
-        protocol: number,
-        first: 0,
-        last: if protocol::has_ports(number) {
-            u16::MAX
-        } else {
-            0
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::protocol;
 
     const TEXT: &str = r#"
 [policy]

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use super::batch::runtime;
 use super::error::ScanError;
-use super::over::{self, lake_at, no_hour};
+use super::over::{self, lake_expected_at, no_hour};
 use super::policy_file;
 use super::replay::PolicyName;
 use crate::judge::EdgeRow;
@@ -113,15 +113,12 @@ pub fn controls(settings: &ControlsSettings) -> Result<ControlsReport, ScanError
     let (policy, file_digest) = policy_file::load_with_digest(&settings.policy)?;
     let runtime = runtime()?;
     let temp = super::temp_folder("tidegate-")?;
-    let Some(lake) = lake_at(&settings.lake, &runtime, temp.path())? else {
-        return Err(ScanError::Usage {
-            message: format!(
-                "expected a lake, a folder or s3:// prefix with a lake.json, got `{}`",
-                settings.lake
-            ),
-            hint: Some("`scan --lake` makes one; it keeps what was read and what was not, which logs alone do not tell".to_owned()),
-        });
-    };
+    let lake = lake_expected_at(
+        &settings.lake,
+        &runtime,
+        temp.path(),
+        "`scan --lake` makes one; it keeps what was read and what was not, which logs alone do not tell",
+    )?;
     // Evidence is of the policy that judged: what another one would have said is a guess.
     over::check_judged_by(
         (&lake, &settings.lake),

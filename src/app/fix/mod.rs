@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use super::batch::runtime;
 use super::config_files::load_either;
 use super::error::ScanError;
-use super::over::{self, check_judged_by, lake_at, no_hour};
+use super::over::{self, check_judged_by, lake_expected_at, no_hour};
 use super::policy_file;
 use super::replay::PolicyName;
 use crate::config::{Config, is_known};
@@ -150,15 +150,12 @@ pub fn fix(settings: &FixSettings) -> Result<Fixes, ScanError> {
     };
     let runtime = runtime()?;
     let temp = super::temp_folder("tidegate-")?;
-    let Some(lake) = lake_at(&settings.lake, &runtime, temp.path())? else {
-        return Err(ScanError::Usage {
-            message: format!(
-                "expected a lake, a folder or s3:// prefix with a lake.json, got `{}`",
-                settings.lake
-            ),
-            hint: Some("findings are in a lake: `scan --lake` makes one".to_owned()),
-        });
-    };
+    let lake = lake_expected_at(
+        &settings.lake,
+        &runtime,
+        temp.path(),
+        "findings are in a lake: `scan --lake` makes one",
+    )?;
     if let (Some(path), Some((_, policy))) = (&settings.policy, &policy) {
         check_judged_by(
             (&lake, &settings.lake),

@@ -1,6 +1,5 @@
 //! One connection of a change, with the lowest addresses, to be asked for again.
 
-use crate::net::ports::PortSet;
 use crate::net::{Addr, protocol};
 use crate::policy::{Path, flow_text};
 
@@ -40,7 +39,7 @@ impl Example {
         gatherer: &Gatherer<'_>,
     ) -> Option<Example> {
         let [client, server] = lowest(&product.witnesses)?;
-        let (protocol, port) = port(&effect.ports)?;
+        let (protocol, port) = effect.ports.example()?;
         Some(Example {
             client: client.0,
             client_evidence: gatherer.needed(client.1),
@@ -95,19 +94,4 @@ fn lowest(witnesses: &[Vec<(Range, Atom)>; 2]) -> Option<[(Addr, Atom); 2]> {
         }
     }
     best.map(|(_, pair)| pair)
-}
-
-/// HTTPS if the set has it, else the lowest of TCP, of UDP, of what there is; port 0 only if there is no other.
-fn port(ports: &PortSet) -> Option<(u8, u16)> {
-    if ports.contains(protocol::TCP, 443) {
-        return Some((protocol::TCP, 443));
-    }
-    let lowest = |protocol: Option<u8>| {
-        let mut ranges = ports.ranges().iter();
-        let range = ranges.find(|range| protocol.is_none_or(|known| range.protocol == known))?;
-        Some((range.protocol, range.first.max(1).min(range.last)))
-    };
-    [Some(protocol::TCP), Some(protocol::UDP), None]
-        .into_iter()
-        .find_map(lowest)
 }

@@ -203,18 +203,23 @@ pub(super) fn open_listing(
         except: settings.lake.clone(),
         ..Selection::default()
     };
-    let open = async {
-        let s3 = if sources.iter().any(Source::is_s3) {
-            Some(S3::connect().await?)
-        } else {
-            None
+    list(&sources, selection, runtime).map_err(ScanError::from)
+}
+
+/// A listing of sources, with the connection that fetching shares.
+pub(super) fn list(
+    sources: &[Source],
+    selection: Selection,
+    runtime: &Runtime,
+) -> Result<(Listing, Option<S3>), SourceError> {
+    runtime.block_on(async {
+        let s3 = match sources.iter().any(Source::is_s3) {
+            true => Some(S3::connect().await?),
+            false => None,
         };
-        let listing = Listing::open(&sources, selection, s3.clone()).await?;
+        let listing = Listing::open(sources, selection, s3.clone()).await?;
         Ok((listing, s3))
-    };
-    runtime
-        .block_on(open)
-        .map_err(|error: SourceError| ScanError::from(error))
+    })
 }
 
 pub(super) fn open_lake(

@@ -10,6 +10,7 @@ use futures::{Stream, StreamExt};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
 
+use super::batch::list;
 use super::error::ScanError;
 use super::progress::{Progress, Unwatched};
 use super::settings::DEFAULT_MEMORY;
@@ -19,8 +20,8 @@ use crate::net::hex;
 use crate::policy::{Gathered, LookupsBuilder, Policy};
 use crate::sink::Hour;
 use crate::source::{
-    Body, FetchError, FetchOptions, Fetcher, Listing, Logs, Object, ReadBuffer, S3, Selection,
-    Source, SourceError,
+    Body, FetchError, FetchOptions, Fetcher, Logs, Object, ReadBuffer, Selection, Source,
+    SourceError,
 };
 
 /// Objects that are fetched ahead.
@@ -94,15 +95,7 @@ pub(super) fn look_up(
         until: last,
         ..Selection::default()
     };
-    let open = async {
-        let s3 = match sources.iter().any(Source::is_s3) {
-            true => Some(S3::connect().await?),
-            false => None,
-        };
-        let listing = Listing::open(&sources, selection, s3.clone()).await?;
-        Ok::<_, SourceError>((listing, s3))
-    };
-    let (mut listing, s3) = runtime.block_on(open).map_err(in_data)?;
+    let (mut listing, s3) = list(&sources, selection, runtime).map_err(in_data)?;
     let options = FetchOptions {
         whole_limit: memory / 64,
         ..FetchOptions::default()

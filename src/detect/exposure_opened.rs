@@ -28,7 +28,7 @@ struct Door {
     /// Attempts that were rejected in the current hour.
     rejected_now: u64,
     /// Whoever got in.
-    opened: Option<Trace>,
+    opened: Option<Box<Trace>>,
 }
 
 impl ExposureOpened {
@@ -111,7 +111,7 @@ impl EdgeDetector for ExposureOpened {
                     door.rejected,
                     trace.client.addresses()
                 ),
-                trace,
+                trace: *trace,
             });
         }
     }

@@ -26,14 +26,46 @@ pub(super) struct ProbeThenSuccess {
     probes: usize,
     doors: usize,
     clients: Bounded<Addr, Client>,
+    /// Doors that turned clients away: one list for all of them, as each has few.
+    shut: Vec<Shut>,
 }
 
 #[derive(Default)]
 struct Client {
-    /// Doors that turned it away, with when they first did, seconds.
-    shut: Vec<(Door, u32)>,
+    /// How many doors turned it away.
+    num_shut: usize,
+    /// The last of them that was entered: its place in the list, and one more; 0 is none.
+    last_shut: u32,
     /// Doors that let it in.
     open: BTreeMap<Door, Trace>,
+}
+
+/// A door that turned a client away.
+struct Shut {
+    /// Its hash: another one is taken for it once in 10^18 times.
+    door: u64,
+    /// When it first did, seconds.
+    first: u32,
+    /// The one of the same client before it, as in [`Client::last_shut`].
+    before: u32,
+}
+
+impl Client {
+    /// The places of the doors that turned it away.
+    fn shut<'s>(&self, all: &'s [Shut]) -> impl Iterator<Item = usize> + use<'s> {
+        let place = |one_more: u32| (one_more as usize).checked_sub(1);
+        std::iter::successors(place(self.last_shut), move |known| {
+            place(all[*known].before)
+        })
+    }
+}
+
+fn hash((server, port, protocol): &Door) -> u64 {
+    let mut bytes = [0; 20];
+    bytes[..16].copy_from_slice(&server.bits().to_le_bytes());
+    let port = port.map_or(u32::MAX, u32::from);
+    bytes[16..].copy_from_slice(&(port << 8 | u32::from(*protocol)).to_le_bytes());
+    xxhash_rust::xxh3::xxh3_64(&bytes)
 }
 
 impl ProbeThenSuccess {
@@ -42,6 +74,7 @@ impl ProbeThenSuccess {
             probes: (set.number("probes") as usize).min(ASKED_CAP),
             doors: DOORS_CAP.max((set.number("probes") as usize).min(ASKED_CAP)),
             clients: Bounded::new(CLIENTS_CAP),
+            shut: Vec::new(),
         }
     }
 }
@@ -66,13 +99,24 @@ impl EdgeDetector for ProbeThenSuccess {
                 client.open.entry(door).or_default().add(seen);
             }
         } else if is_turned_away(seen) {
-            let known = client.shut.iter().position(|(known, _)| *known == door);
+            let door = hash(&door);
+            let known = client
+                .shut(&self.shut)
+                .find(|place| self.shut[*place].door == door);
             match known {
                 Some(place) => {
-                    let first = &mut client.shut[place].1;
+                    let first = &mut self.shut[place].first;
                     *first = edge.first_seen.min(*first);
                 }
-                None if client.shut.len() < self.doors => client.shut.push((door, edge.first_seen)),
+                None if client.num_shut < self.doors => {
+                    self.shut.push(Shut {
+                        door,
+                        first: edge.first_seen,
+                        before: client.last_shut,
+                    });
+                    client.num_shut += 1;
+                    client.last_shut = self.shut.len() as u32;
+                }
                 None => {}
             }
         }
@@ -80,10 +124,12 @@ impl EdgeDetector for ProbeThenSuccess {
 
     fn end_day(&mut self, cases: &mut Cases<'_>) {
         for client in self.clients.take().into_values() {
+            let shut = client.shut(&self.shut);
+            let shut: Vec<u32> = shut.map(|place| self.shut[place].first).collect();
             for ((_, port, protocol), trace) in client.open {
                 // What is open all day was not won by trying.
-                let is_before = |(_, first): &&(Door, u32)| *first < trace.first_seen;
-                let probes = client.shut.iter().filter(is_before).count();
+                let is_before = |first: &&u32| **first < trace.first_seen;
+                let probes = shut.iter().filter(is_before).count();
                 if probes < self.probes {
                     continue;
                 }

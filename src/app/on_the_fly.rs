@@ -54,7 +54,7 @@ impl OnTheFly {
         let lake = asked.is_none().then(|| self.folder.to_string_lossy());
         let settings = ScanSettings {
             sources: self.settings.logs.clone(),
-            policies: self.settings.policy.iter().cloned().collect(),
+            policies: self.settings.policies.clone(),
             lake: lake.map(Cow::into_owned),
             keep: Keep::None,
             since: first.map(Hour::start),

@@ -13,11 +13,11 @@ use tokio::time::Instant;
 
 use crate::flow::{DecodeOptions, Layout};
 use crate::net::Origins;
-use crate::policy::{OriginFiles, Policy};
+use crate::policy::OriginFiles;
 use crate::sink::{LakeError, LakeFiles, Store, Table};
 use crate::source::{FetchOptions, Fetcher, S3, Source};
 use crate::sql::{
-    Bounds, Flows, Names, Notes, Params, QueryError, Rows, STACK, Session, statements,
+    Bounds, Flows, Names, Notes, Params, Policies, QueryError, Rows, STACK, Session, statements,
 };
 
 use super::ends::Ends;
@@ -25,6 +25,7 @@ use super::error::ScanError;
 use super::memory::Shares;
 use super::on_the_fly::OnTheFly;
 use super::policy_file;
+use super::terms::Terms;
 
 /// The settings of `sql`.
 #[derive(Clone, Debug)]
@@ -33,8 +34,8 @@ pub struct QuerySettings {
     pub lake: Option<String>,
     /// Raw logs: files, folders, globs, `s3://` prefixes; not `-`, which can be read but once.
     pub logs: Vec<String>,
-    /// The policy file.
-    pub policy: Option<PathBuf>,
+    /// The policy file; of several, each answers from its `effective` on. May be empty.
+    pub policies: Vec<PathBuf>,
     /// A file in MaxMind's format that tells the autonomous systems of addresses.
     pub asn: Option<PathBuf>,
     /// One that tells their countries.
@@ -74,14 +75,14 @@ impl Queries {
     /// # Errors
     /// When a source, the lake or the policy is not as it should be.
     pub fn open(settings: &QuerySettings) -> Result<Queries, ScanError> {
-        let policy = match &settings.policy {
-            Some(path) => Some(Arc::new(policy_file::load(path)?)),
-            None => None,
+        let terms = match settings.policies.is_empty() {
+            true => None,
+            false => Some(Terms::load(&settings.policies)?),
         };
         let sources = Hurried::new(1)?;
         let runtime = &*sources;
         let temp = super::temp_folder("tidegate-sql-")?;
-        let judges = settings.lake.is_none() && policy.is_some() && !settings.logs.is_empty();
+        let judges = settings.lake.is_none() && terms.is_some() && !settings.logs.is_empty();
         let bounds = Bounds {
             threads: settings.threads,
             // The rest is for judging, or for objects that are being decoded and for their rows.
@@ -108,9 +109,13 @@ impl Queries {
             session.add_lake(judged.clone(), &others).map_err(failed)?;
             session.add_records(judged).map_err(failed)?;
         }
-        let origins = origins(settings, policy.as_deref())?;
-        if let Some(policy) = policy {
-            session.add_policy(policy).map_err(failed)?;
+        let origins = origins(settings, terms.as_ref())?;
+        if let Some(terms) = &terms {
+            let policies = terms
+                .iter()
+                .map(|term| (i64::from(term.from.unwrap_or(0)), term.policy.clone()));
+            let added = session.add_policies(Policies(policies.collect()));
+            added.map_err(failed)?;
         }
         session.add_origins(origins).map_err(failed)?;
         Ok(Queries {
@@ -314,8 +319,8 @@ fn runtime(threads: usize) -> Result<Runtime, ScanError> {
     Ok(built.context("cannot start the threads of queries")?)
 }
 
-/// What is known of addresses of the internet: by the files of the settings, else by those that the policy names.
-fn origins(settings: &QuerySettings, policy: Option<&Policy>) -> Result<Origins, ScanError> {
+/// What is known of addresses of the internet: by the files of the settings, else by those that the last policy names.
+fn origins(settings: &QuerySettings, terms: Option<&Terms>) -> Result<Origins, ScanError> {
     let usage = |message: String| ScanError::Usage {
         message,
         hint: None,
@@ -326,9 +331,9 @@ fn origins(settings: &QuerySettings, policy: Option<&Policy>) -> Result<Origins,
         geo: word(&settings.geo),
     };
     let own = own.origins(&|name| std::fs::read(name)).map_err(usage)?;
-    let pinned = match (policy, &settings.policy) {
-        (Some(policy), Some(path)) => policy_file::origins(policy, path).map_err(usage)?,
-        _ => Origins::default(),
+    let pinned = match terms {
+        Some(terms) => policy_file::origins(terms.last(), terms.last_file()).map_err(usage)?,
+        None => Origins::default(),
     };
     Ok(own.or(pinned))
 }

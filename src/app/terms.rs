@@ -1,6 +1,7 @@
 //! The policies of a run: one, or several of which each is in force from its `effective` day until that of the next.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -16,7 +17,7 @@ const FORM: &str = "tidegate policies 1";
 /// A policy and the days that it judges.
 pub struct Term {
     /// The policy.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// Its file.
     pub file: PathBuf,
     /// Midnight of its first day, seconds since 1970; none of the earliest, which also judges what was before.
@@ -70,7 +71,7 @@ impl Terms {
             .into_iter()
             .enumerate()
             .map(|(place, (file, policy))| Term {
-                policy,
+                policy: Arc::new(policy),
                 file: file.to_owned(),
                 from: (place > 0).then(|| begins[place]),
                 until: begins.get(place + 1).copied(),

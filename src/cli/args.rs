@@ -211,9 +211,9 @@ pub(super) struct SqlArgs {
     #[arg(long, value_name = "SOURCE", help_heading = "Tables")]
     pub logs: Vec<String>,
 
-    /// The policy file.
-    #[arg(long, value_name = "FILE", help_heading = "Tables")]
-    pub policy: Option<PathBuf>,
+    /// The policy file; of several, each judges, and answers, from its `effective` day until that of the next.
+    #[arg(long = "policy", value_name = "FILE", help_heading = "Tables")]
+    pub policies: Vec<PathBuf>,
 
     /// A file of autonomous systems in MaxMind's format, such as GeoLite2-ASN: what asn() and as_name() know; else the policy's.
     #[arg(long, value_name = "FILE", help_heading = "Tables")]

@@ -15,6 +15,7 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
 
 use super::flows::span_of;
 use super::stores::NamedFiles;
@@ -190,6 +191,15 @@ impl TableProvider for LakeTable {
             .map_err(|error| DataFusionError::External(error.into()))?;
         let listed = listed.map_err(DataFusionError::External)?;
         let listed = self.of_partitions(state, listed, filters)?;
+        // A scan of no files has no partition, and cannot be sorted.
+        if listed.is_empty() {
+            let schema = self.schema();
+            let schema = match projection {
+                Some(columns) => Arc::new(schema.project(columns)?),
+                None => schema,
+            };
+            return Ok(Arc::new(EmptyExec::new(schema)));
+        }
         self.named.name(&listed);
         let files = listed.iter().map(|file| {
             let values = partition_values(file);

@@ -29,7 +29,7 @@ pub use datafusion::error::DataFusionError as QueryError;
 pub use ddl::{Engine, ddl};
 pub use errors::explain;
 pub use flows::Flows;
-pub use functions::{Doc, docs};
+pub use functions::{Doc, Policies, docs};
 pub use guard::{STACK, is_whole, statements};
 pub use lake::LakeSource;
 pub use names::Names;

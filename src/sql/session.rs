@@ -19,6 +19,7 @@ use tokio::sync::mpsc::{self, Receiver};
 
 use super::catalog::Params;
 use super::flows::Flows;
+use super::functions::Policies;
 use super::lake::{LakeSource, LakeTable};
 use super::names::{self, Names};
 use super::notes::Notes;
@@ -26,7 +27,6 @@ use super::records::{RecordSource, RecordsTable};
 use super::stores::{NamedFiles, NamedStores, flows_url, lake_url};
 use super::{errors, functions, guard, policy_tables};
 use crate::net::Origins;
-use crate::policy::Policy;
 use crate::sink::Table;
 
 /// Bounds of a session.
@@ -167,15 +167,17 @@ impl Session {
             .map(drop)
     }
 
-    /// Adds the tables of a policy, and has functions answer by it.
+    /// Adds the tables of the last of these policies, and has functions answer by the one of the time they are asked about.
     ///
     /// # Errors
     /// When there are such tables.
-    pub fn add_policy(&mut self, policy: Arc<Policy>) -> Result<()> {
-        for (name, table) in policy_tables::tables(&policy)? {
-            self.context.register_table(name, Arc::new(table))?;
+    pub fn add_policies(&mut self, policies: Policies) -> Result<()> {
+        if let Some((_, last)) = policies.0.last() {
+            for (name, table) in policy_tables::tables(last)? {
+                self.context.register_table(name, Arc::new(table))?;
+            }
         }
-        functions::set_policy(&mut *self.context.state_ref().write(), policy)
+        functions::set_policies(&mut *self.context.state_ref().write(), policies)
     }
 
     /// Has functions answer by what files say of addresses.

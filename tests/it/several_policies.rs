@@ -374,6 +374,41 @@ fn known_findings_and_the_exit_code_cover_all_days() {
 }
 
 #[test]
+fn queries_judge_and_answer_by_the_policy_of_the_day() {
+    let folder = prepared();
+    let folder = folder.path();
+    scan(folder, &["logs"], "both", &POLICIES);
+    let ask = |tables: &[&str], question: &str| {
+        let asked = ["-c", question, "--format", "csv"];
+        ok(folder, &[&["sql"], tables, &asked, &POLICIES].concat()).stdout
+    };
+    for question in [
+        "select * exclude (policy_id, policy_hash) from findings order by finding_id, first_seen",
+        "select policy_hash, count(*) n from findings group by 1 order by 1",
+        "select date, hour, verdict, rule, client_tier, server_tier, sum(records) n from edges group by 1, 2, 3, 4, 5, 6 order by 1, 2, 3, 4, 5, 6",
+        "select verdict, rule, client_groups, count(*) n from records group by 1, 2, 3 order by 1, 2, 3",
+    ] {
+        let on_the_fly = ask(&["--logs", "logs"], question);
+        assert_eq!(on_the_fly, ask(&["--lake", "both"], question), "{question}");
+        assert!(on_the_fly.lines().count() > 2, "{question}: {on_the_fly}");
+    }
+    let rules = ask(
+        &[],
+        "select deciding_rule('10.0.33.10', '10.0.34.20', 443, 6, at) as rule, zone('10.77.0.1', at) as place \
+         from (values (timestamp '2026-02-25T23:59:59Z'), (timestamp '2026-02-26T00:00:00Z')) as times(at)",
+    );
+    assert_eq!(
+        rules,
+        "rule,place\netl-to-vector-service,private\ndefault,unassigned\n"
+    );
+    let permits = "select count(*) n from policy_rules where rule = 'etl-to-vector-service' and ports = 'tcp/1'";
+    assert_eq!(ask(&[], permits), "n\n1\n");
+    let undated = ["sql", "-c", "select zone('10.0.64.7')"];
+    run(folder, &[&undated[..], &POLICIES].concat())
+        .refused(2, &["more than one answer", "zone(addr, at)"]);
+}
+
+#[test]
 fn policies_whose_days_cannot_be_told_apart_are_refused() {
     let folder = prepared();
     let folder = folder.path();

@@ -127,7 +127,7 @@ fn settings(args: &SqlArgs) -> Result<QuerySettings, ScanError> {
     Ok(QuerySettings {
         lake: args.lake.clone(),
         logs: args.logs.clone(),
-        policy: args.policy.clone(),
+        policies: args.policies.clone(),
         asn: args.asn.clone(),
         geo: args.geo.clone(),
         layout: meant::layout(args.layout.as_deref())?,

@@ -23,7 +23,7 @@ use datafusion::logical_expr::{
 };
 
 use crate::net::{Addr, Origins};
-use crate::policy::Policy;
+pub use policy::Policies;
 
 /// What people are told of a function.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ fn all() -> Vec<Function> {
     let mut all = addresses::functions();
     all.extend(names::functions());
     all.extend(origins::functions(Origins::default()));
-    all.extend(policy::functions(None));
+    all.extend(policy::functions(Policies::default()));
     all
 }
 
@@ -59,9 +59,9 @@ pub(super) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
     add(registry, all())
 }
 
-/// Has the functions of the policy answer by this one.
-pub(super) fn set_policy(registry: &mut dyn FunctionRegistry, policy: Arc<Policy>) -> Result<()> {
-    add(registry, policy::functions(Some(policy)))
+/// Has the functions of the policy answer by these.
+pub(super) fn set_policies(registry: &mut dyn FunctionRegistry, policies: Policies) -> Result<()> {
+    add(registry, policy::functions(policies))
 }
 
 /// Has the functions of addresses of the internet answer by these.

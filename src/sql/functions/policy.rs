@@ -41,74 +41,97 @@ const DECIDING_RULE: Doc = Doc {
     gives: "default",
 };
 
-pub(super) fn functions(policy: Option<Arc<Policy>>) -> Vec<Function> {
+/// Policies by the instant, seconds since 1970, that each is in force from until the next one is, in that order. The first
+/// also answers for what was before; none at all where no policy is known.
+#[derive(Clone, Default)]
+pub struct Policies(pub Vec<(i64, Arc<Policy>)>);
+
+impl Policies {
+    /// The policy that is in force at an instant.
+    fn at(&self, at: i64) -> Option<&Policy> {
+        let begun = self.0.partition_point(|(from, _)| *from <= at);
+        let (_, policy) = self.0.get(begun.saturating_sub(1))?;
+        Some(policy)
+    }
+
+    /// Whether an address may be placed in several ways, as time goes by.
+    fn has_dated_places(&self) -> bool {
+        self.0.len() > 1 || self.0.iter().any(|(_, policy)| policy.has_dated_places())
+    }
+}
+
+pub(super) fn functions(policies: Policies) -> Vec<Function> {
     let (text, int) = (DataType::Utf8, DataType::Int64);
     let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     let flow = [text.clone(), text.clone(), int.clone(), int, time.clone()];
     let dated = [text.clone(), time];
     let list = DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)));
-    let asked = policy.clone();
+    let asked = policies.clone();
     let zone = Function::new(
         &ZONE,
         std::slice::from_ref(&text),
         text.clone(),
         move |of| {
-            let policy = known(&asked, &ZONE)?;
-            let places = dated_places(policy, of, &ZONE)?;
-            let zones = places.map(|place| place.map(|(addr, at)| policy.zone_of(addr, at)));
+            let places = dated_places(&asked, of, &ZONE)?;
+            let zones =
+                places.map(|place| place.map(|(policy, addr, at)| policy.zone_of(addr, at)));
             Ok(Arc::new(zones.collect::<StringArray>()) as ArrayRef)
         },
     );
     let zone = zone.or(&dated);
-    let asked = policy.clone();
+    let asked = policies.clone();
     let groups = Function::new(&GROUPS, std::slice::from_ref(&text), list, move |of| {
-        let policy = known(&asked, &GROUPS)?;
         let mut lists = ListBuilder::new(StringBuilder::new());
-        for place in dated_places(policy, of, &GROUPS)? {
+        for place in dated_places(&asked, of, &GROUPS)? {
             let groups = place
                 .into_iter()
-                .flat_map(|(addr, at)| policy.groups_of_addr(addr, at));
+                .flat_map(|(policy, addr, at)| policy.groups_of_addr(addr, at));
             groups.for_each(|group| lists.values().append_value(group));
             lists.append(place.is_some());
         }
         Ok(Arc::new(lists.finish()) as ArrayRef)
     });
     let groups = groups.or(&dated);
-    let asked = policy.clone();
+    let asked = policies.clone();
     let decision = Function::new(&DECISION, &flow, text.clone(), move |of| {
-        let policy = known(&asked, &DECISION)?;
-        decided(policy, of, |decision| decision.answer.as_str())
+        decided(&asked, of, &DECISION, |_, decision| {
+            decision.answer.as_str()
+        })
     });
     let deciding_rule = Function::new(&DECIDING_RULE, &flow, text, move |of| {
-        let policy = known(&policy, &DECIDING_RULE)?;
-        decided(policy, of, |decision| &policy.rule(decision.rule).id)
+        decided(&policies, of, &DECIDING_RULE, |policy, decision| {
+            &policy.rule(decision.rule).id
+        })
     });
     let all = [zone, groups, decision, deciding_rule];
     all.map(Function::stable).into()
 }
 
-fn known<'p>(policy: &'p Option<Arc<Policy>>, doc: &Doc) -> Result<&'p Policy> {
-    policy
-        .as_deref()
-        .ok_or_else(|| plan_error(format!("{} needs --policy", doc.syntax)))
+/// Fails where no policy is known.
+fn need(policies: &Policies, doc: &Doc) -> Result<()> {
+    if policies.0.is_empty() {
+        return Err(plan_error(format!("{} needs --policy", doc.syntax)));
+    }
+    Ok(())
 }
 
-/// Each row's address and instant, seconds since 1970; none where one is null or no address. Without instants there has to
-/// be only one answer.
+/// Each row's address and instant, seconds since 1970, with the policy that is in force then; none where one is null or no
+/// address. Without instants there has to be only one answer.
 fn dated_places<'a>(
-    policy: &Policy,
+    policies: &'a Policies,
     of: &'a [ArrayRef],
     doc: &Doc,
-) -> Result<impl Iterator<Item = Option<(Addr, i64)>> + use<'a>> {
+) -> Result<impl Iterator<Item = Option<(&'a Policy, Addr, i64)>>> {
+    need(policies, doc)?;
     let addrs = texts(&of[0]);
     let times = of
         .get(1)
         .map(|times| times.as_primitive::<TimestampMicrosecondType>());
-    if times.is_none() && policy.has_dated_places() {
+    if times.is_none() && policies.has_dated_places() {
         let name = doc.name;
         return Err(plan_error(format!(
-            "{name}(addr) has more than one answer, because subnets, groups or destinations of the policy are in force \
-             for a time only: write {name}(addr, at), such as {name}(client_addr, first_seen)"
+            "{name}(addr) has more than one answer, because policies, or subnets, groups or destinations of one, are in \
+             force for a time only: write {name}(addr, at), such as {name}(client_addr, first_seen)"
         )));
     }
     Ok((0..addrs.len()).map(move |row| {
@@ -117,7 +140,7 @@ fn dated_places<'a>(
             None => i64::from(u32::MAX),
             Some(times) => seconds_at(times, row)?,
         };
-        Some((addr_at(addrs, row)?, at))
+        Some((policies.at(at)?, addr_at(addrs, row)?, at))
     }))
 }
 
@@ -129,10 +152,12 @@ fn seconds_at(times: &PrimitiveArray<TimestampMicrosecondType>, row: usize) -> O
 
 /// What is told of the decision on each row's flow; null where a part of it is null or none.
 fn decided<'p>(
-    policy: &'p Policy,
+    policies: &'p Policies,
     of: &[ArrayRef],
-    tell: impl Fn(&Decision) -> &'p str,
+    doc: &Doc,
+    tell: impl Fn(&'p Policy, &Decision) -> &'p str,
 ) -> Result<ArrayRef> {
+    need(policies, doc)?;
     let ports = of[2].as_primitive::<Int64Type>();
     let protocols = of[3].as_primitive::<Int64Type>();
     let times = of[4].as_primitive::<TimestampMicrosecondType>();
@@ -148,9 +173,9 @@ fn decided<'p>(
         let protocol = protocols.is_valid(row).then(|| protocols.value(row))?;
         let at = seconds_at(times, row)?;
         let protocol = u8::try_from(protocol).ok()?;
-        Some(tell(
-            &policy.decide_by_addr(client, server, protocol, port, at),
-        ))
+        let policy = policies.at(at)?;
+        let decision = policy.decide_by_addr(client, server, protocol, port, at);
+        Some(tell(policy, &decision))
     });
     Ok(Arc::new(told.collect::<StringArray>()))
 }

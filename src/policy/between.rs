@@ -4,9 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::bits::Bits;
-use super::diff::{Asker, Tests, may_match, names, port_cells};
-use super::ruleset::Condition;
-use super::weigh::Weighed;
+use super::diff::{Asker, Tests, names, port_cells};
 use super::{Answer, End, GroupId, Known, Place, Policy, Question, RuleId};
 use crate::net::ports::PortRange;
 
@@ -89,7 +87,7 @@ impl<'p> Between<'p> {
         if let Some(number) = self.numbers.get(&key) {
             return *number;
         }
-        told.rules = [true, false].map(|is_client| self.rules_of(&told.end(), is_client));
+        told.rules = [true, false].map(|is_client| self.policy.rules_of(&told.end(), is_client));
         let number = EndId(self.ends.len() as u32);
         self.ends.push(told);
         self.numbers.insert(key, number);
@@ -104,18 +102,10 @@ impl<'p> Between<'p> {
     /// What the policy says of all that a client may ask of a server of the same family: each pair of protocol and port once.
     pub fn says(&self, client: EndId, server: EndId) -> Vec<Says> {
         let [client, server] = [client, server].map(|end| &self.ends[end.0 as usize]);
-        let conditions = self
-            .conditions()
-            .enumerate()
-            .filter(|(place, _)| client.rules[0].has(*place) && server.rules[1].has(*place));
-        let conditions: Vec<(usize, &Condition)> = conditions.collect();
-        let num_allows = self.policy.rules.allows.len();
-        let of = |is_deny: bool| {
-            let conditions = conditions.iter();
-            let of = conditions.filter(move |(place, _)| (*place >= num_allows) == is_deny);
-            of.map(|(_, condition)| *condition)
-        };
-        let sets = conditions.iter().flat_map(|(_, one)| one.ports.sets());
+        let rules: Vec<usize> = client.rules[0].common(&server.rules[1]).collect();
+        let sets = rules
+            .iter()
+            .flat_map(|place| self.policy.rules.condition_at(*place).ports.sets());
         let mut said: BTreeMap<(Answer, RuleId), Vec<PortRange>> = BTreeMap::new();
         for (ranges, asked) in port_cells(sets) {
             let question = Question {
@@ -128,10 +118,7 @@ impl<'p> Between<'p> {
                 path: None,
                 encrypted: None,
             };
-            let weighed: Vec<Weighed<'_>> = of(false)
-                .map(|allow| self.policy.weigh(allow, &question))
-                .collect();
-            let decision = self.policy.decide_by(of(true), &weighed, &question);
+            let decision = self.policy.decide_among(&rules, &question);
             let key = (decision.answer, decision.rule);
             said.entry(key).or_default().extend(ranges);
         }
@@ -142,25 +129,6 @@ impl<'p> Between<'p> {
             ports,
         })
         .collect()
-    }
-
-    fn conditions(&self) -> impl Iterator<Item = &'p Condition> {
-        self.policy.rules.conditions()
-    }
-
-    fn rules_of(&self, end: &End<'_>, is_client: bool) -> Bits {
-        let mut rules = Bits::new(self.conditions().count());
-        for (place, condition) in self.conditions().enumerate() {
-            let (names, except) = if is_client {
-                (&condition.from, &condition.from_except)
-            } else {
-                (&condition.to, &condition.to_except)
-            };
-            if may_match(self.policy, end, names, except) {
-                rules.insert(place);
-            }
-        }
-        rules
     }
 }
 

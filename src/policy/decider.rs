@@ -1,7 +1,8 @@
 //! [`Policy::decide`] with a memory: rules tell apart only so many questions, and traffic repeats itself.
 
-use hashbrown::HashTable;
+use hashbrown::{HashMap, HashTable};
 
+use super::bits::Bits;
 use super::{Decision, End, GroupId, Known, Policy, Question};
 use crate::net::protocol;
 
@@ -9,11 +10,16 @@ use crate::net::protocol;
 /// the memory starts afresh, which costs time and changes no answer.
 const MAX_REMEMBERED: usize = 1 << 17;
 
+/// Bits of what is remembered of which rules may be about ends: 16 MiB.
+const MAX_SIDE_BITS: usize = 1 << 27;
+
 /// [`Policy::decide`] that remembers: one per thread, the same answers.
 pub struct Decider<'p> {
     policy: &'p Policy,
     remembered: HashTable<(Key, Decision)>,
     group_sets: GroupSets,
+    /// Of ends, as far as rules can tell them apart, which rules may be about them as client and as server.
+    sides: HashMap<SideKey, [Bits; 2]>,
     max_remembered: usize,
 }
 
@@ -26,7 +32,7 @@ struct Key {
     rest: u64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct EndKey {
     class_and_groups: u64,
     services: u64,
@@ -35,6 +41,9 @@ struct EndKey {
     /// Destinations by domain.
     domains: u64,
 }
+
+/// What rules can tell apart of an end, with whether services and domains are known.
+type SideKey = (EndKey, bool, bool);
 
 impl Key {
     #[inline]
@@ -74,6 +83,7 @@ impl<'p> Decider<'p> {
             policy,
             remembered: HashTable::new(),
             group_sets: GroupSets::default(),
+            sides: HashMap::new(),
             max_remembered,
         }
     }
@@ -104,14 +114,31 @@ impl<'p> Decider<'p> {
     fn forget(&mut self) {
         self.remembered.clear();
         self.group_sets.numbers.clear();
+        self.sides.clear();
     }
 
     #[cold]
     fn decide_anew(&mut self, question: &Question<'_>, key: Key, hash: u64) -> Decision {
-        let decision = self.policy.decide(question);
         if self.remembered.len() >= self.max_remembered {
             self.remembered.clear();
         }
+        if self.sides.len() * 2 * self.policy.rules.texts.len() >= MAX_SIDE_BITS {
+            self.sides.clear();
+        }
+        let ends = [
+            (&question.client, key.client),
+            (&question.server, key.server),
+        ];
+        let sides = ends.map(|(end, key)| {
+            let key = (key, end.services_known, end.domains.known);
+            self.sides.entry(key).or_insert_with(|| {
+                [true, false].map(|is_client| self.policy.rules_of(end, is_client))
+            });
+            key
+        });
+        let [client, server] = sides.map(|key| &self.sides[&key]);
+        let rules: Vec<usize> = client[0].common(&server[1]).collect();
+        let decision = self.policy.decide_among(&rules, question);
         self.remembered
             .insert_unique(hash, (key, decision), |(key, _)| key.hash());
         decision

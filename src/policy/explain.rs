@@ -1,12 +1,12 @@
 //! What a near miss says to a person, and what evidence a rule goes by.
 
 use super::names::Name;
-use super::ruleset::{Condition, Ports, What};
+use super::ruleset::{Condition, Ports, Require, What};
 use super::{Effect, Lacked, Miss, Path, Policy, day_or_instant};
 
 impl Policy {
-    /// What a miss says to a person: `expired on 2026-03-31 (vendor-migration)`.
-    pub fn explain_miss(&self, miss: Miss) -> String {
+    /// What a miss at an instant, seconds since 1970, says to a person: `expired on 2026-03-31 (vendor-migration)`.
+    pub fn explain_miss(&self, miss: Miss, at: i64) -> String {
         let id = &self.rule(miss.rule).id;
         let mut conditions = self.rules.conditions();
         let Some(allow) = conditions.find(|condition| condition.rule == miss.rule) else {
@@ -34,7 +34,7 @@ impl Policy {
                 }
             ),
             Lacked::Require(require) => self.explain_require(require),
-            Lacked::Evidence => format!("no evidence: {}", self.evidence_wanted(allow)),
+            Lacked::Evidence => format!("no evidence: {}", self.evidence_wanted(allow, at)),
         };
         format!("{lacked} ({id})")
     }
@@ -65,8 +65,8 @@ impl Policy {
         }
     }
 
-    /// What would have to be loaded or logged for the rule to be judged.
-    fn evidence_wanted(&self, allow: &Condition) -> String {
+    /// What would have to be loaded or logged for the rule to be judged at an instant.
+    fn evidence_wanted(&self, allow: &Condition, at: i64) -> String {
         let mut wanted: Vec<&'static str> = Vec::new();
         for name in allow
             .from
@@ -77,11 +77,8 @@ impl Policy {
         {
             self.evidence_for(*name, &mut wanted);
         }
-        let asks_encryption = self.rules.requires.iter().any(|require| {
-            matches!(require.what, What::Encrypted)
-                && allow.exempt.binary_search(&require.rule).is_err()
-        });
-        if asks_encryption {
+        let mut asking = self.encryption_requires_at(at);
+        if asking.any(|require| allow.exempt.binary_search(&require.rule).is_err()) {
             wanted.push(ENCRYPTION);
         }
         wanted.sort_unstable();
@@ -90,6 +87,19 @@ impl Policy {
             wanted.push("who is meant by its requires");
         }
         wanted.join(", ")
+    }
+
+    /// The requires of encryption that are in force at an instant, seconds since 1970.
+    fn encryption_requires_at(&self, at: i64) -> impl Iterator<Item = &Require> {
+        let requires = self.rules.requires.iter();
+        requires
+            .filter(move |require| matches!(require.what, What::Encrypted) && require.in_force(at))
+    }
+
+    /// Whether a require asks for encryption at an instant, seconds since 1970: nothing else that a miss says to a person
+    /// depends on when.
+    pub fn asks_encryption_at(&self, at: i64) -> bool {
+        self.encryption_requires_at(at).next().is_some()
     }
 
     /// Adds what would have to be loaded or logged to tell whether an end is what a name says.

@@ -2,7 +2,6 @@
 //! again by the other.
 
 use super::meant::Group;
-use super::ruleset::What;
 use super::validity::Validity;
 use super::{GroupId, NetworkId, Policy};
 
@@ -55,12 +54,6 @@ impl Policy {
             .filter(|(differ, _)| *differ)
             .map(|(_, what)| what)
             .collect()
-    }
-
-    /// Whether a require asks for encryption.
-    pub fn asks_encryption(&self) -> bool {
-        let mut requires = self.rules.requires.iter();
-        requires.any(|require| matches!(require.what, What::Encrypted))
     }
 
     /// Whether a rule asks for the path.

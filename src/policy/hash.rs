@@ -92,7 +92,13 @@ pub(super) fn hash(
             What::Encrypted => item.text("encrypted"),
             What::Shared { az, labels } => item.text(if *az { "az" } else { "" }).list(labels),
         };
-        items.push(item.text(canon.severity(require.rule)).0);
+        let item = item.text(canon.severity(require.rule));
+        // Without dates it is hashed as it was before it could have any.
+        let item = match (require.not_before, require.expires) {
+            (None, None) => item,
+            (not_before, expires) => item.number(not_before).number(expires),
+        };
+        items.push(item.0);
     }
     items.push(Item::new("transit").list(transit.texts()).0);
     items.push(

@@ -14,6 +14,7 @@
 //! `ports_between` what one says of all ports at once, `granted` and `examples` what rules cover, `without` what is left of
 //! a file without its rules.
 
+mod among;
 mod ask;
 mod between;
 mod bits;
@@ -98,6 +99,8 @@ pub(crate) use word::words;
 pub use word::{Answer, Criticality, Path, Severity, Word};
 pub use zone::UNASSIGNED;
 
+use std::sync::{Arc, OnceLock};
+
 use crate::net::{Addr, protocol};
 
 use names::{Names, ServiceNames};
@@ -124,8 +127,23 @@ ids! {
     RuleId(u16);
 }
 
-/// A compiled policy.
+/// A compiled policy, with what it knows of names.
 pub struct Policy {
+    compiled: Arc<Compiled>,
+    /// What Resolver logs tell, once they were read.
+    lookups: OnceLock<Lookups>,
+}
+
+impl std::ops::Deref for Policy {
+    type Target = Compiled;
+
+    fn deref(&self) -> &Compiled {
+        &self.compiled
+    }
+}
+
+/// What a policy is made of, whatever it knows of names.
+pub struct Compiled {
     id: String,
     title: String,
     effective: Option<i64>,
@@ -159,8 +177,6 @@ pub struct Policy {
     patterns: domains::Patterns,
     /// What snapshots say of addresses; empty where the file pins none.
     snapshot: domains::Snapshot,
-    /// What Resolver logs tell, once they were read.
-    lookups: std::sync::OnceLock<Lookups>,
     origin_files: OriginFiles,
 }
 
@@ -280,7 +296,7 @@ impl Policy {
             };
         let patterns = domains::Patterns::new(&places, &rules);
         let resolved = pinned.snapshots.as_deref().unwrap_or_default();
-        let policy = Policy {
+        let compiled = Compiled {
             snapshot: domains::snapshot(resolved, &patterns),
             hash: hash::hash(
                 &places,
@@ -307,7 +323,6 @@ impl Policy {
             patterns,
             resolver_logs: texts(&file.data.resolver_logs),
             resolver_grace: file.data.resolver_grace.unwrap_or(domains::DEFAULT_GRACE),
-            lookups: Default::default(),
             places,
             services: names.services,
             rules,
@@ -320,6 +335,10 @@ impl Policy {
             ranges: pinned.ranges.unwrap_or_default(),
             anybodys: fit::anybodys(),
             origin_files,
+        };
+        let policy = Policy {
+            compiled: Arc::new(compiled),
+            lookups: OnceLock::new(),
         };
         Some((policy, file))
     }
@@ -506,6 +525,14 @@ impl Policy {
     /// Lets it go by what Resolver logs told, from before it is first asked until its end. Said once: more is not heard.
     pub fn know(&self, lookups: Lookups) {
         let _ = self.lookups.set(lookups);
+    }
+
+    /// The same policy, which goes by what these Resolver logs tell and by no others.
+    pub fn knowing(&self, lookups: Lookups) -> Policy {
+        Policy {
+            compiled: self.compiled.clone(),
+            lookups: OnceLock::from(lookups),
+        }
     }
 
     /// What Resolver logs told, if they were read.

@@ -31,6 +31,14 @@ impl Rules {
     pub(super) fn conditions(&self) -> impl Iterator<Item = &Condition> {
         self.allows.iter().chain(&self.denies)
     }
+
+    /// The one at this place of [`Rules::conditions`].
+    pub(super) fn condition_at(&self, place: usize) -> &Condition {
+        match place.checked_sub(self.allows.len()) {
+            None => &self.allows[place],
+            Some(place) => &self.denies[place],
+        }
+    }
 }
 
 /// When an allow or deny matches.
@@ -121,6 +129,16 @@ pub(super) struct Require {
     pub(super) rule: RuleId,
     pub(super) between: Vec<Name>,
     pub(super) what: What,
+    pub(super) not_before: Option<i64>,
+    pub(super) expires: Option<i64>,
+}
+
+impl Require {
+    /// Whether it is in force at an instant, seconds since 1970.
+    pub(super) fn in_force(&self, at: i64) -> bool {
+        self.not_before.is_none_or(|not_before| not_before <= at)
+            && self.expires.is_none_or(|expires| at < expires)
+    }
 }
 
 /// What a require asks for.
@@ -217,10 +235,15 @@ pub(super) fn rules(
             &require.texts,
             require.severity,
         );
+        rules
+            .dates
+            .extend(require.not_before.iter().chain(&require.expires));
         rules.requires.push(Require {
             rule,
             between,
             what,
+            not_before: require.not_before,
+            expires: require.expires,
         });
     }
     rules.allows.sort_by_key(|condition| condition.rule);

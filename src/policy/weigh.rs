@@ -116,7 +116,8 @@ impl Policy {
         let mut broken = Vec::new();
         let mut is_unknown = false;
         for require in &self.rules.requires {
-            if allow.exempt.binary_search(&require.rule).is_ok() {
+            let is_exempt = allow.exempt.binary_search(&require.rule).is_ok();
+            if is_exempt || !require.in_force(i64::from(question.at)) {
                 continue;
             }
             let (is_broken, unlabelled) = self.is_broken(require, question);
@@ -136,7 +137,7 @@ impl Policy {
         }
     }
 
-    /// `between` applies when both ends match one of its words, not necessarily the same.
+    /// `between` applies, while the require is in force, when both ends match one of its words, not necessarily the same.
     pub(super) fn applies(&self, require: &Require, question: &Question<'_>) -> Truth {
         let (client, server) = (&question.client, &question.server);
         let any = |end: &End<'_>, other: &End<'_>| {

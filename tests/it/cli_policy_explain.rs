@@ -63,6 +63,7 @@ allows
   16 others fail several conditions each (--all shows them)
 
 requires
+  not in force  encrypted-paths: encrypted; from 2027-01-01T00:00:00Z
   satisfied     same-app: same app
   satisfied     same-az: same az
   satisfied     same-env: same env
@@ -213,7 +214,8 @@ fn json_tells_the_same_with_every_rule() {
         serde_json::json!(["same-az"])
     );
     assert_eq!(of("monitoring-ping")["standing"], "apart");
-    assert_eq!(told["requires"][0]["state"], "satisfied");
+    assert_eq!(told["requires"][0]["state"], "not-in-force");
+    assert_eq!(told["requires"][1]["state"], "satisfied");
 }
 
 #[test]

@@ -630,7 +630,7 @@ ticket = \"T-1\"
         "Unused\n",
         "never",
         "Cannot show in flow logs\n  api-gateway-to-lambda, callers-sign-requests, endpoint-policies, hidden,\n",
-        "Not in force at that time\n  app-to-package-names, over\n",
+        "Not in force at that time\n  app-to-package-names, encrypted-paths, over\n",
         "Wider than this traffic needs\n",
         "ports udp/123\n",
     ] {

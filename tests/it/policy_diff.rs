@@ -360,19 +360,13 @@ fn rule() -> impl Strategy<Value = String> {
         "via = [\"local\", \"peering\"]",
     ]);
     let family = select(vec!["", "", "", "family = \"ipv4\"", "family = \"ipv6\""]);
-    let dates = select(vec![
-        "",
-        "",
-        "not_before = 1970-01-01T00:16:40Z",
-        "expires = 1970-01-01T00:33:20Z\nowner = \"o\"\nticket = \"t\"",
-    ]);
     let except = select(vec!["", "", "same-subnet", "h", "a"]);
     (
         prop::bool::weighted(0.3),
         ports,
         via,
         family,
-        dates,
+        dates(),
         except.clone(),
         except,
     )
@@ -400,6 +394,15 @@ fn rule() -> impl Strategy<Value = String> {
         })
 }
 
+fn dates() -> impl Strategy<Value = &'static str> {
+    select(vec![
+        "",
+        "",
+        "not_before = 1970-01-01T00:16:40Z",
+        "expires = 1970-01-01T00:33:20Z\nowner = \"o\"\nticket = \"t\"",
+    ])
+}
+
 fn require() -> impl Strategy<Value = String> {
     let between = subsequence(
         vec!["any-tier", "a", "b", "inside", "g", "by-interface"],
@@ -411,7 +414,8 @@ fn require() -> impl Strategy<Value = String> {
         "same = [\"az\", \"env\"]",
         "encrypted = true",
     ]);
-    (between, what).prop_map(|(between, what)| format!("between = {between:?}\n{what}\n"))
+    (between, what, dates())
+        .prop_map(|(between, what, dates)| format!("between = {between:?}\n{what}\n{dates}\n"))
 }
 
 const ADDRESSES: [&str; 25] = [

@@ -17,7 +17,8 @@ pub struct EdgeWords<'a> {
     reporters: Vec<(Inside<'a>, Option<&'a str>)>,
     /// URLs of the day's objects, by rank.
     urls: &'a [Arc<str>],
-    lacked: HashMap<Miss, String>,
+    /// What misses say, each without and with a require of encryption that is in force.
+    lacked: HashMap<(Miss, bool), String>,
 }
 
 impl<'a> EdgeWords<'a> {
@@ -40,11 +41,14 @@ impl<'a> EdgeWords<'a> {
 
     /// The row of an entry.
     pub fn row<'s>(&'s mut self, entry: &EdgeEntry) -> EdgeRow<'s> {
-        let miss = entry.miss();
-        if let Some(miss) = miss {
+        let at = i64::from(entry.own().first_seen);
+        let miss = entry
+            .miss()
+            .map(|miss| (miss, self.policy.asks_encryption_at(at)));
+        if let Some(key @ (lacked, _)) = miss {
             self.lacked
-                .entry(miss)
-                .or_insert_with(|| self.policy.explain_miss(miss));
+                .entry(key)
+                .or_insert_with(|| self.policy.explain_miss(lacked, at));
         }
         let reporter = |number: u32| match number {
             0 => (Inside::default(), None),

@@ -41,7 +41,6 @@ pub struct Rejudge<'p> {
     by_answer: bool,
     networks: HashMap<&'p str, [NetworkId; 2]>,
     has_same_groups: bool,
-    asks_encryption: bool,
     asks_path: bool,
     services: KnownServices,
 }
@@ -71,7 +70,6 @@ impl<'p> Rejudge<'p> {
             by_answer: false,
             networks,
             has_same_groups: pair.old.has_same_groups_by_facts(pair.new),
-            asks_encryption: pair.old.asks_encryption() || pair.new.asks_encryption(),
             asks_path: pair.old.asks_path() || pair.new.asks_path(),
             services: HashMap::new(),
         }
@@ -131,7 +129,8 @@ impl<'p> Rejudge<'p> {
         let paths = self.paths(edge);
         let services = [0, 1].map(|end| self.services(edge, &grounds[0], end));
         let groups = self.groups(edge, &grounds);
-        let encrypted: &[Option<bool>] = match self.asks_encryption {
+        let asks_encryption = |of: &Ground<'_>| of.policy.asks_encryption_at(i64::from(of.at));
+        let encrypted: &[Option<bool>] = match grounds.iter().any(asks_encryption) {
             true => &[None, Some(false), Some(true)],
             false => &[None],
         };

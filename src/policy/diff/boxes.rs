@@ -12,26 +12,29 @@ pub(super) struct Boxed {
     pub(super) ports: Vec<usize>,
 }
 
-/// Points as (path, encryption, date, port). Cells of an axis that hold the same of the axes behind it become one set, so
-/// that cutting an axis finer changes no box.
+/// Points as (path, encryption, date, port). Dates are told apart first, as people do: what holds until a day, and what from
+/// then on. Cells of an axis that hold the same of the axes behind it become one set, so that cutting an axis finer changes
+/// no box.
 pub(super) fn boxes(points: Vec<[usize; 4]>) -> Vec<Boxed> {
-    let by_path = nested(points.into_iter().map(|[path, rest @ ..]| (path, rest)));
-    let by_path = by_path.into_iter().map(|(path, points)| {
-        let by_encryption = nested(points.into_iter().map(|[first, rest @ ..]| (first, rest)));
-        let by_encryption = by_encryption.into_iter().map(|(encryption, points)| {
-            let by_date = nested(points.into_iter().map(|[date, port]| (date, port)));
-            (encryption, merged(by_date))
+    let dated = points.into_iter();
+    let by_date =
+        nested(dated.map(|[path, encryption, date, port]| (date, [path, encryption, port])));
+    let by_date = by_date.into_iter().map(|(date, points)| {
+        let by_path = nested(points.into_iter().map(|[path, rest @ ..]| (path, rest)));
+        let by_path = by_path.into_iter().map(|(path, points)| {
+            let by_encryption = nested(points.into_iter().map(|[first, port]| (first, port)));
+            (path, merged(by_encryption))
         });
-        (path, merged(by_encryption))
+        (date, merged(by_path))
     });
     let mut boxes = Vec::new();
-    for (paths, rest) in merged(by_path) {
-        for (encryption, rest) in rest {
-            for (dates, ports) in rest {
+    for (dates, rest) in merged(by_date) {
+        for (paths, rest) in rest {
+            for (encryption, ports) in rest {
                 boxes.push(Boxed {
                     paths: paths.clone(),
-                    encryption: encryption.clone(),
-                    dates,
+                    encryption,
+                    dates: dates.clone(),
                     ports,
                 });
             }

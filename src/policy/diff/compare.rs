@@ -264,15 +264,24 @@ impl Axes {
         let rules = pair.rules.iter().map(|rule| &pair.joint.rules[*rule]);
         let conditions: Vec<_> = rules.flat_map(|rule| rule.conditions).flatten().collect();
         let paths = conditions.iter().flat_map(|condition| &condition.via);
-        let dates = conditions
-            .iter()
-            .flat_map(|condition| [condition.not_before, condition.expires]);
         let sets = conditions
             .iter()
             .flat_map(|condition| condition.ports.sets());
         let requires = pair.joint.requires.iter();
-        let mut requires = requires.flat_map(|require| require.requires).flatten();
-        let asks_encryption = requires.any(|require| require.what == What::Encrypted);
+        let requires: Vec<_> = requires
+            .flat_map(|require| require.requires)
+            .flatten()
+            .collect();
+        let asks_encryption = requires
+            .iter()
+            .any(|require| require.what == What::Encrypted);
+        let of_rules = conditions
+            .iter()
+            .flat_map(|condition| [condition.not_before, condition.expires]);
+        let of_requires = requires
+            .iter()
+            .flat_map(|require| [require.not_before, require.expires]);
+        let dates = of_rules.chain(of_requires);
         Axes {
             paths: path_cells(paths.copied()),
             encryption: if asks_encryption {

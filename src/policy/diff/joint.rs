@@ -98,6 +98,7 @@ impl<'p> Joint<'p> {
                     is_common: match requires {
                         [Some(old), Some(new)] => {
                             old.what == new.what
+                                && (old.not_before, old.expires) == (new.not_before, new.expires)
                                 && sorted_words(policies[0], &old.between)
                                     == sorted_words(policies[1], &new.between)
                         }
@@ -246,16 +247,6 @@ impl Stand<'_> {
             },
         }
     }
-}
-
-/// Whether a rule's names may match an end, whatever the other end is.
-pub(in crate::policy) fn may_match(
-    policy: &Policy,
-    end: &End<'_>,
-    names: &[Name],
-    except: &[Name],
-) -> bool {
-    Stand::of(policy, end, names, except).may_match
 }
 
 /// Which kinds of ends each rule may match, as client and as server.

@@ -43,7 +43,7 @@ use regions::View;
 use spans::Span;
 
 pub(super) use compare::port_cells;
-pub(super) use joint::{may_match, names};
+pub(super) use joint::names;
 pub(super) use kinds::{Asker, Tests};
 
 pub use edits::{Edit, Edited, Moved};

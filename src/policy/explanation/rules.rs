@@ -94,6 +94,8 @@ pub struct RequireStanding {
 pub enum RequireState {
     /// It is not between these ends.
     Elsewhere,
+    /// It does not hold yet, or no longer.
+    NotInForce,
     /// The ends share what it asks for.
     Satisfied,
     /// They do not.
@@ -269,6 +271,9 @@ impl Policy {
     }
 
     fn require_state(&self, require: &Require, question: &Question<'_>) -> RequireState {
+        if !require.in_force(i64::from(question.at)) {
+            return RequireState::NotInForce;
+        }
         let applies = self.applies(require, question);
         let (is_broken, unlabelled) = self.is_broken(require, question);
         match (applies, applies.and(is_broken)) {

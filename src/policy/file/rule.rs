@@ -71,6 +71,8 @@ pub(in crate::policy) struct Require {
     /// `az` and labels.
     pub(in crate::policy) same: Vec<Word>,
     pub(in crate::policy) encrypted: bool,
+    pub(in crate::policy) not_before: Option<i64>,
+    pub(in crate::policy) expires: Option<i64>,
     pub(in crate::policy) severity: Option<Severity>,
     pub(in crate::policy) texts: Texts,
 }
@@ -120,8 +122,15 @@ fn rule(effect: Effect, mut section: Section<'_, '_>, problems: &mut Problems) -
         observable: section.flag("observable", problems).unwrap_or(true),
         texts: texts(&mut section, problems),
     };
-    section.word("ticket", problems);
     check_dates(&mut section, rule.not_before, rule.expires, problems);
+    check_expiry(&mut section, problems);
+    section.finish(problems);
+    rule
+}
+
+/// What ends has to have somebody who ends it.
+fn check_expiry(section: &mut Section<'_, '_>, problems: &mut Problems) {
+    section.word("ticket", problems);
     if section.has("expires") {
         let lacking: Vec<&str> = [
             ("owner", section.has("owner")),
@@ -143,8 +152,6 @@ fn rule(effect: Effect, mut section: Section<'_, '_>, problems: &mut Problems) -
             );
         }
     }
-    section.finish(problems);
-    rule
 }
 
 pub(super) fn check_dates(
@@ -273,6 +280,8 @@ pub(super) fn requires(top: &mut Section<'_, '_>, problems: &mut Problems) -> Ve
             between: required_names(&mut section, "between", problems),
             same: section.words("same", problems),
             encrypted: section.flag("encrypted", problems).unwrap_or(false),
+            not_before: section.instant("not_before", problems),
+            expires: section.instant("expires", problems),
             severity: section.choice("severity", Severity::ALL, Severity::as_str, problems),
             texts: texts(&mut section, problems),
         };
@@ -292,6 +301,9 @@ pub(super) fn requires(top: &mut Section<'_, '_>, problems: &mut Problems) -> Ve
             }
             _ => {}
         }
+        let (not_before, expires) = (require.not_before, require.expires);
+        check_dates(&mut section, not_before, expires, problems);
+        check_expiry(&mut section, problems);
         section.finish(problems);
         requires.push(require);
     }

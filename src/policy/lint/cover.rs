@@ -154,6 +154,10 @@ impl<'p> Shapes<'p> {
 
     /// Whether a require could be broken, or not be known to be met, by a connection that a rule matches.
     fn could_break(&self, require: &Require, between: usize, shape: &Shape<'_>) -> bool {
+        let times = times(require.not_before, require.expires);
+        if times.1 <= shape.times.0 || shape.times.1 <= times.0 {
+            return false;
+        }
         let bound = &self.ends.list(between).may;
         let clients: Vec<usize> = self.ends.list(shape.from).may.common(bound).collect();
         let servers: Vec<usize> = self.ends.list(shape.to).may.common(bound).collect();
@@ -226,11 +230,16 @@ fn shape<'p>(condition: &'p Condition, ends: &mut EndLists<'p>) -> Shape<'p> {
             Some(true) => IPV4,
             Some(false) => 2,
         },
-        times: (
-            condition.not_before.unwrap_or(0).max(0),
-            condition.expires.unwrap_or(i64::MAX).min(1 << 32),
-        ),
+        times: times(condition.not_before, condition.expires),
     }
+}
+
+/// From when until when something is in force, the end excluded.
+fn times(not_before: Option<i64>, expires: Option<i64>) -> (i64, i64) {
+    (
+        not_before.unwrap_or(0).max(0),
+        expires.unwrap_or(i64::MAX).min(1 << 32),
+    )
 }
 
 fn check_size(policy: &Policy, rules: &Rules<'_>) -> Result<(), TooLarge> {

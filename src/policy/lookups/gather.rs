@@ -16,6 +16,7 @@ use crate::policy::Policy;
 const NAMES_AT_LEAST: usize = 64 << 10;
 
 /// Gathers answers for a policy.
+#[derive(Clone)]
 pub struct LookupsBuilder<'p> {
     policy: &'p Policy,
     grace: u32,
@@ -73,6 +74,7 @@ impl Gathered {
 }
 
 /// Names by number, each once. The first is no name.
+#[derive(Clone)]
 struct Names {
     numbers: HashMap<AskedName, u32>,
     /// By number: the hash of the text, its length, whether destinations list it.
@@ -194,6 +196,14 @@ impl<'p> LookupsBuilder<'p> {
     /// Whether there was no query, in scope or not.
     pub fn is_empty(&self) -> bool {
         self.told.queries + self.told.out_of_scope == 0
+    }
+
+    /// Forgets answers of before an instant, seconds, as far as they speak for nothing after it.
+    pub fn forget_before(&mut self, at: u32) {
+        self.entries
+            .retain(|entry| entry.last.saturating_add(self.grace) >= at);
+        self.shrink();
+        self.forget_names();
     }
 
     /// What it holds now, bytes.

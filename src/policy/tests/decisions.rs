@@ -212,6 +212,25 @@ fn between_applies_when_both_ends_match_one_of_its_words_not_the_same() {
 }
 
 #[test]
+fn a_require_binds_while_it_is_in_force() {
+    let text = format!(
+        "{}[[require]]\nid = \"same-az\"\nbetween = \"any-tier\"\nsame = [\"az\"]\nnot_before = 2026-02-01\nexpires = 2026-03-01\nowner = \"o\"\nticket = \"t\"\n",
+        rules("allow x data -> data")
+    );
+    let policy = base(&text);
+    let denied = "deny same-az, az not shared, and not exempt from same-az (x)";
+    for (at, expected) in [
+        (1_769_903_999, "allow x"),
+        (1_769_904_000, denied),
+        (1_772_323_199, denied),
+        (1_772_323_200, "allow x"),
+    ] {
+        let question = format!("10.0.64.1 -> 10.0.80.1:443 tcp at={at}");
+        check_of(&policy, &question, expected);
+    }
+}
+
+#[test]
 fn encryption_is_required_where_records_tell_of_it() {
     let text = format!(
         "{}[[require]]\nid = \"encrypted\"\nbetween = \"any-tier\"\nencrypted = true\n",

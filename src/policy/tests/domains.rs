@@ -169,7 +169,10 @@ fn an_explanation_of_a_doubted_deny_names_it() {
         .collect();
     assert_eq!(qualified, ["x"]);
     let miss = explained.decision.miss.expect("what it lacked");
-    assert_eq!(policy.explain_miss(miss), "no evidence: Resolver logs (x)");
+    assert_eq!(
+        policy.explain_miss(miss, 0),
+        "no evidence: Resolver logs (x)"
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! that one condition is out of the way.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -171,18 +172,24 @@ impl Tried {
             copies.extend(Part::ALL.iter().filter_map(|part| without(rule, *part)));
         }
         let mut policy = parse(&policy_of(&copies)).unwrap_or_else(|errors| panic!("{errors}"));
-        let allows = std::mem::take(&mut policy.rules.allows);
-        let denies = std::mem::take(&mut policy.rules.denies);
+        let rules = |policy: &mut Policy, allows, denies| {
+            let compiled = Arc::get_mut(&mut policy.compiled).expect("nobody else has it");
+            let allows = std::mem::replace(&mut compiled.rules.allows, allows);
+            (
+                allows,
+                std::mem::replace(&mut compiled.rules.denies, denies),
+            )
+        };
+        let (allows, denies) = rules(&mut policy, Vec::new(), Vec::new());
         let mut answers = HashMap::new();
         for allow in allows {
             let rule = allow.rule;
-            policy.rules.allows = vec![allow];
+            rules(&mut policy, vec![allow], Vec::new());
             answers.insert(key(&policy, rule), alone(&policy, rule, questions));
         }
-        policy.rules.allows.clear();
         for deny in denies {
             let rule = deny.rule;
-            policy.rules.denies = vec![deny];
+            rules(&mut policy, Vec::new(), vec![deny]);
             answers.insert(key(&policy, rule), alone(&policy, rule, questions));
         }
         Tried { answers }
@@ -300,6 +307,7 @@ fn random_questions_reach_every_step_and_standing() {
     let others = others.iter().map(|standing| format!("{standing:?}"));
     let states = [
         RequireState::Elsewhere,
+        RequireState::NotInForce,
         RequireState::Satisfied,
         RequireState::Broken { unlabelled: true },
         RequireState::Broken { unlabelled: false },

@@ -52,6 +52,20 @@ fn the_order_of_the_file_does_not_change_it() {
 }
 
 #[test]
+fn when_a_require_is_in_force_changes_it() {
+    let same = "same = [\"az\"]\n[groups";
+    let dated = |dates: &str| same.replace("[groups", &format!("{dates}\n[groups"));
+    check(same, &dated("not_before = 2026-01-01"), false);
+    let hashes = [
+        "not_before = 2026-01-01",
+        "not_before = 2026-01-02",
+        "expires = 2026-01-01\nowner = \"me\"\nticket = \"T-1\"",
+    ];
+    let hashes = hashes.map(|dates| hash(&whole().replacen(same, &dated(dates), 1)));
+    assert!(hashes[0] != hashes[1] && hashes[0] != hashes[2] && hashes[1] != hashes[2]);
+}
+
+#[test]
 fn texts_tests_mutes_and_detectors_do_not_change_it() {
     check("because", "for another reason", true);
     check(

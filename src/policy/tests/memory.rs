@@ -48,6 +48,10 @@ same = ["env"]
 id = "r-encrypted"
 between = ["app", "data"]
 encrypted = true
+not_before = 2026-01-01
+expires = 2026-06-01
+owner = "x"
+ticket = "y"
 "#;
 
 const ADDRESSES: [&str; 16] = [

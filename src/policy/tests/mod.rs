@@ -219,7 +219,7 @@ fn answer(policy: &Policy, question: &str) -> String {
         policy.rule(decision.rule).id
     );
     if let Some(miss) = decision.miss {
-        words += &format!(", {}", policy.explain_miss(miss));
+        words += &format!(", {}", policy.explain_miss(miss, i64::from(asked.at)));
     }
     if decision.unlabelled {
         words += ", unlabelled";

@@ -295,8 +295,13 @@ fn rank(policy: &TwinPolicy, word: &str) -> usize {
     }
 }
 
-/// Whether a require applies between the ends and does not hold.
+/// Whether a require is in force, applies between the ends and does not hold.
 fn is_broken(policy: &TwinPolicy, require: &Require, question: &Question) -> Holds {
+    let in_force = require.not_before.is_none_or(|from| from <= question.at)
+        && require.expires.is_none_or(|until| question.at < until);
+    if !in_force {
+        return Holds::No;
+    }
     let between = |end: &TwinEnd| {
         let words = require.between.iter().map(|word| end.is_in(policy, word));
         words.max().unwrap_or(Holds::No)

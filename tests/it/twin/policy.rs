@@ -113,6 +113,8 @@ pub struct Require {
     pub between: Vec<String>,
     pub same: Vec<String>,
     pub encrypted: bool,
+    pub not_before: Option<u32>,
+    pub expires: Option<u32>,
     pub severity: Option<String>,
 }
 
@@ -324,6 +326,7 @@ impl TwinPolicy {
             if require.encrypted {
                 toml.push_str("encrypted = true\n");
             }
+            in_force(&mut toml, require.not_before, require.expires);
             text(&mut toml, "severity", require.severity.as_deref());
         }
         if !self.transit.is_empty() {
@@ -350,18 +353,7 @@ impl Rule {
         }
         list(toml, "via", &self.via);
         text(toml, "family", self.family.as_deref());
-        if let Some(not_before) = self.not_before {
-            line(toml, format_args!("not_before = {}", instant(not_before)));
-        }
-        if let Some(expires) = self.expires {
-            line(
-                toml,
-                format_args!(
-                    "expires = {}\nowner = \"alice\"\nticket = \"SEC-1\"",
-                    instant(expires)
-                ),
-            );
-        }
+        in_force(toml, self.not_before, self.expires);
         list(toml, "exempt", &self.exempt);
         text(toml, "severity", self.severity.as_deref());
     }
@@ -380,6 +372,21 @@ fn text(toml: &mut String, key: &str, value: Option<&str>) {
 fn list<T: ToString>(toml: &mut String, key: &str, values: &[T]) {
     if !values.is_empty() {
         line(toml, format_args!("{key} = {}", quoted(values)));
+    }
+}
+
+fn in_force(toml: &mut String, not_before: Option<u32>, expires: Option<u32>) {
+    if let Some(not_before) = not_before {
+        line(toml, format_args!("not_before = {}", instant(not_before)));
+    }
+    if let Some(expires) = expires {
+        line(
+            toml,
+            format_args!(
+                "expires = {}\nowner = \"alice\"\nticket = \"SEC-1\"",
+                instant(expires)
+            ),
+        );
     }
 }
 

@@ -386,12 +386,17 @@ fn require() -> impl Strategy<Value = Require> {
     let between = subsequence(words("any-tier app data inside web shared any"), 1..3);
     let same = subsequence(words("az env"), 0..=2);
     let severity = weighted(0.2, select(vec!["info", "critical"]));
-    (between, same, severity).prop_map(|(between, same, severity)| Require {
-        id: String::new(),
-        encrypted: same.is_empty(),
-        between,
-        same,
-        severity: severity.map(str::to_string),
+    let date = || weighted(0.15, SLOT..SLOT + 30);
+    (between, same, severity, (date(), date())).prop_map(|(between, same, severity, dates)| {
+        Require {
+            id: String::new(),
+            encrypted: same.is_empty(),
+            between,
+            same,
+            not_before: dates.0,
+            expires: dates.1.map(|date| date.max(dates.0.unwrap_or(0) + 1)),
+            severity: severity.map(str::to_string),
+        }
     })
 }
 

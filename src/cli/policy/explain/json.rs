@@ -47,7 +47,7 @@ pub(super) fn value(told: &Told<'_>) -> Value {
         "step_words": text::step(explanation.step),
         "qualified": qualified,
         "named_by": explanation.tie().map(|tie| tie.as_str()),
-        "lacked": decision.miss.map(|miss| policy.explain_miss(miss)),
+        "lacked": decision.miss.map(|miss| policy.explain_miss(miss, flow.at)),
         "via_unknown": decision.via_unknown,
         "opposite": told.opposite.as_ref().map(|opposite| {
             json!({ "decision": opposite.answer.as_str(), "rule": id(policy, opposite.rule) })
@@ -173,6 +173,7 @@ fn state(policy: &Policy, require: &RequireStanding) -> Value {
         "id": id(policy, require.rule),
         "state": match require.state {
             RequireState::Elsewhere => "elsewhere",
+            RequireState::NotInForce => "not-in-force",
             RequireState::Satisfied => "satisfied",
             RequireState::Broken { .. } => "broken",
             RequireState::Unknown => "unproven",

@@ -170,7 +170,9 @@ impl CaseRun {
             answer: decision.answer,
             rule: rule.id.clone(),
             reason: rule.reason.clone(),
-            lacked: decision.miss.map(|miss| policy.explain_miss(miss)),
+            lacked: decision
+                .miss
+                .map(|miss| policy.explain_miss(miss, policy.instant_of(test))),
         }
     }
 }

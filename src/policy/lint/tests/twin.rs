@@ -40,6 +40,14 @@ cidrs = ["198.51.100.0/24"]
 id = "r-az"
 between = "any-tier"
 same = ["az"]
+[[require]]
+id = "r-once"
+between = "g"
+same = ["az"]
+not_before = 2026-01-01
+expires = 2026-06-01
+owner = "x"
+ticket = "y"
 "#;
 
 const SMALL_WORDS: [&str; 10] = [
@@ -98,10 +106,12 @@ fn any_small_rule(number: usize) -> impl Strategy<Value = String> {
     (any::<u8>(), list(1..3), list(0..2), list(1..3), list(0..2), ports, settings).prop_map(
         move |(effect, from, from_except, to, to_except, ports, settings)| {
             let is_deny = effect % 4 == 0;
-            let exempt = if !is_deny && effect % 3 == 0 {
-                "exempt = [\"r-az\"]"
-            } else {
-                ""
+            let exempt = match effect % 9 {
+                _ if is_deny => "",
+                0 => "exempt = [\"r-az\", \"r-once\"]",
+                3 => "exempt = [\"r-az\"]",
+                6 => "exempt = [\"r-once\"]",
+                _ => "",
             };
             format!(
                 "[[{}]]\nid = \"rule-{number}\"\nfrom = {from:?}\nfrom_except = {from_except:?}\nto = {to:?}\nto_except = {to_except:?}\n{ports}\n{}\n{exempt}\n",

@@ -119,7 +119,7 @@ fn decision(told: &Told<'_>, page: &mut Page) {
         page.entry("severity", severity.as_str());
     }
     if let Some(miss) = decision.miss {
-        page.entry("nearest allow", &policy.explain_miss(miss));
+        page.entry("nearest allow", &policy.explain_miss(miss, told.flow.at));
     }
     if decision.via_unknown {
         page.entry(

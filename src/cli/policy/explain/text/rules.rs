@@ -156,6 +156,15 @@ pub(super) fn requires(told: &Told<'_>, rows: &[RuleRow<'_>], page: &mut Page) {
         let mut what = row.ports.clone().unwrap_or_default();
         let state = match require.state {
             RequireState::Elsewhere => continue,
+            RequireState::NotInForce => {
+                let dates = [("from", row.not_before), ("until", row.expires)];
+                for (word, at) in dates {
+                    if let Some(at) = at {
+                        what.push_str(&format!("; {word} {}", moment(at)));
+                    }
+                }
+                "not in force"
+            }
             RequireState::Satisfied => "satisfied",
             RequireState::Broken { unlabelled } => {
                 if unlabelled {

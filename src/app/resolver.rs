@@ -1,10 +1,11 @@
 //! Resolver query logs, read before a run: listed, fetched, gathered. The policy goes by them from then on.
 //!
 //! They are logs like flow logs: what is read of them is what the run's time asks for, by the times in their keys, and all
-//! of what has no such times. One object after the other, in the order of their URLs, so that all that is said of them is
-//! the same from run to run.
+//! of what has no such times. What is said of them is the same in whatever order they are read.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
 use sha2::{Digest, Sha256};
@@ -17,7 +18,7 @@ use super::settings::DEFAULT_MEMORY;
 use crate::flow::resolver::{MalformedQuery, queries_of_line};
 use crate::flow::{DecodeOptions, Input, each_line};
 use crate::net::hex;
-use crate::policy::{Gathered, LookupsBuilder, Policy};
+use crate::policy::{Gathered, Lookups, LookupsBuilder, Policy};
 use crate::sink::Hour;
 use crate::source::{
     Body, FetchError, FetchOptions, Fetcher, Logs, Object, ReadBuffer, Selection, Source,
@@ -56,12 +57,32 @@ pub struct ResolverReport {
     pub unreadable: Vec<(String, String)>,
     /// What was gathered.
     pub gathered: Gathered,
-    /// SHA-256, in hex, over what was read: the objects by URL, each with its entity tag or the digest of its bytes.
+    /// SHA-256, in hex, over what was read: of each object its URL, and its entity tag or the digest of its bytes.
     pub digest: String,
     /// How long an answer speaks for connections, seconds.
     pub grace: u32,
-    /// Of each object the time in its key, if it has one, and what it was.
-    pub states: Vec<(Option<u32>, [u8; 32])>,
+    /// Of each object the time in its key, if it has one, and what it was; by what it was.
+    pub states: Vec<State>,
+}
+
+/// The time in the key of an object, if it has one, and a digest of its name and what it was.
+type State = (Option<u32>, [u8; 32]);
+
+/// The times of the keys of the objects that hours from since to until (seconds; none is from the beginning, to the end)
+/// are judged by. Whole days, because the findings of a day are made from all of its edges, whoever judged them.
+pub(super) fn needed(policy: &Policy, [since, until]: [Option<u32>; 2]) -> [Option<u32>; 2] {
+    let grace = policy.resolver_grace();
+    let first = since.map(|since| (since - since % 86_400).saturating_sub(grace + LATE_SECS));
+    let last = until.map(|until| {
+        let end = until.div_ceil(86_400).saturating_mul(86_400);
+        end.saturating_add(grace + DELIVERY_SECS)
+    });
+    [first, last]
+}
+
+/// The time, seconds, from which on all logs are there that an hour (its start) is judged by.
+pub(super) fn whole_at(policy: &Policy, hour: u32) -> u32 {
+    hour.saturating_add(3600 + policy.resolver_grace() + DELIVERY_SECS)
 }
 
 /// Has a policy know what the Resolver logs tell that it names, as far as the hours from since to until (seconds; none is
@@ -72,7 +93,7 @@ pub struct ResolverReport {
 pub(super) fn look_up(
     policy: &Policy,
     file: &Path,
-    [since, until]: [Option<u32>; 2],
+    times: [Option<u32>; 2],
     memory: u64,
     runtime: &Runtime,
     progress: &dyn Progress,
@@ -81,43 +102,9 @@ pub(super) fn look_up(
         return Ok(None);
     }
     progress.stage("reading Resolver logs");
-    let sources = sources(policy, file)?;
-    let grace = policy.resolver_grace();
-    // Whole days, because the findings of a day are made from all of its edges, whoever judged them.
-    let first = since.map(|since| (since - since % 86_400).saturating_sub(grace + LATE_SECS));
-    let last = until.map(|until| {
-        let end = until.div_ceil(86_400).saturating_mul(86_400);
-        end.saturating_add(grace + DELIVERY_SECS)
-    });
-    let selection = Selection {
-        logs: Logs::Resolver,
-        since: first,
-        until: last,
-        ..Selection::default()
-    };
-    let (mut listing, s3) = list(&sources, selection, runtime).map_err(in_data)?;
-    let options = FetchOptions {
-        whole_limit: memory / 64,
-        ..FetchOptions::default()
-    };
-    let fetcher = Fetcher::new(s3, options);
-    let most = usize::try_from(memory / 16).unwrap_or(usize::MAX);
-    let mut reader = Reader {
-        builder: LookupsBuilder::new(policy, most),
-        report: ResolverReport::default(),
-        digest: Sha256::new(),
-        buffer: ReadBuffer::default(),
-    };
-    while let Some(batch) = runtime.block_on(listing.next()).map_err(in_data)? {
-        let mut fetched = Box::pin(fetched(batch.objects, &fetcher, runtime));
-        while let Some((object, body)) = runtime.block_on(fetched.next()) {
-            if progress.is_over() {
-                return Err(ScanError::Failed(anyhow::anyhow!("it was interrupted")));
-            }
-            reader.read(&object, body);
-        }
-    }
-    if listing.counts().objects == 0 && !listing.has_pruned() {
+    let mut logs = ResolverLogs::new(policy, file, memory);
+    let is_any = logs.read(needed(policy, times), runtime, progress)?;
+    if !is_any {
         return Err(ScanError::Usage {
             message: format!(
                 "no Resolver query logs in {} (`resolver_logs` of the policy)",
@@ -129,8 +116,7 @@ pub(super) fn look_up(
             ),
         });
     }
-    let (lookups, mut report) = reader.finish();
-    report.grace = grace;
+    let (lookups, report) = logs.finish();
     policy.know(lookups);
     Ok(Some(report))
 }
@@ -200,46 +186,110 @@ fn fetched(
     futures::stream::iter(objects).map(fetch).buffered(AHEAD)
 }
 
-/// Reads objects, one after the other.
-struct Reader<'p> {
+/// The Resolver logs that a policy names, as far as they were read.
+#[derive(Clone)]
+pub(super) struct ResolverLogs<'p> {
+    policy: &'p Policy,
+    /// The policy's file, which what it names is beside.
+    file: &'p Path,
+    /// The largest object that is fetched at once, bytes.
+    whole_limit: u64,
     builder: LookupsBuilder<'p>,
     report: ResolverReport,
-    digest: Sha256,
-    buffer: ReadBuffer,
+    /// By URL.
+    objects: BTreeMap<Arc<str>, LogObject>,
 }
 
-impl Reader<'_> {
-    fn read(&mut self, object: &Object, body: Result<Body, FetchError>) {
-        self.report.objects += 1;
-        self.report.bytes += object.size;
+/// An object of Resolver logs.
+#[derive(Clone)]
+struct LogObject {
+    /// The time in its key.
+    time: Option<u32>,
+    size: u64,
+    /// What it was; or why it could not be read when that was last tried.
+    read: Result<String, String>,
+}
+
+impl<'p> ResolverLogs<'p> {
+    /// Nothing read yet. What is known of names, and what an object takes while it is read, are shares of so much memory.
+    pub fn new(policy: &'p Policy, file: &'p Path, memory: u64) -> ResolverLogs<'p> {
+        let most = usize::try_from(memory / 16).unwrap_or(usize::MAX);
+        ResolverLogs {
+            policy,
+            file,
+            whole_limit: memory / 64,
+            builder: LookupsBuilder::new(policy, most),
+            report: ResolverReport {
+                grace: policy.resolver_grace(),
+                ..ResolverReport::default()
+            },
+            objects: BTreeMap::new(),
+        }
+    }
+
+    /// Reads those objects with keys of these times, or without times, that were not read before; whether there are any
+    /// logs at all, of whatever time.
+    ///
+    /// # Errors
+    /// When what the policy names is no source, or cannot be listed, or it was interrupted.
+    pub fn read(
+        &mut self,
+        [since, until]: [Option<u32>; 2],
+        runtime: &Runtime,
+        progress: &dyn Progress,
+    ) -> Result<bool, ScanError> {
+        let selection = Selection {
+            logs: Logs::Resolver,
+            since,
+            until,
+            ..Selection::default()
+        };
+        let sources = sources(self.policy, self.file)?;
+        let (mut listing, s3) = list(&sources, selection, runtime).map_err(in_data)?;
+        let options = FetchOptions {
+            whole_limit: self.whole_limit,
+            ..FetchOptions::default()
+        };
+        let fetcher = Fetcher::new(s3, options);
+        let mut buffer = ReadBuffer::default();
+        while let Some(mut batch) = runtime.block_on(listing.next()).map_err(in_data)? {
+            let is_known = |object: &Object| {
+                self.objects
+                    .get(&object.url)
+                    .is_some_and(LogObject::is_read)
+            };
+            batch.objects.retain(|object| !is_known(object));
+            let mut fetched = Box::pin(fetched(batch.objects, &fetcher, runtime));
+            while let Some((object, body)) = runtime.block_on(fetched.next()) {
+                if progress.is_over() {
+                    return Err(ScanError::Failed(anyhow::anyhow!("it was interrupted")));
+                }
+                self.take(&object, body, &mut buffer);
+            }
+        }
+        Ok(listing.counts().objects > 0 || listing.has_pruned())
+    }
+
+    fn take(&mut self, object: &Object, body: Result<Body, FetchError>, buffer: &mut ReadBuffer) {
         let read = match body {
-            Ok(body) => self.read_body(object, &body),
+            Ok(body) => self.read_body(object, &body, buffer),
             Err(error) => Err(error.reason.to_string()),
         };
-        let state = match read {
-            Ok(state) => state,
-            Err(reason) => {
-                self.builder.lacks_some();
-                let state = format!("unreadable: {reason}");
-                self.report
-                    .unreadable
-                    .push((object.url.to_string(), reason));
-                state
-            }
+        let read = LogObject {
+            time: object.key.as_ref().map(|key| key.time),
+            size: object.size,
+            read,
         };
-        let mut digest = Sha256::new();
-        for text in [&*object.url, &state] {
-            digest.update((text.len() as u64).to_be_bytes());
-            digest.update(text);
-        }
-        let state: [u8; 32] = digest.finalize().into();
-        self.digest.update(state);
-        let time = object.key.as_ref().map(|key| key.time);
-        self.report.states.push((time, state));
+        self.objects.insert(object.url.clone(), read);
     }
 
     /// Reads an object wholly or not at all: what its bytes were.
-    fn read_body(&mut self, object: &Object, body: &Body) -> Result<String, String> {
+    fn read_body(
+        &mut self,
+        object: &Object,
+        body: &Body,
+        buffer: &mut ReadBuffer,
+    ) -> Result<String, String> {
         let mut aside = self.builder.aside();
         let (mut lines, mut blank, mut malformed) = (0, 0, Vec::new());
         let mut num_malformed = 0;
@@ -262,9 +312,7 @@ impl Reader<'_> {
             });
             blank += u64::from(!any);
         };
-        let input = body
-            .input(&mut self.buffer)
-            .map_err(|error| error.to_string())?;
+        let input = body.input(buffer).map_err(|error| error.to_string())?;
         let state = match &object.etag {
             Some(etag) => etag.to_string(),
             None => digest_of(&input).map_err(|error| error.to_string())?,
@@ -287,15 +335,96 @@ impl Reader<'_> {
         Ok(state)
     }
 
-    fn finish(self) -> (crate::policy::Lookups, ResolverReport) {
+    /// Forgets what hours from here on, seconds, are not judged by.
+    pub fn forget_before(&mut self, hour: u32) {
+        let [first, _] = needed(self.policy, [Some(hour), None]);
+        let first = first.unwrap_or(0);
+        self.objects
+            .retain(|_, object| object.time.is_none_or(|time| time >= first));
+        self.builder.forget_before(first);
+    }
+
+    /// As [`ResolverReport::digest_of`].
+    pub fn digest_of(&self, hour: Hour) -> String {
+        digest_of_hour(&self.states(), self.policy.resolver_grace(), hour)
+    }
+
+    /// By what they are.
+    fn states(&self) -> Vec<State> {
+        // Files are called as the policy calls them, from wherever it was read.
+        let folder = self.file.parent().unwrap_or(Path::new(""));
+        let name = |url: &str| match Path::new(url).strip_prefix(folder) {
+            Ok(below) if !url.contains("://") => below.to_string_lossy().into_owned(),
+            _ => url.to_owned(),
+        };
+        let objects = self.objects.iter();
+        let states = objects.map(|(url, object)| object.state(&name(url)));
+        let mut states: Vec<State> = states.collect();
+        states.sort_unstable_by_key(|(_, state)| *state);
+        states
+    }
+
+    /// What they tell, and what there is to say about them.
+    pub fn finish(mut self) -> (Lookups, ResolverReport) {
+        let states = self.states();
+        let unreadable = self.objects.iter().filter_map(|(url, object)| {
+            let reason = object.read.as_ref().err()?;
+            Some((url.to_string(), reason.clone()))
+        });
+        let unreadable: Vec<(String, String)> = unreadable.collect();
+        if !unreadable.is_empty() {
+            self.builder.lacks_some();
+        }
         let (lookups, gathered) = self.builder.finish();
         let report = ResolverReport {
+            objects: states.len() as u64,
+            bytes: self.objects.values().map(|object| object.size).sum(),
             gathered,
-            digest: hex(&self.digest.finalize()),
+            digest: digest_over(states.iter()),
+            states,
+            unreadable,
             ..self.report
         };
         (lookups, report)
     }
+}
+
+impl LogObject {
+    fn is_read(&self) -> bool {
+        self.read.is_ok()
+    }
+
+    fn state(&self, name: &str) -> State {
+        let what = match &self.read {
+            Ok(what) => what.clone(),
+            Err(reason) => format!("unreadable: {reason}"),
+        };
+        let mut digest = Sha256::new();
+        for text in [name, &what] {
+            digest.update((text.len() as u64).to_be_bytes());
+            digest.update(text);
+        }
+        (self.time, digest.finalize().into())
+    }
+}
+
+fn digest_of_hour(states: &[State], grace: u32, hour: Hour) -> String {
+    let (first, last) = (
+        hour.start().saturating_sub(grace + LATE_SECS),
+        // Whether logs cover an instant goes by what was asked up to a grace after it.
+        hour.start().saturating_add(3600 + grace + DELIVERY_SECS),
+    );
+    let counts = |time: &Option<u32>| time.is_none_or(|time| (first..last).contains(&time));
+    digest_over(states.iter().filter(|(time, _)| counts(time)))
+}
+
+/// SHA-256, in hex, over states in their order.
+fn digest_over<'s>(states: impl Iterator<Item = &'s State>) -> String {
+    let mut digest = Sha256::new();
+    for (_, state) in states {
+        digest.update(state);
+    }
+    hex(&digest.finalize())
 }
 
 /// SHA-256 of an object's bytes as stored, in hex.
@@ -320,18 +449,7 @@ impl ResolverReport {
     /// SHA-256, in hex, over the objects that connections of an hour are judged by: those from the grace before it until
     /// the grace after it, as far as their keys tell. The same whatever else was read.
     pub fn digest_of(&self, hour: Hour) -> String {
-        let (first, last) = (
-            hour.start().saturating_sub(self.grace + LATE_SECS),
-            // Whether logs cover an instant goes by what was asked up to a grace after it.
-            hour.start()
-                .saturating_add(3600 + self.grace + DELIVERY_SECS),
-        );
-        let mut digest = Sha256::new();
-        let counts = |time: &Option<u32>| time.is_none_or(|time| (first..last).contains(&time));
-        for (_, state) in self.states.iter().filter(|(time, _)| counts(time)) {
-            digest.update(state);
-        }
-        hex(&digest.finalize())
+        digest_of_hour(&self.states, self.grace, hour)
     }
 
     /// What a person should know: a sentence each.

@@ -110,7 +110,8 @@ impl<'t> Change<'t> {
             Some(known) => (known.state, known.due),
             None => (HourState::Open, None),
         };
-        let due = (state != HourState::Open).then_some(was_due.unwrap_or(due));
+        let due = was_due.map_or(due, |was_due| was_due.min(due));
+        let due = (state != HourState::Open).then_some(due);
         self.put_hour(LedgerHour {
             start: hour,
             state,
@@ -198,7 +199,7 @@ impl<'t> Change<'t> {
 
     /// Notes that an hour is judged as these objects have it, and is in this state. Objects that came since, or came
     /// anew, leave it due, from the watermark `again` on where it is settled; so do those that `lacked` says could not be
-    /// read yet.
+    /// read yet. Where it goes by more than objects, `whole_at` says when a settled hour is due for that.
     ///
     /// # Errors
     /// When the disk fails.
@@ -209,6 +210,7 @@ impl<'t> Change<'t> {
         objects: &[LedgerObject],
         lacked: &BTreeSet<String>,
         again: u32,
+        whole_at: Option<u32>,
     ) -> Result<(), LedgerError> {
         for object in objects {
             let key = (start, object.url.as_str());
@@ -229,18 +231,30 @@ impl<'t> Change<'t> {
                 })?;
             }
         }
-        let failed = |error| LedgerError::of(self.path, redb::StorageError::into(error));
-        let mut came_since = false;
-        let of_hour = self.objects.range((start, "")..(start + 1, ""));
-        for entry in of_hour.map_err(failed)? {
-            let (_, value) = entry.map_err(failed)?;
-            came_since |= ObjectState::of(value.value().4) < ObjectState::Judged;
-        }
-        let due = came_since.then_some(again);
+        let came_since = self.has_unjudged(start)?;
+        let whole_at = whole_at.filter(|_| state == HourState::Settled);
+        let due = [came_since.then_some(again), whole_at];
+        let due = due.into_iter().flatten().min();
         self.put_hour(LedgerHour { start, state, due })?;
         let end = start + 3600;
         let gone = self.slots.retain_in(start..end, |_, ()| false);
         gone.map_err(|error| self.failed(error))
+    }
+
+    /// Whether an hour has objects that are not judged.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn has_unjudged(&self, start: u32) -> Result<bool, LedgerError> {
+        let failed = |error| LedgerError::of(self.path, redb::StorageError::into(error));
+        let of_hour = self.objects.range((start, "")..(start + 1, ""));
+        for entry in of_hour.map_err(failed)? {
+            let (_, value) = entry.map_err(failed)?;
+            if ObjectState::of(value.value().4) < ObjectState::Judged {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Notes that a slot of an open hour was judged.

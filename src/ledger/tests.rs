@@ -47,6 +47,7 @@ fn objects_are_seen_once_and_late_ones_make_their_hour_due() {
                 std::slice::from_ref(&first),
                 &BTreeSet::new(),
                 1,
+                None,
             )
         })
         .expect("it is written");
@@ -73,6 +74,7 @@ fn objects_are_seen_once_and_late_ones_make_their_hour_due() {
                 std::slice::from_ref(&first),
                 &BTreeSet::new(),
                 NINE + 9900,
+                None,
             )
         })
         .expect("it is written");
@@ -155,7 +157,14 @@ fn settled_hours_are_forgotten_and_others_are_not() {
         .write(|change| {
             all.iter()
                 .try_for_each(|object| change.see(object, 0).map(drop))?;
-            change.judged(NINE, HourState::Settled, &all[..1], &BTreeSet::new(), 1)?;
+            change.judged(
+                NINE,
+                HourState::Settled,
+                &all[..1],
+                &BTreeSet::new(),
+                1,
+                None,
+            )?;
             change.forget(NINE + 7200)
         })
         .expect("it is written");
@@ -252,7 +261,7 @@ fn an_object_that_could_not_be_read_leaves_its_hour_due() {
         .write(|change| {
             all.iter()
                 .try_for_each(|object| change.see(object, 0).map(drop))?;
-            change.judged(NINE, HourState::Settled, &all, &lacked, NINE + 900)
+            change.judged(NINE, HourState::Settled, &all, &lacked, NINE + 900, None)
         })
         .expect("it is written");
     let view = ledger.read().expect("a view");
@@ -264,4 +273,32 @@ fn an_object_that_could_not_be_read_leaves_its_hour_due() {
         .collect();
     assert_eq!(states, [ObjectState::Judged, ObjectState::Looked]);
     assert_eq!(view.hours().expect("hours")[0].due, Some(NINE + 900));
+}
+
+#[test]
+fn a_settled_hour_is_due_when_what_else_it_goes_by_is_there_or_something_comes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = open(folder.path());
+    let first = object("a", NINE);
+    let judged = |state, whole_at| {
+        let judged = ledger.write(|change| {
+            change.see(&first, 0)?;
+            let all = std::slice::from_ref(&first);
+            change.judged(NINE, state, all, &BTreeSet::new(), 1, whole_at)
+        });
+        judged.expect("it is written");
+        let view = ledger.read().expect("a view");
+        view.hours().expect("hours")[0].due
+    };
+    // It is settled in any case.
+    assert_eq!(judged(HourState::Committed, Some(NINE + 90_000)), None);
+    assert_eq!(judged(HourState::Settled, None), None);
+    assert_eq!(
+        judged(HourState::Settled, Some(NINE + 90_000)),
+        Some(NINE + 90_000)
+    );
+    let came = ledger.write(|change| change.see(&object("b", NINE), NINE + 9000));
+    came.expect("it is written");
+    let view = ledger.read().expect("a view");
+    assert_eq!(view.hours().expect("hours")[0].due, Some(NINE + 9000));
 }

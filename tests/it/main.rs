@@ -110,6 +110,8 @@ mod watch_aws;
 mod watch_operation;
 // Who of several watches writes to a lake.
 mod watch_lease;
+// A watch whose policy goes by Resolver logs.
+mod watch_names;
 // `watch` under steady load: its memory stays as it is.
 #[cfg(target_os = "linux")]
 mod watch_soak;

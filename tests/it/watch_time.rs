@@ -23,7 +23,7 @@ use crate::watch::{
 };
 
 /// A clock that is set.
-struct SetClock(AtomicU64);
+pub(crate) struct SetClock(pub AtomicU64);
 
 impl Clock for SetClock {
     fn now(&self) -> u64 {

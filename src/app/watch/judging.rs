@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::judge::Finding;
 use crate::judge::evidence::Evidence;
 use crate::judge::fold::{SLOT_SECS, hour_at};
-use crate::ledger::{HourState, LedgerHour, LedgerObject};
+use crate::ledger::{HourState, LedgerHour, LedgerObject, ObjectState};
 use crate::sink::{Day, Hour};
 use crate::source::{Object, S3};
 
@@ -20,7 +20,7 @@ use super::super::settings::ScanSettings;
 use super::super::stop::UntilAborted;
 use super::intake::{by_slot, object};
 use super::tide::{Due, HOUR_SECS};
-use super::{TICK, Watch};
+use super::{Sea, TICK, Watch};
 
 /// How long settled hours are remembered, seconds: as long as a queue keeps what it was told.
 const REMEMBERED: u32 = 15 * 86_400;
@@ -75,7 +75,9 @@ impl Watch<'_> {
         match due {
             Due::Slot(start) => self.slot(start, s3),
             Due::Hour(start) => self.hours(&[start], HourState::Committed, s3),
-            Due::Again(start) => {
+            Due::Again(start) if self.is_calm(start)? => self.calm(start),
+            Due::Calm(start) if !self.names_say_other(start)? => self.calm(start),
+            Due::Again(start) | Due::Calm(start) => {
                 // What it proves, hours after it are judged by.
                 let horizon = self.settings.judging.horizon * SLOT_SECS;
                 let after = (start + HOUR_SECS..).step_by(HOUR_SECS as usize);
@@ -92,28 +94,67 @@ impl Watch<'_> {
                     .collect();
                 self.hours(&hours, HourState::Settled, s3)
             }
-            Due::Calm(start) => {
-                let state = HourState::Settled;
-                let calm = self.ledger.write(|change| {
-                    // Something may have come meanwhile.
-                    match change.hour(start)? {
-                        Some(hour) if hour.due.is_some() => Ok(hour),
-                        _ => {
-                            let calm = LedgerHour {
-                                start,
-                                state,
-                                due: None,
-                            };
-                            change.put_hour(calm)?;
-                            change.forget(start.saturating_sub(REMEMBERED))?;
-                            Ok(calm)
-                        }
-                    }
-                })?;
-                lock(&self.sea).tide.know(calm);
-                Ok(BTreeSet::new())
-            }
         }
+    }
+
+    /// Whether nothing came for a settled hour that is due: it was so only because it goes by Resolver logs.
+    fn is_calm(&self, start: u32) -> Result<bool, ScanError> {
+        if self.names.is_none() {
+            return Ok(false);
+        }
+        let objects = self.ledger.read()?.objects(start..start + 1)?;
+        let judged = |object: &LedgerObject| object.state == ObjectState::Judged;
+        Ok(objects.iter().all(judged) && !self.names_say_other(start)?)
+    }
+
+    /// Whether an hour is to be judged again because Resolver logs say something else by now, or may.
+    fn names_say_other(&self, start: u32) -> Result<bool, ScanError> {
+        let Some(names) = &self.names else {
+            return Ok(false);
+        };
+        let Some(lake) = self.lake else {
+            return Ok(true);
+        };
+        let hour = Hour::of(start);
+        let now = names.digest_of(hour, self.runtime, &UntilAborted(self.stop))?;
+        let asides = lake.asides(hour).map_err(anyhow::Error::from)?;
+        Ok(asides.resolver_logs.is_none_or(|then| then != now))
+    }
+
+    /// From which watermark on all is there that an hour goes by, beside its objects; none if it is by now.
+    fn whole_at(&self, start: u32) -> Option<u32> {
+        let whole_at = self.names.as_ref()?.whole_at(start);
+        (whole_at > self.clock.seconds()).then_some(whole_at)
+    }
+
+    /// Whether a run that is at its end does not wait for what an hour is due for: the next one does it.
+    fn leaves(&self, sea: &Sea) -> bool {
+        self.settings.until_idle && sea.is_over
+    }
+
+    /// Settles an hour that needs not be judged again.
+    fn calm(&self, start: u32) -> Result<BTreeSet<String>, ScanError> {
+        let due = self.whole_at(start);
+        let calm = self.ledger.write(|change| {
+            // Something may have come meanwhile.
+            if change.has_unjudged(start)? {
+                return change.hour(start);
+            }
+            let calm = LedgerHour {
+                start,
+                state: HourState::Settled,
+                due,
+            };
+            change.put_hour(calm)?;
+            change.forget(start.saturating_sub(REMEMBERED))?;
+            Ok(Some(calm))
+        })?;
+        if let Some(calm) = calm {
+            let mut sea = lock(&self.sea);
+            let due = calm.due.filter(|_| !self.leaves(&sea));
+            sea.tide.know(LedgerHour { due, ..calm });
+        }
+        Ok(BTreeSet::new())
     }
 
     /// Judges a slot of an hour that is not over.
@@ -151,6 +192,10 @@ impl Watch<'_> {
                 .due_again(self.watermark(&sea))
                 .max(self.watermark(&sea).saturating_add(HOUR_SECS))
         };
+        let whole_at: BTreeMap<u32, Option<u32>> = starts
+            .iter()
+            .map(|start| (*start, self.whole_at(*start)))
+            .collect();
         let hours = self.announce(&judged.findings, |change| {
             let mut known = Vec::new();
             for (start, objects) in starts.iter().zip(&objects) {
@@ -158,7 +203,7 @@ impl Watch<'_> {
                     Some(hour) if *start != first => hour.state,
                     _ => state,
                 };
-                change.judged(*start, state, objects, lacked, again)?;
+                change.judged(*start, state, objects, lacked, again, whole_at[start])?;
                 known.extend(change.hour(*start)?);
             }
             Ok(known)
@@ -170,9 +215,10 @@ impl Watch<'_> {
             let mut sea = lock(&self.sea);
             for hour in hours {
                 // A run that ends does not wait for what it could not read: the next one tries again.
-                let is_tried = self.settings.until_idle && sea.is_over && !lacked.is_empty();
+                let is_tried = self.leaves(&sea) && !lacked.is_empty();
+                let is_early = self.leaves(&sea) && hour.due == whole_at[&hour.start];
                 sea.tide.know(LedgerHour {
-                    due: hour.due.filter(|_| !is_tried),
+                    due: hour.due.filter(|_| !is_tried && !is_early),
                     state: if is_tried {
                         HourState::Settled
                     } else {
@@ -212,12 +258,23 @@ impl Watch<'_> {
                 objects.extend(of_slot.into_iter().filter_map(object));
             }
         }
+        let progress = UntilAborted(self.stop);
+        let known_names = match &self.names {
+            Some(names) => Some(names.known(from, until, self.runtime, &progress)?),
+            None => None,
+        };
+        let (policy, resolver) = match &known_names {
+            Some((policy, read)) => (policy, Some(read)),
+            None => (self.policy, None),
+        };
         let settings = ScanSettings {
-            memory: self.settings.judging.memory / 4 * 3,
+            // What is known of names stays: an eighth, and once more while it is put in order.
+            memory: self.settings.judging.memory / 4 * if resolver.is_some() { 2 } else { 3 },
             ..self.settings.judging.clone()
         };
-        let progress = UntilAborted(self.stop);
         let run = Run {
+            policy,
+            resolver,
             lake: self.lake,
             open_slot,
             since: Some(from),
@@ -247,7 +304,7 @@ impl Watch<'_> {
             let detects = Some(self.detects());
             for day in touched {
                 let gathered = days.remove(&day);
-                let whole = findings_of(self.policy, detects, lake, day, gathered)?;
+                let whole = findings_of(policy, detects, lake, day, gathered)?;
                 if whole.let_go > 0 {
                     let more = whole.let_go;
                     tracing::warn!(

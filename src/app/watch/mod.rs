@@ -18,6 +18,7 @@ mod lease;
 mod listen;
 mod look;
 mod meters;
+mod names;
 pub mod status;
 mod tide;
 
@@ -49,6 +50,7 @@ use super::settings::{ScanSettings, WatchSettings};
 use super::stop::{Clock, Stop, UntilAborted};
 use super::terms::Terms;
 use meters::Meters;
+use names::Names;
 use tide::{Tide, Waits};
 
 impl From<LedgerError> for ScanError {
@@ -76,21 +78,6 @@ pub struct WatchEnd {
     pub is_cut_short: bool,
 }
 
-/// Resolver logs come while it runs, and it reads none: what it would say of names would be out of date, silently.
-fn refuse_resolver_logs(policy: &Policy) -> Result<(), ScanError> {
-    if policy.resolver_logs().is_empty() {
-        return Ok(());
-    }
-    Err(ScanError::Usage {
-        message: "watch reads no Resolver logs, and the policy goes by them: `resolver_logs`".to_owned(),
-        hint: Some(
-            "have `scan --lake` judge settled hours by this policy, and give `watch` one without `resolver_logs`: \
-             what is allowed by a name is unproven there"
-                .to_owned(),
-        ),
-    })
-}
-
 /// Watches until the end is asked for, or nothing is left to do.
 ///
 /// # Errors
@@ -115,7 +102,7 @@ pub fn watch(
     }
     let terms = Terms::load(&settings.judging.policies)?;
     let (policy, file) = (terms.last(), terms.last_file());
-    refuse_resolver_logs(policy)?;
+    let names = Names::of(policy, file, settings.judging.memory, settings.settle);
     let baseline = super::baseline::load(settings.judging.baseline.as_deref(), policy)?;
     let whose = Whose::read(policy, file);
     let whose = whose.map_err(|message| ScanError::Usage {
@@ -159,6 +146,7 @@ pub fn watch(
     let watch = Watch {
         settings,
         policy,
+        names,
         runtime: &runtime,
         temp: temp.path(),
         lake: lake.as_ref(),
@@ -266,7 +254,10 @@ pub(super) const BEGIN: &str = "begin";
 /// What the threads of a watch share.
 struct Watch<'a> {
     settings: &'a WatchSettings,
+    /// As it is without Resolver logs.
     policy: &'a Policy,
+    /// What it knows of names; none where it goes by no Resolver logs.
+    names: Option<Names<'a>>,
     runtime: &'a Runtime,
     temp: &'a Path,
     lake: Option<&'a Lake>,
@@ -303,9 +294,9 @@ struct Sea {
 }
 
 /// Says that nothing more will be judged, whatever became of it: the others end, too.
-struct Done<'w>(&'w Watch<'w>);
+struct Done<'w, 'a>(&'w Watch<'a>);
 
-impl Drop for Done<'_> {
+impl Drop for Done<'_, '_> {
     fn drop(&mut self) {
         lock(&self.0.sea).done = Some(Instant::now());
         if std::thread::panicking() {

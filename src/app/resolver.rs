@@ -136,7 +136,10 @@ pub fn look_up_at(
 }
 
 /// What the policy names; local paths are relative to its file.
-fn sources(policy: &Policy, file: &Path) -> Result<Vec<Source>, ScanError> {
+///
+/// # Errors
+/// When a word is no source, such as a path that is not there.
+pub(super) fn sources(policy: &Policy, file: &Path) -> Result<Vec<Source>, ScanError> {
     let folder = file.parent().unwrap_or(Path::new(""));
     let parse = |word: &String| {
         if word.starts_with("s3://") {
@@ -198,6 +201,8 @@ pub(super) struct ResolverLogs<'p> {
     report: ResolverReport,
     /// By URL.
     objects: BTreeMap<Arc<str>, LogObject>,
+    /// Whether they could not all be listed when that was last tried.
+    is_unlisted: bool,
 }
 
 /// An object of Resolver logs.
@@ -206,6 +211,7 @@ struct LogObject {
     /// The time in its key.
     time: Option<u32>,
     size: u64,
+    etag: Option<Arc<str>>,
     /// What it was; or why it could not be read when that was last tried.
     read: Result<String, String>,
 }
@@ -224,20 +230,43 @@ impl<'p> ResolverLogs<'p> {
                 ..ResolverReport::default()
             },
             objects: BTreeMap::new(),
+            is_unlisted: false,
         }
     }
 
-    /// Reads those objects with keys of these times, or without times, that were not read before; whether there are any
-    /// logs at all, of whatever time.
+    /// Reads those objects with keys of these times, or without times, that were not read before, and all of them anew if
+    /// one is not what it was; whether there are any logs at all, of whatever time.
     ///
     /// # Errors
-    /// When what the policy names is no source, or cannot be listed, or it was interrupted.
+    /// When what the policy names is no source, or cannot be listed, or it was interrupted. What is not known for that is
+    /// unproven.
     pub fn read(
+        &mut self,
+        times: [Option<u32>; 2],
+        runtime: &Runtime,
+        progress: &dyn Progress,
+    ) -> Result<bool, ScanError> {
+        self.is_unlisted = true;
+        let mut read = self.read_new(times, runtime, progress)?;
+        if read.is_none() {
+            // What an object said before cannot be taken out.
+            *self = ResolverLogs {
+                whole_limit: self.whole_limit,
+                ..ResolverLogs::new(self.policy, self.file, self.whole_limit * 64)
+            };
+            read = self.read_new(times, runtime, progress)?;
+        }
+        self.is_unlisted = read.is_none();
+        Ok(read.unwrap_or(true))
+    }
+
+    /// The same, without those that are not what they were: none if there is one.
+    fn read_new(
         &mut self,
         [since, until]: [Option<u32>; 2],
         runtime: &Runtime,
         progress: &dyn Progress,
-    ) -> Result<bool, ScanError> {
+    ) -> Result<Option<bool>, ScanError> {
         let selection = Selection {
             logs: Logs::Resolver,
             since,
@@ -253,12 +282,18 @@ impl<'p> ResolverLogs<'p> {
         let fetcher = Fetcher::new(s3, options);
         let mut buffer = ReadBuffer::default();
         while let Some(mut batch) = runtime.block_on(listing.next()).map_err(in_data)? {
-            let is_known = |object: &Object| {
-                self.objects
-                    .get(&object.url)
-                    .is_some_and(LogObject::is_read)
+            let read = |object: &Object| {
+                let known = self.objects.get(&object.url);
+                known.filter(|known| known.read.is_ok())
             };
-            batch.objects.retain(|object| !is_known(object));
+            let is_other = |object: &Object| {
+                read(object)
+                    .is_some_and(|known| known.size != object.size || known.etag != object.etag)
+            };
+            if batch.objects.iter().any(is_other) {
+                return Ok(None);
+            }
+            batch.objects.retain(|object| read(object).is_none());
             let mut fetched = Box::pin(fetched(batch.objects, &fetcher, runtime));
             while let Some((object, body)) = runtime.block_on(fetched.next()) {
                 if progress.is_over() {
@@ -267,7 +302,7 @@ impl<'p> ResolverLogs<'p> {
                 self.take(&object, body, &mut buffer);
             }
         }
-        Ok(listing.counts().objects > 0 || listing.has_pruned())
+        Ok(Some(listing.counts().objects > 0 || listing.has_pruned()))
     }
 
     fn take(&mut self, object: &Object, body: Result<Body, FetchError>, buffer: &mut ReadBuffer) {
@@ -278,6 +313,7 @@ impl<'p> ResolverLogs<'p> {
         let read = LogObject {
             time: object.key.as_ref().map(|key| key.time),
             size: object.size,
+            etag: object.etag.clone(),
             read,
         };
         self.objects.insert(object.url.clone(), read);
@@ -335,6 +371,11 @@ impl<'p> ResolverLogs<'p> {
         Ok(state)
     }
 
+    /// Whether answers were let go that decisions go by: it knows less than it could of few hours.
+    pub fn is_over(&self) -> bool {
+        self.builder.is_over()
+    }
+
     /// Forgets what hours from here on, seconds, are not judged by.
     pub fn forget_before(&mut self, hour: u32) {
         let [first, _] = needed(self.policy, [Some(hour), None]);
@@ -360,6 +401,9 @@ impl<'p> ResolverLogs<'p> {
         let objects = self.objects.iter();
         let states = objects.map(|(url, object)| object.state(&name(url)));
         let mut states: Vec<State> = states.collect();
+        if self.is_unlisted {
+            states.push((None, [0; 32]));
+        }
         states.sort_unstable_by_key(|(_, state)| *state);
         states
     }
@@ -372,12 +416,23 @@ impl<'p> ResolverLogs<'p> {
             Some((url.to_string(), reason.clone()))
         });
         let unreadable: Vec<(String, String)> = unreadable.collect();
-        if !unreadable.is_empty() {
-            self.builder.lacks_some();
+        // An object holds what was asked in the hour before it was published; that speaks for connections of a grace.
+        let grace = self.policy.resolver_grace();
+        for object in self.objects.values().filter(|object| object.read.is_err()) {
+            match object.time {
+                Some(time) => self.builder.lacks(
+                    time.saturating_sub(DELIVERY_SECS),
+                    time.saturating_add(grace),
+                ),
+                None => self.builder.lacks(0, u32::MAX),
+            }
+        }
+        if self.is_unlisted {
+            self.builder.lacks(0, u32::MAX);
         }
         let (lookups, gathered) = self.builder.finish();
         let report = ResolverReport {
-            objects: states.len() as u64,
+            objects: self.objects.len() as u64,
             bytes: self.objects.values().map(|object| object.size).sum(),
             gathered,
             digest: digest_over(states.iter()),
@@ -390,10 +445,6 @@ impl<'p> ResolverLogs<'p> {
 }
 
 impl LogObject {
-    fn is_read(&self) -> bool {
-        self.read.is_ok()
-    }
-
     fn state(&self, name: &str) -> State {
         let what = match &self.read {
             Ok(what) => what.clone(),
@@ -458,7 +509,7 @@ impl ResolverReport {
         let gathered = &self.gathered;
         if !self.unreadable.is_empty() {
             warnings.push(format!(
-                "objects of Resolver logs that could not be read: {}; what no other object allows by a name is told as unproven",
+                "objects of Resolver logs that could not be read: {}; what no other object allows by a name at that time is told as unproven",
                 self.unreadable.len()
             ));
         }

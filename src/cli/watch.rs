@@ -143,7 +143,7 @@ fn told(status: &Status, now: u32) -> String {
             status.objects, status.backlog
         ),
         format!(
-            "hours            {open} open ({} slots judged), {committed} committed, {late} with objects that came late",
+            "hours            {open} open ({} slots judged), {committed} committed, {late} to be judged again",
             status.slots
         ),
         format!("open findings    {}", status.findings),
@@ -184,7 +184,7 @@ mod tests {
         for expected in [
             "newest object    2026-02-25T09:00:00Z (6m ago)",
             "objects          12, of them 3 in open hours",
-            "hours            1 open (0 slots judged), 2 committed, 0 with",
+            "hours            1 open (0 slots judged), 2 committed, 0 to be",
             "0 delivered, 2 waiting\n  slack-0011: 2 waiting",
         ] {
             assert!(text.contains(expected), "`{expected}` in:\n{text}");

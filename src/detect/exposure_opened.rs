@@ -16,7 +16,7 @@ const DOORS_CAP: usize = 65_536;
 pub(super) struct ExposureOpened {
     rejected: u64,
     /// By server, port, protocol and the clients' zone: what one partner may, others need not.
-    doors: Bounded<(Addr, u16, u8, usize), Door>,
+    doors: Bounded<(Addr, u16, u8, u16), Door>,
     /// Zones of clients outside.
     zones: Vec<String>,
 }
@@ -41,12 +41,14 @@ impl ExposureOpened {
     }
 
     /// The number of a zone.
-    fn zone(&mut self, name: &str) -> usize {
+    fn zone(&mut self, name: &str) -> u16 {
         let known = self.zones.iter().position(|known| known == name);
-        known.unwrap_or_else(|| {
+        let place = known.unwrap_or_else(|| {
             self.zones.push(name.to_owned());
             self.zones.len() - 1
-        })
+        });
+        // A policy has fewer zones outside.
+        u16::try_from(place).unwrap_or(u16::MAX)
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) struct ProbeThenSuccess {
 #[derive(Default)]
 struct Client {
     /// How many doors turned it away.
-    num_shut: usize,
+    num_shut: u32,
     /// The last of them that was entered: its place in the list, and one more; 0 is none.
     last_shut: u32,
     /// Doors that let it in.
@@ -108,7 +108,11 @@ impl EdgeDetector for ProbeThenSuccess {
                     let first = &mut self.shut[place].first;
                     *first = edge.first_seen.min(*first);
                 }
-                None if client.num_shut < self.doors => {
+                None if (client.num_shut as usize) < self.doors => {
+                    if self.shut.len() == self.shut.capacity() {
+                        // By little at a time: it is the largest that any detector has.
+                        self.shut.reserve_exact(self.shut.len() / 8 + 1024);
+                    }
                     self.shut.push(Shut {
                         door,
                         first: edge.first_seen,

@@ -396,11 +396,21 @@ impl<'t> Change<'t> {
         put.map_err(|error| self.failed(error))
     }
 
-    /// Forgets settled hours before this instant, with their objects. What comes of them later is looked up in the lake.
+    /// Takes a counter away.
     ///
     /// # Errors
     /// When the disk fails.
-    pub fn forget(&mut self, before: u32) -> Result<(), LedgerError> {
+    pub fn unset(&mut self, name: &str) -> Result<(), LedgerError> {
+        let gone = self.counts.remove(name).map(drop);
+        gone.map_err(|error| self.failed(error))
+    }
+
+    /// Forgets settled hours before this instant, with their objects; which they were. What comes of them later is looked
+    /// up in the lake.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn forget(&mut self, before: u32) -> Result<Vec<u32>, LedgerError> {
         let mut old = Vec::new();
         for entry in self
             .hours
@@ -413,14 +423,14 @@ impl<'t> Change<'t> {
                 old.push(hour.start);
             }
         }
-        for start in old {
-            let gone = self.hours.remove(start).map(drop);
+        for start in &old {
+            let gone = self.hours.remove(*start).map(drop);
             gone.map_err(|error| self.failed(error))?;
-            let range = (start, "")..(start + 1, "");
+            let range = (*start, "")..(start + 1, "");
             let gone = self.objects.retain_in(range, |_, _| false);
             gone.map_err(|error| self.failed(error))?;
         }
-        Ok(())
+        Ok(old)
     }
 }
 

@@ -122,7 +122,8 @@ impl<'p> Decider<'p> {
         if self.remembered.len() >= self.max_remembered {
             self.remembered.clear();
         }
-        if self.sides.len() * 2 * self.policy.rules.texts.len() >= MAX_SIDE_BITS {
+        let side_bits = self.sides.len() * 2 * self.policy.rules.texts.len();
+        if side_bits >= MAX_SIDE_BITS || self.sides.len() >= self.max_remembered {
             self.sides.clear();
         }
         let ends = [

@@ -77,8 +77,14 @@ impl Policy {
         {
             self.evidence_for(*name, &mut wanted);
         }
+        let binds = |require: &Require| {
+            let may_be_inside = |names: &[Name]| names.iter().any(|name| name.may_be_inside());
+            let is_inside_only = !require.between.iter().any(|name| name.may_be_outside());
+            allow.exempt.binary_search(&require.rule).is_err()
+                && (!is_inside_only || may_be_inside(&allow.from) && may_be_inside(&allow.to))
+        };
         let mut asking = self.encryption_requires_at(at);
-        if asking.any(|require| allow.exempt.binary_search(&require.rule).is_err()) {
+        if asking.any(binds) {
             wanted.push(ENCRYPTION);
         }
         wanted.sort_unstable();

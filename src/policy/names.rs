@@ -59,6 +59,31 @@ impl Name {
             Name::Any => 6,
         }
     }
+
+    /// Whether an end outside may be it.
+    pub(super) fn may_be_outside(self) -> bool {
+        self == Name::Any || !self.may_be_inside()
+    }
+
+    /// Whether an end inside may be it.
+    pub(super) fn may_be_inside(self) -> bool {
+        match self {
+            Name::Any
+            | Name::AnyTier
+            | Name::Inside
+            | Name::Unassigned
+            | Name::SameSubnet
+            | Name::Tier(_)
+            | Name::Group(_) => true,
+            Name::Internet
+            | Name::Unlisted
+            | Name::Private
+            | Name::Outside
+            | Name::AnyAws
+            | Name::Aws(_)
+            | Name::Destination(_) => false,
+        }
+    }
 }
 
 const RESERVED: [(&str, Name); 9] = [

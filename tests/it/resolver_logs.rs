@@ -636,6 +636,15 @@ fn what_cannot_be_done_says_so() {
         run(at, &["scan", "logs", "--policy", "other.toml"])
     };
     with("\"resolver/\"", "\"gone/\"").refused(2, &["`resolver_logs` of the policy", "gone"]);
+    let watch = [
+        "watch",
+        "logs",
+        "--policy",
+        "other.toml",
+        "--state",
+        "state",
+    ];
+    run(at, &watch).refused(2, &["`resolver_logs` of the policy", "gone"]);
     std::fs::create_dir(at.join("empty")).expect("a folder");
     with("\"resolver/\"", "\"empty/\"").refused(2, &["no Resolver query logs in empty/"]);
     for grace in ["24", "5m", "31d", "1.5h", "-1h", "99999999999h"] {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::judge::Finding;
 use crate::judge::evidence::Evidence;
 use crate::judge::fold::{SLOT_SECS, hour_at};
-use crate::ledger::{HourState, LedgerHour, LedgerObject, ObjectState};
+use crate::ledger::{Change, HourState, LedgerError, LedgerHour, LedgerObject, ObjectState};
 use crate::sink::{Day, Hour};
 use crate::source::{Object, S3};
 
@@ -15,6 +15,7 @@ use super::super::days::findings_of;
 use super::super::error::ScanError;
 use super::super::lock;
 use super::super::report::RunReport;
+use super::super::resolver::ResolverReport;
 use super::super::run::{Carried, Run};
 use super::super::settings::ScanSettings;
 use super::super::stop::UntilAborted;
@@ -25,10 +26,23 @@ use super::{Sea, TICK, Watch};
 /// How long settled hours are remembered, seconds: as long as a queue keeps what it was told.
 const REMEMBERED: u32 = 15 * 86_400;
 
+/// The ledger's number that says which Resolver logs an hour was judged and announced by.
+fn judged_by(start: u32) -> String {
+    format!("resolver-{start}")
+}
+
+/// The beginning of a digest; not 0, which is none.
+fn short(digest: &str) -> u64 {
+    let beginning = digest.get(..16).unwrap_or_default();
+    u64::from_str_radix(beginning, 16).unwrap_or(0).max(1)
+}
+
 /// What was judged.
 struct Judged {
     findings: Vec<Finding>,
     report: RunReport,
+    /// The Resolver logs that it was judged by; none where it goes by none.
+    resolver: Option<ResolverReport>,
 }
 
 impl Judged {
@@ -75,8 +89,7 @@ impl Watch<'_> {
         match due {
             Due::Slot(start) => self.slot(start, s3),
             Due::Hour(start) => self.hours(&[start], HourState::Committed, s3),
-            Due::Again(start) if self.is_calm(start)? => self.calm(start),
-            Due::Calm(start) if !self.names_say_other(start)? => self.calm(start),
+            Due::Again(start) | Due::Calm(start) if self.is_calm(start)? => Ok(BTreeSet::new()),
             Due::Again(start) | Due::Calm(start) => {
                 // What it proves, hours after it are judged by.
                 let horizon = self.settings.judging.horizon * SLOT_SECS;
@@ -97,28 +110,26 @@ impl Watch<'_> {
         }
     }
 
-    /// Whether nothing came for a settled hour that is due: it was so only because it goes by Resolver logs.
+    /// Whether an hour that is due needs not be judged again: nothing came for it, and Resolver logs that it goes by say
+    /// what they said when its findings were announced. It is settled then.
     fn is_calm(&self, start: u32) -> Result<bool, ScanError> {
-        if self.names.is_none() {
+        let due = self.whole_at(start);
+        let view = self.ledger.read()?;
+        let objects = view.objects(start..start + 1)?;
+        let is_judged = |object: &LedgerObject| object.state == ObjectState::Judged;
+        if !objects.iter().all(is_judged) {
             return Ok(false);
         }
-        let objects = self.ledger.read()?.objects(start..start + 1)?;
-        let judged = |object: &LedgerObject| object.state == ObjectState::Judged;
-        Ok(objects.iter().all(judged) && !self.names_say_other(start)?)
-    }
-
-    /// Whether an hour is to be judged again because Resolver logs say something else by now, or may.
-    fn names_say_other(&self, start: u32) -> Result<bool, ScanError> {
-        let Some(names) = &self.names else {
-            return Ok(false);
-        };
-        let Some(lake) = self.lake else {
-            return Ok(true);
-        };
-        let hour = Hour::of(start);
-        let now = names.digest_of(hour, self.runtime, &UntilAborted(self.stop))?;
-        let asides = lake.asides(hour).map_err(anyhow::Error::from)?;
-        Ok(asides.resolver_logs.is_none_or(|then| then != now))
+        if let Some(names) = &self.names {
+            let progress = UntilAborted(self.stop);
+            let now = names.digest_of(Hour::of(start), self.runtime, &progress)?;
+            if view.counter(&judged_by(start))? != short(&now) {
+                return Ok(false);
+            }
+        }
+        drop(view);
+        self.calm(start, due)?;
+        Ok(true)
     }
 
     /// From which watermark on all is there that an hour goes by, beside its objects; none if it is by now.
@@ -132,9 +143,8 @@ impl Watch<'_> {
         self.settings.until_idle && sea.is_over
     }
 
-    /// Settles an hour that needs not be judged again.
-    fn calm(&self, start: u32) -> Result<BTreeSet<String>, ScanError> {
-        let due = self.whole_at(start);
+    /// Settles an hour that needs not be judged again before a watermark.
+    fn calm(&self, start: u32, due: Option<u32>) -> Result<(), ScanError> {
         let calm = self.ledger.write(|change| {
             // Something may have come meanwhile.
             if change.has_unjudged(start)? {
@@ -146,7 +156,7 @@ impl Watch<'_> {
                 due,
             };
             change.put_hour(calm)?;
-            change.forget(start.saturating_sub(REMEMBERED))?;
+            self.forget(start, change)?;
             Ok(Some(calm))
         })?;
         if let Some(calm) = calm {
@@ -154,7 +164,15 @@ impl Watch<'_> {
             let due = calm.due.filter(|_| !self.leaves(&sea));
             sea.tide.know(LedgerHour { due, ..calm });
         }
-        Ok(BTreeSet::new())
+        Ok(())
+    }
+
+    /// Forgets hours that were settled long before one.
+    fn forget(&self, start: u32, change: &mut Change<'_>) -> Result<(), LedgerError> {
+        for hour in change.forget(start.saturating_sub(REMEMBERED))? {
+            change.unset(&judged_by(hour))?;
+        }
+        Ok(())
     }
 
     /// Judges a slot of an hour that is not over.
@@ -183,6 +201,11 @@ impl Watch<'_> {
             .map(|start| view.objects(*start..*start + 1))
             .collect::<Result<_, _>>()?;
         drop(view);
+        // Before logs are read: what comes between may be missing.
+        let whole_at: BTreeMap<u32, Option<u32>> = starts
+            .iter()
+            .map(|start| (*start, self.whole_at(*start)))
+            .collect();
         let judged = self.judge_from(first, last + HOUR_SECS, None, s3)?;
         // What could not be read, and may be later, leaves its hour due: at its settlement, and then every hour.
         let lacked = &judged.report.coverage.may_pass;
@@ -192,10 +215,6 @@ impl Watch<'_> {
                 .due_again(self.watermark(&sea))
                 .max(self.watermark(&sea).saturating_add(HOUR_SECS))
         };
-        let whole_at: BTreeMap<u32, Option<u32>> = starts
-            .iter()
-            .map(|start| (*start, self.whole_at(*start)))
-            .collect();
         let hours = self.announce(&judged.findings, |change| {
             let mut known = Vec::new();
             for (start, objects) in starts.iter().zip(&objects) {
@@ -204,7 +223,14 @@ impl Watch<'_> {
                     _ => state,
                 };
                 change.judged(*start, state, objects, lacked, again, whole_at[start])?;
+                if let Some(read) = &judged.resolver {
+                    let digest = read.digest_of(Hour::of(*start));
+                    change.set(&judged_by(*start), short(&digest))?;
+                }
                 known.extend(change.hour(*start)?);
+            }
+            if state == HourState::Settled && judged.resolver.is_some() {
+                self.forget(first, change)?;
             }
             Ok(known)
         })?;
@@ -316,7 +342,11 @@ impl Watch<'_> {
                 findings.extend(detected.filter(|finding| finding.kind.is_detected()));
             }
         }
-        Ok(Judged { findings, report })
+        Ok(Judged {
+            findings,
+            report,
+            resolver: resolver.cloned(),
+        })
     }
 
     /// The versions of the slots from `earliest` until `until`, and what is known of those before `from` that nothing came

@@ -102,7 +102,7 @@ pub fn watch(
     }
     let terms = Terms::load(&settings.judging.policies)?;
     let (policy, file) = (terms.last(), terms.last_file());
-    let names = Names::of(policy, file, settings.judging.memory, settings.settle);
+    let names = Names::of(policy, file, settings.judging.memory, settings.settle)?;
     let baseline = super::baseline::load(settings.judging.baseline.as_deref(), policy)?;
     let whose = Whose::read(policy, file);
     let whose = whose.map_err(|message| ScanError::Usage {

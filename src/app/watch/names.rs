@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use super::super::error::ScanError;
 use super::super::lock;
 use super::super::progress::Progress;
-use super::super::resolver::{ResolverLogs, ResolverReport, needed, whole_at};
+use super::super::resolver::{ResolverLogs, ResolverReport, needed, sources, whole_at};
 use crate::policy::Policy;
 use crate::sink::Hour;
 
@@ -39,21 +39,32 @@ struct Reading<'a> {
 impl<'a> Names<'a> {
     /// Those that a policy names, none read yet; none if it names none. Hours are judged again until `settle` seconds after
     /// their end.
-    pub fn of(policy: &'a Policy, file: &'a Path, memory: u64, settle: u32) -> Option<Names<'a>> {
-        let names_logs = !policy.resolver_logs().is_empty();
-        names_logs.then(|| Names {
+    ///
+    /// # Errors
+    /// When what it names is no source.
+    pub fn of(
+        policy: &'a Policy,
+        file: &'a Path,
+        memory: u64,
+        settle: u32,
+    ) -> Result<Option<Names<'a>>, ScanError> {
+        if policy.resolver_logs().is_empty() {
+            return Ok(None);
+        }
+        sources(policy, file)?;
+        Ok(Some(Names {
             policy,
             file,
             memory,
             kept: settle.max(whole_at(policy, 0)) + DAY,
             reading: Mutex::default(),
-        })
+        }))
     }
 
     /// The policy as it knows what the logs tell by now of the hours from an instant until another, seconds.
     ///
     /// # Errors
-    /// When they cannot be listed, or it was interrupted.
+    /// When it was interrupted.
     pub fn known(
         &self,
         from: u32,
@@ -114,11 +125,21 @@ impl<'a> Names<'a> {
         });
         let earliest = from.saturating_sub(self.kept);
         if earliest >= reading.from.saturating_add(DAY) {
-            reading.logs.forget_before(earliest);
+            if reading.logs.is_over() {
+                // What was let go for what is forgotten now has room.
+                reading.logs = ResolverLogs::new(self.policy, self.file, self.memory);
+            } else {
+                reading.logs.forget_before(earliest);
+            }
             reading.from = earliest;
         }
         let times = needed(self.policy, [Some(reading.from), Some(until)]);
-        reading.logs.read(times, runtime, progress)?;
+        match reading.logs.read(times, runtime, progress) {
+            Err(error) if progress.is_over() => return Err(error),
+            // All else can be judged without; what cannot is unproven, and judged again.
+            Err(error) => tracing::warn!("Resolver logs cannot be read now: {error}"),
+            Ok(_) => {}
+        }
         Ok(reading)
     }
 }

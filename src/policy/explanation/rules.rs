@@ -94,7 +94,7 @@ pub struct RequireStanding {
 pub enum RequireState {
     /// It is not between these ends.
     Elsewhere,
-    /// It does not hold yet, or no longer.
+    /// It is between them, and does not hold yet, or no longer.
     NotInForce,
     /// The ends share what it asks for.
     Satisfied,
@@ -271,13 +271,11 @@ impl Policy {
     }
 
     fn require_state(&self, require: &Require, question: &Question<'_>) -> RequireState {
-        if !require.in_force(i64::from(question.at)) {
-            return RequireState::NotInForce;
-        }
         let applies = self.applies(require, question);
         let (is_broken, unlabelled) = self.is_broken(require, question);
         match (applies, applies.and(is_broken)) {
             (Truth::No, _) => RequireState::Elsewhere,
+            _ if !require.in_force(i64::from(question.at)) => RequireState::NotInForce,
             (_, Truth::No) => RequireState::Satisfied,
             (_, Truth::Unknown) => RequireState::Unknown,
             (_, Truth::Yes) => RequireState::Broken { unlabelled },

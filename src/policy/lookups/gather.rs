@@ -29,8 +29,8 @@ pub struct LookupsBuilder<'p> {
     /// The rank of the first entry that has no room; it and what ranks behind it is let go.
     barrier: Option<Rank>,
     names: Names,
-    /// Whether answers are missing that could not be read.
-    lacks_some: bool,
+    /// The instants, first and last, that answers could speak for that could not be read.
+    lacking: Vec<(u32, u32)>,
     told: Gathered,
 }
 
@@ -178,7 +178,7 @@ impl<'p> LookupsBuilder<'p> {
             weight: 0,
             barrier: None,
             names: Names::new(),
-            lacks_some: false,
+            lacking: Vec::new(),
             told: Gathered::default(),
         }
     }
@@ -188,9 +188,15 @@ impl<'p> LookupsBuilder<'p> {
         LookupsBuilder::new(self.policy, self.most)
     }
 
-    /// Notes that there are answers that could not be read: what was not answered is not known from now on.
-    pub fn lacks_some(&mut self) {
-        self.lacks_some = true;
+    /// Notes that there are answers that could not be read, and that could speak for instants from the first to the last,
+    /// seconds: what was not answered then is not known.
+    pub fn lacks(&mut self, first: u32, last: u32) {
+        self.lacking.push((first, last));
+    }
+
+    /// Whether answers were let go that decisions go by.
+    pub fn is_over(&self) -> bool {
+        self.barrier.is_some_and(|(is_other, _)| !is_other)
     }
 
     /// Whether there was no query, in scope or not.
@@ -272,7 +278,7 @@ impl<'p> LookupsBuilder<'p> {
             .into_iter()
             .map(|name| self.names.number(name))
             .collect();
-        self.lacks_some |= other.lacks_some;
+        self.lacking.append(&mut other.lacking);
         let barriers = [self.barrier, other.barrier];
         self.barrier = barriers.into_iter().flatten().min();
         for entry in other.entries {
@@ -304,6 +310,7 @@ impl<'p> LookupsBuilder<'p> {
         let mut sets: Vec<u64> = names.iter().map(|name| name.destinations).collect();
         sets.sort_unstable();
         sets.dedup();
+        let is_whole = !self.is_over();
         let lookups = Lookups {
             grace: self.grace,
             by_set: by_set(&self.entries, &names, &sets),
@@ -311,7 +318,8 @@ impl<'p> LookupsBuilder<'p> {
             entries: self.entries,
             names,
             allowed: self.policy.patterns.allowed,
-            is_whole: !self.lacks_some && self.barrier.is_none_or(|(is_other, _)| is_other),
+            is_whole,
+            lacking: self.lacking,
         };
         (lookups, self.told)
     }

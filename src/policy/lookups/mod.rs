@@ -46,6 +46,8 @@ pub struct Lookups {
     allowed: u64,
     /// Whether all answers for names of destinations are here, as far as there are logs: what is not here was not answered.
     is_whole: bool,
+    /// The instants, first and last, for which that does not hold, because logs could not be read.
+    lacking: Vec<(u32, u32)>,
 }
 
 /// What makes an entry this entry. The order is that in which entries are looked for.
@@ -103,7 +105,7 @@ impl Lookups {
         at: u32,
     ) -> Domains {
         let mut domains = Domains {
-            known: self.is_whole && self.covers(network, at),
+            known: self.is_whole && !self.lacks(at) && self.covers(network, at),
             ..Domains::default()
         };
         let speaking = |client| {
@@ -156,6 +158,12 @@ impl Lookups {
             is_same
         });
         found
+    }
+
+    /// Whether answers that speak for an instant may be in logs that could not be read.
+    fn lacks(&self, at: u32) -> bool {
+        let mut lacking = self.lacking.iter();
+        lacking.any(|(first, last)| (*first..=*last).contains(&at))
     }
 
     /// Whether logs of a network cover an instant: something was asked within the grace before it, and within the grace

@@ -237,9 +237,11 @@ fn answers_that_could_not_be_read_or_held_prove_nothing_by_their_absence() {
     assert!(at(&whole, 1).known);
     let mut builder = LookupsBuilder::new(&policy, 10_000);
     builder.add(&query(&queries[0]));
-    builder.lacks_some();
+    builder.lacks(START - 60, START);
     let (lacking, _) = builder.finish();
     assert!(!at(&lacking, 1).known);
+    let later = lacking.domains(NetworkId(0), client(0), server(1), START + 1);
+    assert_eq!(later.known, lacking.covers(NetworkId(0), START + 1));
     assert_eq!(at(&lacking, 0).by_client, 1);
     let (none, told) = gathered(&policy, &queries, 0);
     assert!(told.needed_let_go > 0 && !at(&none, 1).known);

@@ -195,8 +195,8 @@ pub(super) struct ResolverLogs<'p> {
     policy: &'p Policy,
     /// The policy's file, which what it names is beside.
     file: &'p Path,
-    /// The largest object that is fetched at once, bytes.
-    whole_limit: u64,
+    /// What shares are taken of, bytes.
+    memory: u64,
     builder: LookupsBuilder<'p>,
     report: ResolverReport,
     /// By URL.
@@ -223,7 +223,7 @@ impl<'p> ResolverLogs<'p> {
         ResolverLogs {
             policy,
             file,
-            whole_limit: memory / 64,
+            memory,
             builder: LookupsBuilder::new(policy, most),
             report: ResolverReport {
                 grace: policy.resolver_grace(),
@@ -251,8 +251,8 @@ impl<'p> ResolverLogs<'p> {
         if read.is_none() {
             // What an object said before cannot be taken out.
             *self = ResolverLogs {
-                whole_limit: self.whole_limit,
-                ..ResolverLogs::new(self.policy, self.file, self.whole_limit * 64)
+                is_unlisted: true,
+                ..ResolverLogs::new(self.policy, self.file, self.memory)
             };
             read = self.read_new(times, runtime, progress)?;
         }
@@ -276,7 +276,7 @@ impl<'p> ResolverLogs<'p> {
         let sources = sources(self.policy, self.file)?;
         let (mut listing, s3) = list(&sources, selection, runtime).map_err(in_data)?;
         let options = FetchOptions {
-            whole_limit: self.whole_limit,
+            whole_limit: self.memory / 64,
             ..FetchOptions::default()
         };
         let fetcher = Fetcher::new(s3, options);

@@ -287,6 +287,34 @@ fn what_was_judged_and_not_announced_is_announced_after_a_crash() {
 }
 
 #[test]
+fn what_another_run_judged_is_judged_again_only_by_other_logs() {
+    let folder = place();
+    let root = folder.path();
+    publish_queries(
+        root,
+        SIX + 300,
+        "b",
+        &[(SIX + 90, "10.0.32.9 nothing.example")],
+    );
+    scan(root);
+    fs::rename(root.join("scanned"), root.join("watched")).expect("moved");
+    let edges = |root: &Path| fs::metadata(edges_of_six(root)).and_then(|file| file.modified());
+    let before = edges(root).expect("edges");
+    let mut watching = Watching::begin(root, SIX + 600);
+    watching.waits("the hour", |status| status.hours == [0, 1, 0]);
+    watching.end();
+    let mut watching = Watching::begin(root, SIX + 8 * 3600);
+    watching.waits("settlement", |status| status.hours == [0, 0, 1]);
+    watching.end();
+    assert_eq!(edges(root).expect("edges"), before);
+    assert!(alerts(&root.join("alerts")).is_empty());
+}
+
+fn edges_of_six(root: &Path) -> PathBuf {
+    root.join("watched/edges/date=2026-02-25/hour=06/part-0000.parquet")
+}
+
+#[test]
 fn logs_that_change_are_read_again() {
     let folder = place();
     let root = folder.path();

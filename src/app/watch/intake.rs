@@ -12,6 +12,7 @@ use crate::source::{Object, S3};
 use super::super::batch::open_listing;
 use super::super::error::ScanError;
 use super::super::lock;
+use super::judging::{judged_by, short};
 use super::{BEGIN, NEWEST, Watch};
 
 /// How far ahead of its arrival an object's key time may be, seconds. Beyond it is set aside until its time has come.
@@ -281,7 +282,11 @@ impl Watch<'_> {
                 continue;
             }
             let rows = lake.objects(Hour::of(start)).map_err(anyhow::Error::from)?;
+            let asides = lake.asides(Hour::of(start)).map_err(anyhow::Error::from)?;
             self.ledger.write(|change| {
+                if let Some(digest) = &asides.resolver_logs {
+                    change.set(&judged_by(start), short(digest))?;
+                }
                 for row in rows.iter().filter(|row| row.time != 0) {
                     change.put(&LedgerObject {
                         url: row.source.clone(),

@@ -27,12 +27,12 @@ use super::{Sea, TICK, Watch};
 const REMEMBERED: u32 = 15 * 86_400;
 
 /// The ledger's number that says which Resolver logs an hour was judged and announced by.
-fn judged_by(start: u32) -> String {
+pub(super) fn judged_by(start: u32) -> String {
     format!("resolver-{start}")
 }
 
 /// The beginning of a digest; not 0, which is none.
-fn short(digest: &str) -> u64 {
+pub(super) fn short(digest: &str) -> u64 {
     let beginning = digest.get(..16).unwrap_or_default();
     u64::from_str_radix(beginning, 16).unwrap_or(0).max(1)
 }

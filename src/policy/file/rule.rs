@@ -73,6 +73,7 @@ pub(in crate::policy) struct Require {
     pub(in crate::policy) encrypted: bool,
     pub(in crate::policy) not_before: Option<i64>,
     pub(in crate::policy) expires: Option<i64>,
+    pub(in crate::policy) expires_span: Span,
     pub(in crate::policy) severity: Option<Severity>,
     pub(in crate::policy) texts: Texts,
 }
@@ -282,6 +283,7 @@ pub(super) fn requires(top: &mut Section<'_, '_>, problems: &mut Problems) -> Ve
             encrypted: section.flag("encrypted", problems).unwrap_or(false),
             not_before: section.instant("not_before", problems),
             expires: section.instant("expires", problems),
+            expires_span: section.span_of("expires"),
             severity: section.choice("severity", Severity::ALL, Severity::as_str, problems),
             texts: texts(&mut section, problems),
         };

@@ -1,5 +1,7 @@
 //! Rules with an end: exceptions that last, that are over, that are about to be.
 
+use super::super::file::File;
+use super::super::problem::Span;
 use super::super::{Policy, day_or_instant};
 use super::table::{EXPIRED_RULE, EXPIRING_RULE, LONG_EXCEPTION};
 use super::{Found, Rules};
@@ -12,35 +14,28 @@ const MAX_DAYS: i64 = 90;
 /// How long before its end a rule is remarked on, days: two weeks leave time to renew or to do without.
 const SOON_DAYS: i64 = 14;
 
-pub(super) fn lint(policy: &Policy, rules: &Rules<'_>, at: i64, found: &mut Found) {
+pub(super) fn lint(policy: &Policy, file: &File, rules: &Rules<'_>, at: i64, found: &mut Found) {
+    for require in &file.requires {
+        let (Some(id), Some(expires)) = (&require.id, require.expires) else {
+            continue;
+        };
+        let title = format!("require `{}`", id.text);
+        let over = "what it asked for is no longer asked for by it";
+        ends(&title, (expires, &require.expires_span), over, at, found);
+    }
     for rule in &rules.all {
         let Some(expires) = rule.condition.expires else {
             continue;
         };
         let span = &rule.written.expires_span;
         let title = rule.title();
-        if rule.is_over(at) {
-            let effect = if rule.is_deny() {
-                "what it forbade is no longer forbidden by it"
-            } else {
-                "what it permitted is no longer permitted by it"
-            };
-            found.add(
-                &EXPIRED_RULE,
-                span,
-                format!("{title} ended on {}: {effect}", day_or_instant(expires)),
-                "remove it, or renew it with its owner",
-            );
+        let over = if rule.is_deny() {
+            "what it forbade is no longer forbidden by it"
+        } else {
+            "what it permitted is no longer permitted by it"
+        };
+        if ends(&title, (expires, span), over, at, found) {
             continue;
-        }
-        let left = expires.saturating_sub(at);
-        if left <= SOON_DAYS * DAY {
-            found.add(
-                &EXPIRING_RULE,
-                span,
-                format!("{title} ends {}", days_left(left)),
-                "ask its owner whether it is still needed",
-            );
         }
         // Without a beginning it has lasted for an unknown time, and at least until its end from now on.
         let begins = rule.condition.not_before.or(policy.effective());
@@ -59,6 +54,33 @@ pub(super) fn lint(policy: &Policy, rules: &Rules<'_>, at: i64, found: &mut Foun
             );
         }
     }
+}
+
+/// Notes that a rule is over, which means `over`, or is about to be; whether it is over.
+fn ends(
+    title: &str,
+    (expires, span): (i64, &Span),
+    over: &str,
+    at: i64,
+    found: &mut Found,
+) -> bool {
+    let left = expires.saturating_sub(at);
+    if left <= 0 {
+        found.add(
+            &EXPIRED_RULE,
+            span,
+            format!("{title} ended on {}: {over}", day_or_instant(expires)),
+            "remove it, or renew it with its owner",
+        );
+    } else if left <= SOON_DAYS * DAY {
+        found.add(
+            &EXPIRING_RULE,
+            span,
+            format!("{title} ends {}", days_left(left)),
+            "ask its owner whether it is still needed",
+        );
+    }
+    left <= 0
 }
 
 fn days_left(seconds: i64) -> String {

@@ -116,7 +116,7 @@ pub(super) fn lints(policy: &Policy, file: &File, name: &str, text: &str, at: i6
     let rules = Rules::new(policy, file, text);
     let mut found = Found::default();
     wide::lint(file, &rules, &mut found);
-    exception::lint(policy, &rules, at, &mut found);
+    exception::lint(policy, file, &rules, at, &mut found);
     unused::lint(file, &mut found);
     place::lint(policy, file, &mut found);
     match cover::Shapes::new(policy, &rules) {

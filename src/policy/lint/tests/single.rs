@@ -80,6 +80,32 @@ fn exceptions_are_looked_at_against_now() {
 }
 
 #[test]
+fn a_require_that_ends_is_looked_at_as_a_rule_is() {
+    let check = |code: &str, expires: &str, expected: &[&str]| {
+        let text = format!(
+            "{BASE}\n[[require]]\nid = \"r\"\nbetween = \"any-tier\"\nsame = [\"az\"]\nexpires = {expires}\nowner = \"x\"\nticket = \"y\"\n"
+        );
+        let found = of_code(code, &text).into_iter();
+        let found: Vec<String> = found
+            .map(|message| {
+                message
+                    .split_once("require")
+                    .map_or("", |(_, rest)| rest)
+                    .to_owned()
+            })
+            .collect();
+        assert_eq!(found, expected, "{code} {expires}");
+    };
+    let over = " `r` ended on 2026-02-25: what it asked for is no longer asked for by it";
+    check("P009", "2026-02-25", &[over]);
+    check("P010", "2026-02-25", &[]);
+    check("P010", "2026-03-11", &[" `r` ends in 14 days"]);
+    check("P009", "2026-03-11", &[]);
+    check("P010", "2026-03-12", &[]);
+    check("P008", "2027-03-12", &[]);
+}
+
+#[test]
 fn names_that_nothing_uses_are_found_and_those_in_exceptions_requires_and_mutes_are_not() {
     let more = "[groups.used]\ncidrs = [\"10.0.0.8/29\"]\n[[require]]\nid = \"r\"\nbetween = [\"used\", \"vector-db\"]\nsame = [\"az\"]\n[[mute]]\nfinding = \"unassigned\"\nto = \"office\"\nservice = \"dns\"\nowner = \"x\"\nreason = \"y\"\n";
     check_more(

@@ -77,14 +77,7 @@ impl Policy {
         {
             self.evidence_for(*name, &mut wanted);
         }
-        let binds = |require: &Require| {
-            let may_be_inside = |names: &[Name]| names.iter().any(|name| name.may_be_inside());
-            let is_inside_only = !require.between.iter().any(|name| name.may_be_outside());
-            allow.exempt.binary_search(&require.rule).is_err()
-                && (!is_inside_only || may_be_inside(&allow.from) && may_be_inside(&allow.to))
-        };
-        let mut asking = self.encryption_requires_at(at);
-        if asking.any(binds) {
+        if self.wants_encryption(allow, at) {
             wanted.push(ENCRYPTION);
         }
         wanted.sort_unstable();
@@ -98,14 +91,33 @@ impl Policy {
     /// The requires of encryption that are in force at an instant, seconds since 1970.
     fn encryption_requires_at(&self, at: i64) -> impl Iterator<Item = &Require> {
         let requires = self.rules.requires.iter();
-        requires
-            .filter(move |require| matches!(require.what, What::Encrypted) && require.in_force(at))
+        requires.filter(move |require| {
+            matches!(require.what, What::Encrypted) && require.validity.holds(at)
+        })
     }
 
-    /// Whether a require asks for encryption at an instant, seconds since 1970: nothing else that a miss says to a person
-    /// depends on when.
+    /// Whether a require asks for encryption at an instant, seconds since 1970.
     pub fn asks_encryption_at(&self, at: i64) -> bool {
         self.encryption_requires_at(at).next().is_some()
+    }
+
+    /// Whether a require of encryption that is in force then may bind an allow.
+    fn wants_encryption(&self, allow: &Condition, at: i64) -> bool {
+        let may_be_inside = |names: &[Name]| names.iter().any(|name| name.may_be_inside());
+        let mut requires = self.encryption_requires_at(at);
+        requires.any(|require| {
+            let is_inside_only = !require.between.iter().any(|name| name.may_be_outside());
+            allow.exempt.binary_search(&require.rule).is_err()
+                && (!is_inside_only || may_be_inside(&allow.from) && may_be_inside(&allow.to))
+        })
+    }
+
+    /// Whether a miss at an instant, seconds since 1970, says that records do not tell of encryption: nothing else that it
+    /// says depends on when.
+    pub fn lacks_encryption(&self, miss: Miss, at: i64) -> bool {
+        let mut allows = self.rules.allows.iter();
+        miss.lacked == Lacked::Evidence
+            && allows.any(|allow| allow.rule == miss.rule && self.wants_encryption(allow, at))
     }
 
     /// Adds what would have to be loaded or logged to tell whether an end is what a name says.

@@ -94,9 +94,10 @@ pub(super) fn hash(
         };
         let item = item.text(canon.severity(require.rule));
         // Without dates it is hashed as it was before it could have any.
-        let item = match (require.not_before, require.expires) {
-            (None, None) => item,
-            (not_before, expires) => item.number(not_before).number(expires),
+        let Validity { from, until } = require.validity;
+        let item = match require.validity.is_always() {
+            true => item,
+            false => item.number(from).number(until),
         };
         items.push(item.0);
     }

@@ -7,6 +7,7 @@ use super::meant::{Destination, Places};
 use super::names::{Name, Names, Place};
 use super::problem::Problems;
 use super::ruleset::{DEFAULT, Rules, service_ports};
+use super::validity::Validity;
 use super::{Mute, MuteQuestion, Policy, ZoneId, ZoneKind};
 use crate::net::ports::PortSet;
 
@@ -31,8 +32,7 @@ pub(super) struct Covering {
     to: Vec<Name>,
     ports: Vec<PortSet>,
     rules: Vec<String>,
-    not_before: Option<i64>,
-    expires: Option<i64>,
+    validity: Validity,
     mute: Mute,
 }
 
@@ -94,8 +94,10 @@ fn covering(
         to,
         ports,
         rules: mute.rule.iter().map(|word| word.text.clone()).collect(),
-        not_before: mute.not_before,
-        expires: mute.expires,
+        validity: Validity {
+            from: mute.not_before,
+            until: mute.expires,
+        },
         mute: Mute {
             owner: mute.owner.clone(),
             reason: mute.reason.clone(),
@@ -113,11 +115,7 @@ impl Policy {
     }
 
     fn covers(&self, covering: &Covering, finding: &MuteQuestion<'_>) -> bool {
-        let at = i64::from(finding.at);
-        let in_force = covering
-            .not_before
-            .is_none_or(|not_before| not_before <= at)
-            && covering.expires.is_none_or(|expires| at < expires);
+        let in_force = covering.validity.holds(finding.at);
         let end = |names: &[Name], zone: Option<ZoneId>| {
             let is_it = |zone| names.iter().any(|name| self.zone_is(zone, *name));
             names.is_empty() || zone.is_some_and(is_it)

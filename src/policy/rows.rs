@@ -104,8 +104,8 @@ impl Policy {
             let row = &mut rows[usize::from(require.rule.0)];
             row.clients = self.words(&require.between);
             row.servers = row.clients.clone();
-            row.not_before = require.not_before;
-            row.expires = require.expires;
+            row.not_before = require.validity.from;
+            row.expires = require.validity.until;
             row.ports = Some(match &require.what {
                 What::Encrypted => "encrypted".to_owned(),
                 What::Shared { az, labels } => {

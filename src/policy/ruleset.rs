@@ -11,6 +11,7 @@ use super::nearest::nearest;
 use super::pinned::Pinned;
 use super::problem::{Problems, excerpt};
 use super::section::Word;
+use super::validity::Validity;
 use super::{Effect, Path, Rule, RuleId};
 use crate::net::ports::{NUM_PAIRS, PortSet};
 
@@ -129,16 +130,7 @@ pub(super) struct Require {
     pub(super) rule: RuleId,
     pub(super) between: Vec<Name>,
     pub(super) what: What,
-    pub(super) not_before: Option<i64>,
-    pub(super) expires: Option<i64>,
-}
-
-impl Require {
-    /// Whether it is in force at an instant, seconds since 1970.
-    pub(super) fn in_force(&self, at: i64) -> bool {
-        self.not_before.is_none_or(|not_before| not_before <= at)
-            && self.expires.is_none_or(|expires| at < expires)
-    }
+    pub(super) validity: Validity,
 }
 
 /// What a require asks for.
@@ -235,15 +227,13 @@ pub(super) fn rules(
             &require.texts,
             require.severity,
         );
-        rules
-            .dates
-            .extend(require.not_before.iter().chain(&require.expires));
+        let Validity { from, until } = require.validity;
+        rules.dates.extend(from.into_iter().chain(until));
         rules.requires.push(Require {
             rule,
             between,
             what,
-            not_before: require.not_before,
-            expires: require.expires,
+            validity: require.validity,
         });
     }
     rules.allows.sort_by_key(|condition| condition.rule);

@@ -1,11 +1,11 @@
-//! When an entry of the file is in force: a subnet that changed hands, a group that was dissolved.
+//! When an entry of the file is in force: a subnet that changed hands, a group that was dissolved, a require that begins.
 
 /// From the first instant to before the second, seconds since 1970; without them from ever and for ever.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub(super) struct Validity {
-    /// `valid_from`.
+    /// `valid_from`, `not_before`.
     pub(super) from: Option<i64>,
-    /// `valid_until`.
+    /// `valid_until`, `expires`.
     pub(super) until: Option<i64>,
 }
 
@@ -15,9 +15,9 @@ impl Validity {
         self == Validity::default()
     }
 
-    /// Whether an instant lies in it.
-    pub(super) fn holds(self, at: u32) -> bool {
-        let at = i64::from(at);
+    /// Whether an instant lies in it, seconds since 1970.
+    pub(super) fn holds(self, at: impl Into<i64>) -> bool {
+        let at = at.into();
         self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
     }
 

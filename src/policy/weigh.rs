@@ -117,7 +117,7 @@ impl Policy {
         let mut is_unknown = false;
         for require in &self.rules.requires {
             let is_exempt = allow.exempt.binary_search(&require.rule).is_ok();
-            if is_exempt || !require.in_force(i64::from(question.at)) {
+            if is_exempt || !require.validity.holds(question.at) {
                 continue;
             }
             let (is_broken, unlabelled) = self.is_broken(require, question);

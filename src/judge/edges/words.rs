@@ -17,7 +17,7 @@ pub struct EdgeWords<'a> {
     reporters: Vec<(Inside<'a>, Option<&'a str>)>,
     /// URLs of the day's objects, by rank.
     urls: &'a [Arc<str>],
-    /// What misses say, each without and with a require of encryption that is in force.
+    /// What misses say, each without and with that encryption is not known.
     lacked: HashMap<(Miss, bool), String>,
 }
 
@@ -44,7 +44,7 @@ impl<'a> EdgeWords<'a> {
         let at = i64::from(entry.own().first_seen);
         let miss = entry
             .miss()
-            .map(|miss| (miss, self.policy.asks_encryption_at(at)));
+            .map(|miss| (miss, self.policy.lacks_encryption(miss, at)));
         if let Some(key @ (lacked, _)) = miss {
             self.lacked
                 .entry(key)

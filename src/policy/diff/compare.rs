@@ -280,7 +280,7 @@ impl Axes {
             .flat_map(|condition| [condition.not_before, condition.expires]);
         let of_requires = requires
             .iter()
-            .flat_map(|require| [require.not_before, require.expires]);
+            .flat_map(|require| [require.validity.from, require.validity.until]);
         let dates = of_rules.chain(of_requires);
         Axes {
             paths: path_cells(paths.copied()),

@@ -98,7 +98,7 @@ impl<'p> Joint<'p> {
                     is_common: match requires {
                         [Some(old), Some(new)] => {
                             old.what == new.what
-                                && (old.not_before, old.expires) == (new.not_before, new.expires)
+                                && old.validity == new.validity
                                 && sorted_words(policies[0], &old.between)
                                     == sorted_words(policies[1], &new.between)
                         }

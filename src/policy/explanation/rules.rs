@@ -275,7 +275,7 @@ impl Policy {
         let (is_broken, unlabelled) = self.is_broken(require, question);
         match (applies, applies.and(is_broken)) {
             (Truth::No, _) => RequireState::Elsewhere,
-            _ if !require.in_force(i64::from(question.at)) => RequireState::NotInForce,
+            _ if !require.validity.holds(question.at) => RequireState::NotInForce,
             (_, Truth::No) => RequireState::Satisfied,
             (_, Truth::Unknown) => RequireState::Unknown,
             (_, Truth::Yes) => RequireState::Broken { unlabelled },

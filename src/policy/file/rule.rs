@@ -4,6 +4,7 @@ use super::{bounded, leaf};
 use crate::net::ports::PortSet;
 use crate::policy::problem::{Problems, Span};
 use crate::policy::section::{Section, Word, choose};
+use crate::policy::validity::Validity;
 use crate::policy::{Path, Severity};
 
 /// How many allows, denies and requires a file may have of each: a rule's number has 16 bits.
@@ -71,8 +72,7 @@ pub(in crate::policy) struct Require {
     /// `az` and labels.
     pub(in crate::policy) same: Vec<Word>,
     pub(in crate::policy) encrypted: bool,
-    pub(in crate::policy) not_before: Option<i64>,
-    pub(in crate::policy) expires: Option<i64>,
+    pub(in crate::policy) validity: Validity,
     pub(in crate::policy) expires_span: Span,
     pub(in crate::policy) severity: Option<Severity>,
     pub(in crate::policy) texts: Texts,
@@ -281,8 +281,10 @@ pub(super) fn requires(top: &mut Section<'_, '_>, problems: &mut Problems) -> Ve
             between: required_names(&mut section, "between", problems),
             same: section.words("same", problems),
             encrypted: section.flag("encrypted", problems).unwrap_or(false),
-            not_before: section.instant("not_before", problems),
-            expires: section.instant("expires", problems),
+            validity: Validity {
+                from: section.instant("not_before", problems),
+                until: section.instant("expires", problems),
+            },
             expires_span: section.span_of("expires"),
             severity: section.choice("severity", Severity::ALL, Severity::as_str, problems),
             texts: texts(&mut section, problems),
@@ -303,8 +305,8 @@ pub(super) fn requires(top: &mut Section<'_, '_>, problems: &mut Problems) -> Ve
             }
             _ => {}
         }
-        let (not_before, expires) = (require.not_before, require.expires);
-        check_dates(&mut section, not_before, expires, problems);
+        let Validity { from, until } = require.validity;
+        check_dates(&mut section, from, until, problems);
         check_expiry(&mut section, problems);
         section.finish(problems);
         requires.push(require);

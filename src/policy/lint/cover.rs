@@ -7,6 +7,7 @@ use std::fmt;
 use super::super::fit::Truth;
 use super::super::names::Name;
 use super::super::ruleset::{Condition, Require, What};
+use super::super::validity::Validity;
 use super::super::{ClassId, End, Known, Path, Policy, Question, Word as _};
 use super::Rules;
 use super::ends::{EndLists, Ends};
@@ -154,8 +155,11 @@ impl<'p> Shapes<'p> {
 
     /// Whether a require could be broken, or not be known to be met, by a connection that a rule matches.
     fn could_break(&self, require: &Require, between: usize, shape: &Shape<'_>) -> bool {
-        let times = times(require.not_before, require.expires);
-        if times.1 <= shape.times.0 || shape.times.1 <= times.0 {
+        let of_rule = Validity {
+            from: shape.condition.not_before,
+            until: shape.condition.expires,
+        };
+        if !require.validity.overlaps(of_rule) {
             return false;
         }
         let bound = &self.ends.list(between).may;
@@ -230,16 +234,11 @@ fn shape<'p>(condition: &'p Condition, ends: &mut EndLists<'p>) -> Shape<'p> {
             Some(true) => IPV4,
             Some(false) => 2,
         },
-        times: times(condition.not_before, condition.expires),
+        times: (
+            condition.not_before.unwrap_or(0).max(0),
+            condition.expires.unwrap_or(i64::MAX).min(1 << 32),
+        ),
     }
-}
-
-/// From when until when something is in force, the end excluded.
-fn times(not_before: Option<i64>, expires: Option<i64>) -> (i64, i64) {
-    (
-        not_before.unwrap_or(0).max(0),
-        expires.unwrap_or(i64::MAX).min(1 << 32),
-    )
 }
 
 fn check_size(policy: &Policy, rules: &Rules<'_>) -> Result<(), TooLarge> {

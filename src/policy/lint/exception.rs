@@ -16,7 +16,7 @@ const SOON_DAYS: i64 = 14;
 
 pub(super) fn lint(policy: &Policy, file: &File, rules: &Rules<'_>, at: i64, found: &mut Found) {
     for require in &file.requires {
-        let (Some(id), Some(expires)) = (&require.id, require.expires) else {
+        let (Some(id), Some(expires)) = (&require.id, require.validity.until) else {
             continue;
         };
         let title = format!("require `{}`", id.text);

@@ -316,6 +316,15 @@ fn logs_without_a_flow_log_are_no_empty_table() {
 }
 
 #[test]
+fn hours_that_a_lake_does_not_have_are_no_rows_in_any_order() {
+    for table in ["records", "edges", "findings", "objects"] {
+        let question = format!("select * from {table} where date = '2031-01-01' order by source");
+        let rows = of_lake(&question);
+        assert_eq!(rows.lines().count(), 1, "{rows}");
+    }
+}
+
+#[test]
 fn what_does_not_only_read_is_refused() {
     let out = tempfile::tempdir().expect("a folder");
     let file = out.path().join("out.csv");

@@ -342,6 +342,40 @@ fn an_unproven_allow_that_would_break_a_require_is_denied() {
 }
 
 #[test]
+fn evidence_of_encryption_is_wanted_while_a_require_may_bind_the_allow() {
+    let require = |id: &str, between: &str, dates: &str| {
+        format!("[[require]]\nid = \"{id}\"\nbetween = \"{between}\"\nencrypted = true\n{dates}\n")
+    };
+    // One that it is exempt from, then one that binds it; and one that is between others.
+    let until = "expires = 2026-02-01\nowner = \"x\"\nticket = \"y\"";
+    let text = format!(
+        "{BASE}[groups.g]\nsecurity_groups = [\"sg-1\"]\n{}{}{}",
+        require("first", "any-tier", until),
+        require("second", "any-tier", "not_before = 2026-02-01"),
+        rules("allow a app -> g exempt=[\"first\"]\nallow b app -> repos"),
+    );
+    let policy = parse(&text).unwrap_or_else(|errors| panic!("{errors}"));
+    let miss = |rule: &str| {
+        let allows = policy.rules.allows.iter();
+        let mut allows = allows.map(|allow| allow.rule);
+        let rule = allows.find(|id| policy.rule(*id).id == rule);
+        Miss {
+            rule: rule.expect("an allow"),
+            lacked: Lacked::Evidence,
+        }
+    };
+    for (rule, at, wanted) in [
+        ("a", 1_769_903_999, false),
+        ("a", 1_769_904_000, true),
+        ("b", 1_769_904_000, false),
+    ] {
+        let says = policy.explain_miss(miss(rule), at);
+        assert_eq!(says.contains("encryption-status"), wanted, "{says}");
+        assert_eq!(policy.lacks_encryption(miss(rule), at), wanted, "{says}");
+    }
+}
+
+#[test]
 fn a_require_whose_ends_are_not_known_makes_an_allow_unproven() {
     let more = "[groups.g]\nsecurity_groups = [\"sg-1\"]\n[[require]]\nid = \"az\"\nbetween = [\"app\", \"g\"]\nsame = [\"az\"]\n";
     let question = "10.0.32.1 -> 10.0.80.1:443 tcp";

@@ -6,7 +6,7 @@
 
 use super::connection::{End, Key, Side};
 
-/// How many connections, and how many ends, a slot may hand on. 2 million of each take 40 MB; fewer would lose the
+/// How many connections, and how many ends, a slot may hand on. 2 million of each take 30 MB; fewer would lose the
 /// direction of long connections in busy slots.
 pub const EVIDENCE_CAP: usize = 2 << 20;
 
@@ -103,23 +103,26 @@ impl Evidence {
     }
 }
 
-/// Fingerprints by their first bits, which tell where one is, and of what follows them 63 bits and the lowest: nine or ten
-/// bytes each. Another fingerprint is taken for one of them once in 10^18 times.
+/// Fingerprints by their first bits, which tell where one is, and of what follows them 47 bits and the lowest: some six and
+/// a half bytes each. Another fingerprint is taken for one of them once in 10^13 times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Fingerprints {
     /// How many of the first bits.
     bits: u32,
     /// Where those with the same first bits end, by these bits.
     ends: Vec<u32>,
-    /// What is kept of each, in order.
-    kept: Vec<u64>,
+    /// What is kept of each, in order; higher bits first.
+    kept: Vec<Kept>,
 }
+
+/// 48 bits.
+type Kept = [u16; 3];
 
 impl Fingerprints {
     /// Of sorted fingerprints.
     fn of(sorted: &[u128]) -> Fingerprints {
-        // Two to four with the same first bits.
-        let bits = (sorted.len() / 2).max(1).ilog2();
+        // Eight to sixteen with the same first bits.
+        let bits = (sorted.len() / 8).max(1).ilog2();
         let mut ends = vec![0; 1 << bits];
         for fingerprint in sorted {
             ends[first_bits(*fingerprint, bits)] += 1;
@@ -147,9 +150,10 @@ impl Fingerprints {
         let end = *self.ends.get(place)?;
         let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
         let alike = &self.kept[start as usize..end as usize];
-        let wanted = kept_of(fingerprint, self.bits) & !1;
+        let [high, middle, low] = kept_of(fingerprint, self.bits);
+        let wanted = [high, middle, low & !1];
         let known = alike.get(alike.partition_point(|known| *known < wanted))?;
-        (known & !1 == wanted).then_some(known & 1 == 1)
+        (known[2] & !1 == wanted[2] && known[..2] == wanted[..2]).then_some(known[2] & 1 == 1)
     }
 }
 
@@ -158,9 +162,10 @@ fn first_bits(fingerprint: u128, bits: u32) -> usize {
     (fingerprint >> 1 >> (u128::BITS - 1 - bits)) as usize
 }
 
-fn kept_of(fingerprint: u128, bits: u32) -> u64 {
-    let after = (fingerprint << bits >> 64) as u64;
-    after & !1 | fingerprint as u64 & 1
+fn kept_of(fingerprint: u128, bits: u32) -> Kept {
+    let after = fingerprint << bits;
+    let [high, middle, low] = [112, 96, 80].map(|shift| (after >> shift) as u16);
+    [high, middle, low & !1 | fingerprint as u16 & 1]
 }
 
 /// The evidence that a slot is judged by: its own, and that of the slots of the horizon.

@@ -13,10 +13,13 @@ use crate::policy::Detecting;
 /// Doors that are remembered of a day. Scanners knock at each port of each public address: these are some thousand hosts'.
 const DOORS_CAP: usize = 65_536;
 
+/// Server, port, protocol and the clients' zone: what one partner may, others need not.
+type Place = (Addr, u16, u8, u16);
+
 pub(super) struct ExposureOpened {
     rejected: u64,
-    /// By server, port, protocol and the clients' zone: what one partner may, others need not.
-    doors: Bounded<(Addr, u16, u8, u16), Door>,
+    /// By the hashes of their places, since nearly all are but counted.
+    doors: Bounded<u64, Door>,
     /// Zones of clients outside.
     zones: Vec<String>,
 }
@@ -24,11 +27,11 @@ pub(super) struct ExposureOpened {
 #[derive(Default)]
 struct Door {
     /// Attempts that were rejected in hours before anybody got in.
-    rejected: u64,
+    rejected: u32,
     /// Attempts that were rejected in the current hour.
-    rejected_now: u64,
-    /// Whoever got in.
-    opened: Option<Box<Trace>>,
+    rejected_now: u32,
+    /// Whoever got in, and where.
+    opened: Option<Box<(Place, Trace)>>,
 }
 
 impl ExposureOpened {
@@ -65,19 +68,17 @@ impl EdgeDetector for ExposureOpened {
         if !is_in && !seen.is_rejected() {
             return;
         }
-        let key = (
-            edge.server_addr,
-            port,
-            edge.protocol,
-            self.zone(edge.client_zone),
-        );
-        let Some(door) = self.doors.entry(key) else {
+        let zone = self.zone(edge.client_zone);
+        let place = (edge.server_addr, port, edge.protocol, zone);
+        let Some(door) = self.doors.entry(seen.door(zone.into())) else {
             return;
         };
         if is_in {
-            door.opened.get_or_insert_default().add(seen);
+            let opened = || Box::new((place, Trace::default()));
+            door.opened.get_or_insert_with(opened).1.add(seen);
         } else {
-            door.rejected_now += edge.connections;
+            let connections = u32::try_from(edge.connections).unwrap_or(u32::MAX);
+            door.rejected_now = door.rejected_now.saturating_add(connections);
         }
     }
 
@@ -85,16 +86,20 @@ impl EdgeDetector for ExposureOpened {
         for door in self.doors.values_mut() {
             let rejected = std::mem::take(&mut door.rejected_now);
             if door.opened.is_none() {
-                door.rejected += rejected;
+                door.rejected = door.rejected.saturating_add(rejected);
             }
         }
     }
 
     fn end_day(&mut self, cases: &mut Cases<'_>) {
-        for ((_, port, protocol, _), door) in self.doors.take() {
-            let Some(trace) = door.opened.filter(|_| door.rejected >= self.rejected) else {
-                continue;
-            };
+        let doors = self.doors.take().into_values();
+        let mut opened: Vec<(Box<(Place, Trace)>, u32)> = doors
+            .filter_map(|door| Some((door.opened?, door.rejected)))
+            .filter(|(_, rejected)| u64::from(*rejected) >= self.rejected)
+            .collect();
+        opened.sort_unstable_by_key(|(door, _)| door.0);
+        for (door, rejected) in opened {
+            let ((_, port, protocol, _), trace) = *door;
             let service = service(protocol, Some(port));
             cases.raise(Suspicion {
                 kind: Kind::ExposureOpened,
@@ -110,10 +115,10 @@ impl EdgeDetector for ExposureOpened {
                 ),
                 reason: format!(
                     "{} attempts were rejected in the hours before; clients that got in since, which the policy does not allow: {}",
-                    door.rejected,
+                    rejected,
                     trace.client.addresses()
                 ),
-                trace: *trace,
+                trace,
             });
         }
     }

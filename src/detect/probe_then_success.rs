@@ -42,8 +42,8 @@ struct Client {
 
 /// A door that turned a client away.
 struct Shut {
-    /// Its hash: another one is taken for it once in 10^18 times.
-    door: u64,
+    /// Of its hash the lower half: of as few doors as a client has, another one is taken for it once in 10^8 times.
+    door: u32,
     /// When it first did, seconds.
     first: u32,
     /// The one of the same client before it, as in [`Client::last_shut`].
@@ -58,14 +58,6 @@ impl Client {
             place(all[*known].before)
         })
     }
-}
-
-fn hash((server, port, protocol): &Door) -> u64 {
-    let mut bytes = [0; 20];
-    bytes[..16].copy_from_slice(&server.bits().to_le_bytes());
-    let port = port.map_or(u32::MAX, u32::from);
-    bytes[16..].copy_from_slice(&(port << 8 | u32::from(*protocol)).to_le_bytes());
-    xxhash_rust::xxh3::xxh3_64(&bytes)
 }
 
 impl ProbeThenSuccess {
@@ -99,7 +91,7 @@ impl EdgeDetector for ProbeThenSuccess {
                 client.open.entry(door).or_default().add(seen);
             }
         } else if is_turned_away(seen) {
-            let door = hash(&door);
+            let door = seen.door(0) as u32;
             let known = client
                 .shut(&self.shut)
                 .find(|place| self.shut[*place].door == door);

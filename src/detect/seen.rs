@@ -111,6 +111,16 @@ impl<'e> Seen<'e> {
             || is_anybody(self.server, self.edge.server_zone)
     }
 
+    /// A hash of the door that it knocks at (server, port and protocol), seeded. Another one's is the same once in 10^18 times.
+    pub fn door(&self, seed: u64) -> u64 {
+        let edge = self.edge;
+        let mut bytes = [0; 20];
+        bytes[..16].copy_from_slice(&edge.server_addr.bits().to_le_bytes());
+        let port = edge.server_port.map_or(u32::MAX, u32::from);
+        bytes[16..].copy_from_slice(&(port << 8 | u32::from(edge.protocol)).to_le_bytes());
+        xxhash_rust::xxh3::xxh3_64_with_seed(&bytes, seed)
+    }
+
     /// Records, connections, packets and bytes, both directions.
     pub fn counts(&self) -> [u64; 4] {
         let edge = self.edge;

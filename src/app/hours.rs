@@ -28,7 +28,7 @@ use super::summary::Summary;
 
 /// What a thread's table of edges may take however little the share of the threads: below a few pieces of its memory it
 /// would be written to disk edge by edge, bytes.
-const TABLE_AT_LEAST: usize = 2 << 20;
+const TABLE_AT_LEAST: usize = 5 << 19;
 
 /// What an hour has gathered so far. Shared by the threads that work on it.
 pub struct HourState {

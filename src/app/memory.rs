@@ -65,9 +65,10 @@ pub fn share_heap(shares: &Shares) {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         /// What is as large as this and finds no room comes from the system and goes back to it, so that the heap does not
-        /// become one of holes between what stays: the rows and the index of a table, objects, what is sorted.
-        const LARGE: libc::c_int = 1 << 20;
-        const STEP: libc::c_int = 16 << 20;
+        /// become one of holes between what stays: the rows and the index of a table, objects, what is sorted. The heap grows
+        /// by less, so that it seldom has such room at its end.
+        const LARGE: libc::c_int = 256 << 10;
+        const STEP: libc::c_int = LARGE / 2;
         // SAFETY: sets numbers of the allocator.
         unsafe {
             libc::mallopt(libc::M_ARENA_MAX, 1);

@@ -4,8 +4,8 @@
 //! hashes' upper bits. It therefore grows in one sweep over itself, without a look at any row. Whoever looks up many
 //! rows can ask for the cache lines of all of them first.
 
-/// Rows that are allocated together.
-const CHUNK: usize = 4096;
+/// Bytes that are allocated together, or a little less, whatever the rows: all of one size leave no holes of others.
+const CHUNK_BYTES: usize = 1 << 20;
 /// A free position. Not zero: pages that the system only promised to be zero would be read first and written later,
 /// which interrupts all threads once a page.
 const EMPTY: u64 = u64::MAX;
@@ -37,9 +37,18 @@ impl<T> Default for Chunks<T> {
 }
 
 impl<T> Chunks<T> {
-    /// Memory in use, bytes.
+    /// Rows of a chunk.
+    const ROWS: usize = {
+        assert!(size_of::<T>() <= CHUNK_BYTES);
+        CHUNK_BYTES / size_of::<T>()
+    };
+
+    /// Memory in use, bytes: of an only chunk what is filled, whose pages come one by one.
     pub fn memory(&self) -> usize {
-        self.chunks.len() * CHUNK * size_of::<T>()
+        match self.chunks.len() {
+            0 | 1 => self.len * size_of::<T>(),
+            many => many * CHUNK_BYTES,
+        }
     }
 
     /// All rows, by their places.
@@ -50,7 +59,7 @@ impl<T> Chunks<T> {
     /// Appends a row.
     #[inline]
     pub fn push(&mut self, row: T) {
-        if self.len.is_multiple_of(CHUNK) {
+        if self.len.is_multiple_of(Self::ROWS) {
             self.begin_chunk();
         }
         if let Some(chunk) = self.chunks.last_mut() {
@@ -61,17 +70,17 @@ impl<T> Chunks<T> {
 
     #[cold]
     fn begin_chunk(&mut self) {
-        let chunk = Vec::with_capacity(CHUNK);
+        let chunk = Vec::with_capacity(Self::ROWS);
         if self.len > 0 {
-            populate(chunk.as_ptr(), CHUNK);
+            populate(chunk.as_ptr(), Self::ROWS);
         }
         self.chunks.push(chunk);
     }
 
     fn truncate(&mut self, len: usize) {
-        self.chunks.truncate(len.div_ceil(CHUNK));
-        if let (Some(last), 1..) = (self.chunks.last_mut(), len % CHUNK) {
-            last.truncate(len % CHUNK);
+        self.chunks.truncate(len.div_ceil(Self::ROWS));
+        if let (Some(last), 1..) = (self.chunks.last_mut(), len % Self::ROWS) {
+            last.truncate(len % Self::ROWS);
         }
         self.len = len;
     }
@@ -120,13 +129,13 @@ impl<T> HashArena<T> {
     /// The row at a place.
     #[inline]
     pub fn at(&self, place: usize) -> &T {
-        &self.rows.chunks[place / CHUNK][place % CHUNK]
+        &self.rows.chunks[place / Chunks::<T>::ROWS][place % Chunks::<T>::ROWS]
     }
 
     /// The row at a place, to be changed in what its hash does not depend on.
     #[inline]
     pub fn at_mut(&mut self, place: usize) -> &mut T {
-        &mut self.rows.chunks[place / CHUNK][place % CHUNK]
+        &mut self.rows.chunks[place / Chunks::<T>::ROWS][place % Chunks::<T>::ROWS]
     }
 
     /// All rows, by their places.
@@ -317,11 +326,12 @@ mod tests {
         fn an_arena_agrees_with_a_map(keys in prop::collection::vec(0u64..3000, 0..5000), bits in 1u32..60, cut in 0usize..12_000) {
             // Few bits of hash make many rows meet in one place of the index, with one half of a hash.
             let hash_of = |key: u64| mix(key ^ 0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03) >> bits << bits;
-            let mut arena = HashArena::<(u64, u32)>::default();
+            // Rows so large that there are several chunks.
+            let mut arena = HashArena::<(u64, u32, [u64; 64])>::default();
             let mut twin = BTreeMap::<u64, u32>::new();
             for key in keys {
                 arena.reserve(1);
-                let (place, is_new) = arena.place_or_insert(hash_of(key), |row| row.0 == key, || (key, 0));
+                let (place, is_new) = arena.place_or_insert(hash_of(key), |row| row.0 == key, || (key, 0, [0; 64]));
                 prop_assert_eq!(is_new, !twin.contains_key(&key));
                 arena.at_mut(place).1 += 1;
                 *twin.entry(key).or_default() += 1;
@@ -336,7 +346,7 @@ mod tests {
                 let found = arena.probe(hash_of(key), |row| row.0 == key).ok().map(|place| arena.at(place).1);
                 prop_assert_eq!(found, twin.get(&key).copied());
             }
-            let rows: BTreeMap<u64, u32> = arena.iter().copied().collect();
+            let rows: BTreeMap<u64, u32> = arena.iter().map(|row| (row.0, row.1)).collect();
             prop_assert_eq!(rows, twin);
         }
     }

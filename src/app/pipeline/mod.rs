@@ -1,9 +1,9 @@
 //! The stages of a batch and who works on what: fold objects into slots, prove, judge, commit hours in order.
 //!
 //! Every thread asks the [`Board`] for its next task. Objects are fetched ahead, slot by slot; a thread prefers the slot
-//! that it worked on last, then the first that nobody works on, so that there is less to merge. A slot is judged when it
-//! and the slots of its horizon have been folded, by one thread and by those that have nothing else to do; an hour is
-//! committed when its slots are judged and the hours before it are committed.
+//! that it worked on last, then the first that nobody works on, so that there is less to merge; as many slots are begun as
+//! there are threads. A slot is judged when it and the slots of its horizon have been folded, by one thread and by those
+//! that have nothing else to do; an hour is committed when its slots are judged and the hours before it are committed.
 
 mod state;
 
@@ -352,5 +352,92 @@ mod tests {
         assert_eq!(held(), [6, 7, 8, 9]);
         let starts: Vec<u32> = board.take_evidence().into_keys().collect();
         assert_eq!(starts, [6, 7, 8, 9].map(|place| place * SLOT_SECS));
+    }
+
+    /// A board of four slots of two objects each and of two threads, to which all objects but these have come.
+    fn board(late: &[usize]) -> Board<()> {
+        let plan = |place| SlotPlan {
+            start: place * SLOT_SECS,
+            objects: [0, 1].map(|object| (2 * place as usize + object, 1)).into(),
+            judged: true,
+        };
+        let limits = Limits {
+            threads: 2,
+            horizon: 1,
+            objects: 16,
+            bytes: 16,
+        };
+        let board = Board::new((0..4).map(plan).collect(), BTreeMap::new(), limits);
+        for (slot, object) in board.to_fetch() {
+            if !late.contains(&object) {
+                board.arrived(slot, object, 1, ());
+            }
+        }
+        board
+    }
+
+    impl Board<()> {
+        /// The slot of the object that a thread folds next, if there is one to fold.
+        fn next_slot(&self, current: &mut Option<usize>) -> Option<usize> {
+            match self.lock().pick(current, SLOT_SECS, 2) {
+                Some(Task::Fold { slot, .. }) => Some(slot),
+                Some(_) => panic!("there is nothing but to fold"),
+                None => None,
+            }
+        }
+
+        /// An object of the slot is folded.
+        fn fold_one(&self, slot: usize) {
+            self.folded(slot, SlotPart::default(), []);
+        }
+
+        /// Draws the evidence of the slot, whose objects are folded.
+        fn prove_next(&self, slot: usize) {
+            let next = self.lock().pick(&mut None, SLOT_SECS, 2);
+            assert!(matches!(next, Some(Task::Prove(next)) if next == slot));
+            let judging = Judging::new(SlotPart::default(), Vec::new(), Company::default());
+            self.proven(slot, Evidence::default(), Some(judging));
+        }
+    }
+
+    #[test]
+    fn no_more_slots_are_begun_than_there_are_threads_while_somebody_works_on_those() {
+        for comes_late in [false, true] {
+            let board = board(if comes_late { &[1] } else { &[] });
+            let (mut one, mut other) = (None, None);
+            assert_eq!(board.next_slot(&mut one), Some(0));
+            for _ in 0..2 {
+                assert_eq!(board.next_slot(&mut other), Some(1));
+                board.fold_one(1);
+            }
+            board.prove_next(1);
+            if !comes_late {
+                assert_eq!(board.next_slot(&mut other), Some(0), "it helps");
+                board.fold_one(0);
+            }
+            assert_eq!(
+                board.next_slot(&mut other),
+                None,
+                "the other thread works on the first"
+            );
+            if comes_late {
+                board.fold_one(0);
+                let next = board.next_slot(&mut other);
+                assert_eq!(next, Some(2), "nobody knows how long the object takes");
+            }
+        }
+    }
+
+    #[test]
+    fn a_slot_that_others_wait_for_is_begun_whatever_else_is() {
+        let board = board(&[0, 1]);
+        let (mut one, mut other) = (None, None);
+        assert_eq!(board.next_slot(&mut one), Some(1));
+        assert_eq!(board.next_slot(&mut other), Some(2));
+        for object in [0, 1] {
+            board.arrived(0, object, 1, ());
+        }
+        board.fold_one(1);
+        assert_eq!(board.next_slot(&mut None), Some(0));
     }
 }

@@ -40,6 +40,18 @@ pub(super) struct Slot {
     pub(super) evidence: Option<Arc<Evidence>>,
 }
 
+impl Slot {
+    /// Whether threads have begun to fold its objects, and it is not done: its connections are in memory.
+    fn is_begun(&self) -> bool {
+        let is_folded = self.left < self.objects.len();
+        match self.phase {
+            Phase::Folding => self.hands > 0 || is_folded,
+            Phase::Folded | Phase::Proving | Phase::Proven | Phase::Judging => is_folded,
+            Phase::Done => false,
+        }
+    }
+}
+
 /// Slots, objects and hours of a batch, and how far each is.
 pub(super) struct State<B> {
     pub(super) slots: Vec<Slot>,
@@ -138,8 +150,14 @@ impl<B> State<B> {
         {
             return self.join(slot);
         }
-        let rank = |slot: usize| (Some(slot) != *current, self.slots[slot].hands > 0, slot);
-        let best = (0..self.fetched.len()).min_by_key(|place| rank(self.fetched[*place].0));
+        let (may_begin, first) = (self.may_begin(threads), self.first_unproven());
+        let may_be_folded = |slot| may_begin || Some(slot) == first || self.slots[slot].is_begun();
+        let best = (0..self.fetched.len())
+            .filter(|place| may_be_folded(self.fetched[*place].0))
+            .min_by_key(|place| {
+                let slot = self.fetched[*place].0;
+                (Some(slot) != *current, self.slots[slot].hands > 0, slot)
+            });
         let Some(best) = best else {
             let slot = self.begun(|_| true)?;
             return self.join(slot);
@@ -149,6 +167,21 @@ impl<B> State<B> {
         self.slots[slot].hands += 1;
         self.in_hand = (self.in_hand.0 - 1, self.in_hand.1 - size);
         Some(Task::Fold { slot, object, body })
+    }
+
+    /// Whether one more slot may be begun: each takes memory. More than there are threads only where nobody works on those
+    /// that are begun, which then wait for objects, or for a slot before them.
+    fn may_begin(&self, threads: usize) -> bool {
+        let is_worked_on =
+            |slot: &Slot| slot.hands > 0 || matches!(slot.phase, Phase::Proving | Phase::Judging);
+        let mut begun = self.slots.iter().filter(|slot| slot.is_begun());
+        begun.clone().count() < threads || !begun.any(is_worked_on)
+    }
+
+    /// The first slot whose evidence is not drawn: those after it wait for it.
+    fn first_unproven(&self) -> Option<usize> {
+        let is_unproven = |slot: &Slot| slot.phase < Phase::Proven;
+        self.slots.iter().position(is_unproven)
     }
 
     /// The first slot of those that are being judged where a thread more would find something to do that is wanted.
@@ -166,13 +199,17 @@ impl<B> State<B> {
         Some(Task::Judge(slot, state.share.clone()?))
     }
 
-    /// Whether what is left to fold are two objects for each thread. They go first then, so that at the end all threads
-    /// have something to judge, also while one proves the last slot. Not beside the commit of an hour, which takes memory
-    /// and time of its own.
+    /// Whether what is left to fold are two objects for each thread, of slots that are begun. They go first then, so that
+    /// at the end all threads have something to judge, also while one proves the last slot. Not beside the commit of an
+    /// hour, which takes memory and time of its own.
     fn folding_ends(&self, threads: usize) -> bool {
         self.hours.len() == 1
             && self.to_fetch.is_empty()
             && (1..=2 * threads).contains(&self.fetched.len())
+            && self
+                .fetched
+                .iter()
+                .all(|(slot, ..)| self.slots[*slot].is_begun())
     }
 
     /// Lets go of evidence that neither a slot that is not done nor one after the batch is judged by.

@@ -26,8 +26,8 @@ use super::over;
 use super::resolver::ResolverReport;
 use super::summary::Summary;
 
-/// What a thread's table of edges may take however little the share of the threads: below a few pieces of its memory it
-/// would be written to disk edge by edge, bytes.
+/// What a thread's table of edges may take however little the share of the threads: below two pieces of its
+/// memory and their index it would be written to disk in small runs, bytes.
 const TABLE_AT_LEAST: usize = 5 << 19;
 
 /// What an hour has gathered so far. Shared by the threads that work on it.

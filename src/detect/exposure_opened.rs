@@ -27,9 +27,9 @@ pub(super) struct ExposureOpened {
 #[derive(Default)]
 struct Door {
     /// Attempts that were rejected in hours before anybody got in.
-    rejected: u32,
+    rejected: u64,
     /// Attempts that were rejected in the current hour.
-    rejected_now: u32,
+    rejected_now: u64,
     /// Whoever got in, and where.
     opened: Option<Box<(Place, Trace)>>,
 }
@@ -70,15 +70,14 @@ impl EdgeDetector for ExposureOpened {
         }
         let zone = self.zone(edge.client_zone);
         let place = (edge.server_addr, port, edge.protocol, zone);
-        let Some(door) = self.doors.entry(seen.door(zone.into())) else {
+        let Some(door) = self.doors.entry(seen.door_hash(zone.into())) else {
             return;
         };
         if is_in {
             let opened = || Box::new((place, Trace::default()));
             door.opened.get_or_insert_with(opened).1.add(seen);
         } else {
-            let connections = u32::try_from(edge.connections).unwrap_or(u32::MAX);
-            door.rejected_now = door.rejected_now.saturating_add(connections);
+            door.rejected_now += edge.connections;
         }
     }
 
@@ -86,16 +85,16 @@ impl EdgeDetector for ExposureOpened {
         for door in self.doors.values_mut() {
             let rejected = std::mem::take(&mut door.rejected_now);
             if door.opened.is_none() {
-                door.rejected = door.rejected.saturating_add(rejected);
+                door.rejected += rejected;
             }
         }
     }
 
     fn end_day(&mut self, cases: &mut Cases<'_>) {
         let doors = self.doors.take().into_values();
-        let mut opened: Vec<(Box<(Place, Trace)>, u32)> = doors
+        let mut opened: Vec<(Box<(Place, Trace)>, u64)> = doors
             .filter_map(|door| Some((door.opened?, door.rejected)))
-            .filter(|(_, rejected)| u64::from(*rejected) >= self.rejected)
+            .filter(|(_, rejected)| *rejected >= self.rejected)
             .collect();
         opened.sort_unstable_by_key(|(door, _)| door.0);
         for (door, rejected) in opened {
@@ -114,8 +113,7 @@ impl EdgeDetector for ExposureOpened {
                     trace.client.zone
                 ),
                 reason: format!(
-                    "{} attempts were rejected in the hours before; clients that got in since, which the policy does not allow: {}",
-                    rejected,
+                    "{rejected} attempts were rejected in the hours before; clients that got in since, which the policy does not allow: {}",
                     trace.client.addresses()
                 ),
                 trace,

@@ -42,8 +42,8 @@ struct Client {
 
 /// A door that turned a client away.
 struct Shut {
-    /// Of its hash the lower half: of as few doors as a client has, another one is taken for it once in 10^8 times.
-    door: u32,
+    /// Its hash.
+    door: u64,
     /// When it first did, seconds.
     first: u32,
     /// The one of the same client before it, as in [`Client::last_shut`].
@@ -91,7 +91,7 @@ impl EdgeDetector for ProbeThenSuccess {
                 client.open.entry(door).or_default().add(seen);
             }
         } else if is_turned_away(seen) {
-            let door = seen.door(0) as u32;
+            let door = seen.door_hash(0);
             let known = client
                 .shut(&self.shut)
                 .find(|place| self.shut[*place].door == door);

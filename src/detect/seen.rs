@@ -112,7 +112,7 @@ impl<'e> Seen<'e> {
     }
 
     /// A hash of the door that it knocks at (server, port and protocol), seeded. Another one's is the same once in 10^18 times.
-    pub fn door(&self, seed: u64) -> u64 {
+    pub fn door_hash(&self, seed: u64) -> u64 {
         let edge = self.edge;
         let mut bytes = [0; 20];
         bytes[..16].copy_from_slice(&edge.server_addr.bits().to_le_bytes());

@@ -56,6 +56,18 @@ impl<T> Chunks<T> {
         self.chunks.iter().flatten()
     }
 
+    /// The row at a place.
+    #[inline]
+    fn at(&self, place: usize) -> &T {
+        &self.chunks[place / Self::ROWS][place % Self::ROWS]
+    }
+
+    /// The row at a place, to be changed.
+    #[inline]
+    fn at_mut(&mut self, place: usize) -> &mut T {
+        &mut self.chunks[place / Self::ROWS][place % Self::ROWS]
+    }
+
     /// Appends a row.
     #[inline]
     pub fn push(&mut self, row: T) {
@@ -129,13 +141,13 @@ impl<T> HashArena<T> {
     /// The row at a place.
     #[inline]
     pub fn at(&self, place: usize) -> &T {
-        &self.rows.chunks[place / Chunks::<T>::ROWS][place % Chunks::<T>::ROWS]
+        self.rows.at(place)
     }
 
     /// The row at a place, to be changed in what its hash does not depend on.
     #[inline]
     pub fn at_mut(&mut self, place: usize) -> &mut T {
-        &mut self.rows.chunks[place / Chunks::<T>::ROWS][place % Chunks::<T>::ROWS]
+        self.rows.at_mut(place)
     }
 
     /// All rows, by their places.
@@ -317,6 +329,15 @@ mod tests {
         arena.truncate(0);
         arena.prefetch_index(u64::MAX);
         assert!(arena.find(u64::MAX, |_| true).is_none());
+    }
+
+    #[test]
+    fn few_rows_take_little_and_many_whole_chunks() {
+        let mut rows = Chunks::<[u64; 64]>::default();
+        rows.push([0; 64]);
+        assert_eq!(rows.memory(), 512);
+        (0..CHUNK_BYTES / 512).for_each(|_| rows.push([0; 64]));
+        assert_eq!(rows.memory(), 2 * CHUNK_BYTES);
     }
 
     proptest! {

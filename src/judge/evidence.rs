@@ -152,8 +152,8 @@ impl Fingerprints {
         let alike = &self.kept[start as usize..end as usize];
         let [high, middle, low] = kept_of(fingerprint, self.bits);
         let wanted = [high, middle, low & !1];
-        let known = alike.get(alike.partition_point(|known| *known < wanted))?;
-        (known[2] & !1 == wanted[2] && known[..2] == wanted[..2]).then_some(known[2] & 1 == 1)
+        let [high, middle, low] = *alike.get(alike.partition_point(|known| *known < wanted))?;
+        ([high, middle, low & !1] == wanted).then_some(low & 1 == 1)
     }
 }
 

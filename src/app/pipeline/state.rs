@@ -142,7 +142,7 @@ impl<B> State<B> {
             self.slots[slot].phase = Phase::Proving;
             return Some(Task::Prove(slot));
         }
-        if let Some(slot) = self.begun(|share| matches!(share, Share::Record(_))) {
+        if let Some(slot) = self.joinable(|share| matches!(share, Share::Record(_))) {
             return self.join(slot);
         }
         if !self.folding_ends(threads)
@@ -159,7 +159,7 @@ impl<B> State<B> {
                 (Some(slot) != *current, self.slots[slot].hands > 0, slot)
             });
         let Some(best) = best else {
-            let slot = self.begun(|_| true)?;
+            let slot = self.joinable(|_| true)?;
             return self.join(slot);
         };
         let (slot, object, size, body) = self.fetched.remove(best)?;
@@ -185,7 +185,7 @@ impl<B> State<B> {
     }
 
     /// The first slot of those that are being judged where a thread more would find something to do that is wanted.
-    fn begun(&self, wanted: impl Fn(&Share) -> bool) -> Option<usize> {
+    fn joinable(&self, wanted: impl Fn(&Share) -> bool) -> Option<usize> {
         self.slots.iter().position(|slot| {
             let share = slot.share.as_ref().filter(|share| share.has_more());
             slot.phase == Phase::Judging && share.is_some_and(&wanted)
